@@ -1,0 +1,153 @@
+#include "control/admin/cni.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "control/daemon.h"
+#include "control/node/attach.h"
+#include "dataplane/tables.h"
+
+/* Offloads of the pod's end. A UDP_SEGMENT burst would arrive as one datagram; the others make frames longer than the
+ * MTU, which is fine only while XDP runs in the driver (it makes the stack cut them). */
+static const char *const features_off[] = { "tx-udp-segmentation" };
+static const char *const features_off_single_frame[] = { "tx-tcp-segmentation", "tx-tcp6-segmentation",
+	"tx-tcp-ecn-segmentation", "tx-tcp-mangleid-segmentation", "tx-generic-segmentation" };
+
+static const char *
+mac_text(const struct mac_addr *mac, char buf[static 18])
+{
+	const uint8_t *b = mac->b;
+
+	snprintf(buf, 18, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+	return buf;
+}
+
+static void
+sysctl_add(json_t *sysctls, const char *ifname, const char *key, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "net/ipv6/conf/%s/%s", ifname, key);
+	json_object_set_new(sysctls, path, json_string(value));
+}
+
+static json_t *
+sysctls_to_json(const struct attachment_record *r)
+{
+	json_t *sysctls = json_object();
+
+	/* the range that leaves room for slots (DESIGN 5.2); it holds for both families */
+	json_object_set_new(sysctls, "net/ipv4/ip_local_port_range", json_string("33792 49151"));
+	if (ip_addr_is_none(&r->addrs[V6]))
+		return sysctls;
+	sysctl_add(sysctls, "lo", "disable_ipv6", "0");
+	sysctl_add(sysctls, r->ifname, "disable_ipv6", "0");
+	sysctl_add(sysctls, r->ifname, "accept_ra", "0");
+	sysctl_add(sysctls, r->ifname, "autoconf", "0");
+	sysctl_add(sysctls, r->ifname, "accept_dad", "0");
+	return sysctls;
+}
+
+static json_t *
+features_to_json(const struct attach *a)
+{
+	json_t *features = json_array();
+
+	for (unsigned i = 0; i < sizeof(features_off) / sizeof(features_off[0]); i++)
+		json_array_append_new(features, json_string(features_off[i]));
+	for (unsigned i = 0;
+		attach_is_single_frame(a) && i < sizeof(features_off_single_frame) / sizeof(char *); i++)
+		json_array_append_new(features, json_string(features_off_single_frame[i]));
+	return features;
+}
+
+static json_t *
+pod_to_json(const struct attach *a, const struct attached *pod)
+{
+	static const char *const gateways[N_FAMILIES] = { GATEWAY_V4, GATEWAY_V6 };
+	const struct attachment_record *r = &pod->record;
+	json_t *addrs = json_array();
+	char mac[18], node_mac[18], text[IP_ADDR_STRLEN];
+
+	for (unsigned f = 0; f < N_FAMILIES; f++)
+		if (!ip_addr_is_none(&r->addrs[f]))
+			json_array_append_new(
+				addrs, json_pack("{s:s, s:s}", "address", ip_addr_format(&r->addrs[f], text),
+					       "gateway", gateways[f]));
+	return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:b}", "link", r->link, "mac",
+		mac_text(&r->mac, mac), "nodeMac", mac_text(&r->node_mac, node_mac), "mtu", (int)r->mtu,
+		"addresses", addrs, "sysctls", sysctls_to_json(r), "featuresOff", features_to_json(a),
+		"attached", r->phase == ATTACHMENT_COMMITTED && pod->port != NULL);
+}
+
+/* A string of the body; "" when it is absent. */
+static const char *
+body_text(const struct admin_request *req, const char *key)
+{
+	const char *text = json_string_value(json_object_get(req->body, key));
+
+	return text == NULL ? "" : text;
+}
+
+static struct attach_request
+request_decode(const struct admin_request *req)
+{
+	return (struct attach_request){
+		.container_id = body_text(req, "containerId"),
+		.ifname = body_text(req, "ifname"),
+		.netns = body_text(req, "netns"),
+		.pod_ns = body_text(req, "podNamespace"),
+		.pod = body_text(req, "podName"),
+	};
+}
+
+static void
+refuse(struct admin_reply *reply, const struct attach_error *e)
+{
+	admin_fail(reply, e->status, e->hint[0] == '\0' ? NULL : e->hint, "%s", e->text);
+	if (e->cni_code != 0)
+		json_object_set_new(reply->json, "cniCode", json_integer(e->cni_code));
+}
+
+static void
+serve(struct daemon *d, const struct admin_request *req, struct admin_reply *reply,
+	int (*fn)(struct attach *a, const struct attach_request *req, const struct attached **out,
+		struct attach_error *e))
+{
+	struct attach_request request = request_decode(req);
+	const struct attached *pod = NULL;
+	struct attach_error e = { 0 };
+
+	if (fn(d->attach, &request, &pod, &e) < 0)
+		refuse(reply, &e);
+	else
+		reply->json = pod_to_json(d->attach, pod);
+}
+
+void
+cni_add(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
+{
+	serve(d, req, reply, attach_add);
+}
+
+void
+cni_commit(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
+{
+	serve(d, req, reply, attach_commit);
+}
+
+void
+cni_check(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
+{
+	serve(d, req, reply, attach_check);
+}
+
+void
+cni_del(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
+{
+	struct attach_request request = request_decode(req);
+	struct attach_error e = { 0 };
+
+	if (attach_remove(d->attach, &request, &e) < 0)
+		refuse(reply, &e);
+}

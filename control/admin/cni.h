@@ -1,0 +1,14 @@
+/* POST /v1/cni/{add,commit,check,del}: what ringway-cni asks (node/attach.h). The bodies name the attachment by
+ * "containerId" and "ifname"; add also takes "netns", "podNamespace" and "podName". The answer to all but del is what the
+ * links have to be; errors carry "cniCode" for the shim's own error. Control thread only. */
+#ifndef RINGWAY_ADMIN_CNI_H
+#define RINGWAY_ADMIN_CNI_H
+
+#include "control/admin/admin.h"
+
+admin_handler cni_add;
+admin_handler cni_commit;
+admin_handler cni_check;
+admin_handler cni_del;
+
+#endif

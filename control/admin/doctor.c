@@ -1,0 +1,178 @@
+#include "control/admin/doctor.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/admin/nodes.h"
+#include "control/admin/services.h"
+#include "control/admin/status.h"
+#include "control/build/publish.h"
+#include "control/daemon.h"
+#include "dataplane/engine.h"
+
+struct doctor {
+	struct daemon *d;
+	struct names names;
+	json_t *checks;
+};
+
+static void __attribute__((format(printf, 5, 6)))
+say(struct doctor *x, const char *check, const char *status, const char *advice, const char *fmt, ...)
+{
+	char found[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(found, sizeof(found), fmt, args);
+	va_end(args);
+	json_array_append_new(x->checks, json_pack("{s:s, s:s, s:s, s:s}", "check", check, "status", status,
+						 "found", found, "advice", advice));
+}
+
+static void
+check_ready(struct doctor *x)
+{
+	if (x->names.view->is_ready)
+		say(x, "daemon", "ok", "", "ready");
+	else
+		say(x, "daemon", "fail", "pods cannot be attached until this is mended", "not ready: %s",
+			x->names.view->not_ready);
+}
+
+/* One line per text; ok when there is none. Takes the texts over. */
+static void
+check_texts(struct doctor *x, const char *check, const char *status, const char *advice, const char *ok,
+	json_t *texts)
+{
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach (texts, i, text)
+		say(x, check, status, advice, "%s", json_string_value(text));
+	if (json_array_size(texts) == 0)
+		say(x, check, "ok", "", "%s", ok);
+	json_decref(texts);
+}
+
+static void
+check_tables(struct doctor *x)
+{
+	const struct view *v = x->names.view;
+
+	if (v->n_build_errors != 0)
+		say(x, "tables", "fail", "mend what it names; until then the former tables stay in force",
+			"%s", v->build_error);
+	else
+		say(x, "tables", "ok", "", "version %lu is in force", (unsigned long)v->tables_version);
+}
+
+static void
+check_peers(struct doctor *x)
+{
+	json_t *doc = nodes_json(&x->names, x->names.view->node, x->d->underlay);
+	const json_t *node;
+	size_t i, n_bad = 0;
+
+	json_array_foreach (json_object_get(doc, "nodes"), i, node) {
+		const char *problem = json_string_value(json_object_get(node, "problem"));
+
+		if (*problem == '\0')
+			continue;
+		n_bad++;
+		say(x, "nodes", "warn", "pods of this node and that one cannot talk until this is mended",
+			"%s: %s", json_string_value(json_object_get(node, "name")), problem);
+	}
+	if (n_bad == 0)
+		say(x, "nodes", "ok", "", "%zu known, all within reach", i);
+	json_decref(doc);
+}
+
+static void
+check_services(struct doctor *x)
+{
+	json_t *doc = services_json(&x->names);
+	const json_t *service;
+	size_t i, n_bad = 0;
+	char first[400] = "";
+
+	json_array_foreach (json_object_get(doc, "services"), i, service) {
+		const char *problem = json_string_value(json_object_get(service, "problem"));
+
+		if (*problem != '\0' && n_bad++ == 0)
+			snprintf(first, sizeof(first), "%s/%s: %s",
+				json_string_value(json_object_get(service, "namespace")),
+				json_string_value(json_object_get(service, "name")), problem);
+	}
+	if (n_bad == 0)
+		say(x, "services", "ok", "", "%zu service ports, all with a ready backend", i);
+	else
+		say(x, "services", "warn", "`ringway services` lists them all",
+			"%zu of %zu service ports have a problem, the first is %s", n_bad, i, first);
+	json_decref(doc);
+}
+
+/* Each frame is in exactly one place; frames in hand are in a crossing, or lost. */
+static void
+check_frames(struct doctor *x)
+{
+	struct umem_audit audit = { 0 };
+
+	engine_audit(x->d->engine, &audit);
+	if (audit.twice != 0)
+		say(x, "frames", "fail", "this is an error of ringwayd: report it, and restart it",
+			"%u of %u frames are in two places", audit.twice, audit.n_frames);
+	else
+		say(x, "frames", "ok", "", "%u frames, each in one place, %u of them under way",
+			audit.n_frames, audit.in_hand);
+}
+
+/* Drops that mean too little room rather than a wrong packet. */
+static void
+check_overload(struct doctor *x)
+{
+	static const enum drop_reason reasons[] = { DROP_TX_FULL, DROP_NO_FRAME, DROP_CROSSING_FULL,
+		DROP_EXCEPTIONS_FULL };
+	struct counters sum = { 0 };
+	size_t n_bad = 0;
+
+	engine_counters(x->d->engine, &sum);
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (sum.drops[reasons[i]] != 0) {
+			n_bad++;
+			say(x, "overload", "warn", "`ringway drops` shows whose packets they were",
+				"%lu packets dropped since the start: %s",
+				(unsigned long)sum.drops[reasons[i]], drop_reason_help(reasons[i]));
+		}
+	if (n_bad == 0)
+		say(x, "overload", "ok", "", "no packet was dropped for want of room");
+}
+
+void
+doctor_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
+{
+	struct doctor x = { .d = d, .checks = json_array() };
+	struct view *v;
+
+	publisher_flush(d->publisher);
+	v = view_new(d);
+	if (v == NULL) {
+		json_decref(x.checks);
+		admin_fail(reply, 500, NULL, "out of memory");
+		return;
+	}
+	x.names = (struct names){ d->store, v, publisher_tables(d->publisher) };
+	check_ready(&x);
+	check_texts(&x, "manifests", "fail", "mend the file; until then what it said before stays in force",
+		"no errors", status_source_errors(d->source));
+	check_tables(&x);
+	check_texts(&x, "node", "warn", "see `ringway status`", "no warnings",
+		status_warnings(v, d->attach, d->follow));
+	check_peers(&x);
+	check_services(&x);
+	check_frames(&x);
+	check_overload(&x);
+	reply->json = json_pack("{s:o}", "checks", x.checks);
+	view_free(v);
+}

@@ -1,0 +1,51 @@
+/* One packet through the real pipeline, with a trace, and without a trace left behind: each half runs on the worker that
+ * it belongs to, between two of its bursts, on a scratch copy of the worker (its own counters, no events), with
+ * PKT_DRY_RUN set, so that no stage learns from it. What comes out is looked at instead of sent. Control thread only. */
+#ifndef RINGWAY_ADMIN_EXPLAIN_RUN_H
+#define RINGWAY_ADMIN_EXPLAIN_RUN_H
+
+#include "dataplane/trace.h"
+#include "dataplane/worker.h"
+
+#define EXPLAIN_FRAME_MAX 9216 /* bytes of a probe, its tunnel included */
+
+struct explain_input {
+	struct worker *const *workers; /* by id */
+	unsigned n_workers;
+	const struct tables *tables; /* in force; this thread replaces them, so they stay for the run */
+	uint16_t in_port;
+	enum origin origin;
+	unsigned worker; /* that owns in_port */
+	const uint8_t *frame;
+	uint16_t len;
+};
+
+/* What a packet's addresses and ports are, in its descriptor or on the wire. */
+struct explain_header {
+	struct ip_addr src, dst;
+	uint16_t sport, dport;
+	uint8_t family; /* 0: there is none */
+	uint8_t proto, tcp_flags, ttl;
+	uint16_t size; /* from the IP header on */
+};
+
+struct explain_output {
+	unsigned n_halves;   /* 2 when the packet crossed to another worker */
+	unsigned workers[2]; /* who ran them */
+	struct trace traces[2];
+	enum verdict verdict;
+	enum drop_reason drop_reason;
+	enum reply_kind reply;
+	uint16_t out_port;               /* meaningful unless dropped */
+	uint32_t vtep;                   /* FDB_NONE: not tunnelled */
+	unsigned n_pieces;               /* it was cut into, itself included */
+	struct explain_header as_parsed; /* what the stages saw: the inner packet */
+	struct explain_header outer;     /* of the result's tunnel; family 0: none */
+	struct explain_header
+		result; /* the packet as it leaves, or the answer to its sender; family 0: dropped */
+};
+
+/* 0, -ENOMEM or -EMSGSIZE. */
+int explain_run(const struct explain_input *in, struct explain_output *out);
+
+#endif

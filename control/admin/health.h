@@ -1,0 +1,10 @@
+/* GET /healthz: is this process of use at all; GET /readyz: do packets flow and can pods be attached. 200, or 503 with the
+ * reason as text. Control thread only. */
+#ifndef RINGWAY_ADMIN_HEALTH_H
+#define RINGWAY_ADMIN_HEALTH_H
+
+#include "control/admin/admin.h"
+
+admin_handler healthz_handle, readyz_handle;
+
+#endif

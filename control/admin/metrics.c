@@ -1,0 +1,219 @@
+#include "control/admin/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "control/admin/version.h"
+
+/* "# HELP" and "# TYPE": once for each family, before its samples. */
+static void
+family(FILE *f, const char *name, const char *type, const char *help)
+{
+	fprintf(f, "# HELP ringway_%s ", name);
+	for (; *help != '\0'; help++)
+		if (*help == '\\')
+			fputs("\\\\", f);
+		else if (*help == '\n')
+			fputs("\\n", f);
+		else
+			fputc(*help, f);
+	fprintf(f, "\n# TYPE ringway_%s %s\n", name, type);
+}
+
+static void
+label_value(FILE *f, const char *name, const char *value)
+{
+	fprintf(f, "%s=\"", name);
+	for (; *value != '\0'; value++) {
+		if (*value == '\\' || *value == '"')
+			fputc('\\', f);
+		if (*value == '\n')
+			fputs("\\n", f);
+		else
+			fputc(*value, f);
+	}
+	fputc('"', f);
+}
+
+static void
+gauge(FILE *f, const char *name, const char *help, double value)
+{
+	family(f, name, "gauge", help);
+	fprintf(f, "ringway_%s %.15g\n", name, value);
+}
+
+static void
+print_counters(FILE *f, const struct view *v)
+{
+	for (enum counter c = 0; c < N_COUNTERS; c++) {
+		char name[96];
+
+		snprintf(name, sizeof(name), "%s_total", counter_label(c));
+		family(f, name, "counter", counter_help(c));
+		for (unsigned i = 0; i < v->n_workers; i++)
+			fprintf(f, "ringway_%s{worker=\"%u\"} %lu\n", name, v->workers[i].id,
+				v->workers[i].counters.counts[c]);
+	}
+}
+
+static void
+print_verdicts(FILE *f, const struct view *v)
+{
+	family(f, "packets_total", "counter",
+		"packets by how their journey ended; crossed ones are counted again by the worker that goes "
+		"on with them");
+	for (unsigned i = 0; i < v->n_workers; i++)
+		for (enum verdict verdict = VERDICT_FORWARD; verdict < N_VERDICTS; verdict++)
+			fprintf(f, "ringway_packets_total{worker=\"%u\",verdict=\"%s\"} %lu\n",
+				v->workers[i].id, verdict_label(verdict),
+				v->workers[i].counters.verdicts[verdict]);
+}
+
+static void
+print_drops(FILE *f, const struct view *v)
+{
+	family(f, "drops_total", "counter",
+		"packets dropped, by reason; `ringway drops --all` says what each means");
+	for (unsigned i = 0; i < v->n_workers; i++)
+		for (enum drop_reason reason = DROP_NONE + 1; reason < N_DROP_REASONS; reason++)
+			fprintf(f, "ringway_drops_total{worker=\"%u\",reason=\"%s\"} %lu\n", v->workers[i].id,
+				drop_reason_label(reason), v->workers[i].counters.drops[reason]);
+}
+
+static void
+print_workers(FILE *f, const struct view *v)
+{
+	family(f, "worker_up", "gauge", "1 while the worker makes progress");
+	for (unsigned i = 0; i < v->n_workers; i++)
+		fprintf(f, "ringway_worker_up{worker=\"%u\"} %d\n", v->workers[i].id, v->workers[i].is_alive);
+	family(f, "worker_cpu_seconds_total", "counter", "processor time that the worker used");
+	for (unsigned i = 0; i < v->n_workers; i++)
+		fprintf(f, "ringway_worker_cpu_seconds_total{worker=\"%u\"} %.6f\n", v->workers[i].id,
+			v->workers[i].cpu_s);
+	family(f, "worker_ports", "gauge", "ports that the worker polls");
+	for (unsigned i = 0; i < v->n_workers; i++)
+		fprintf(f, "ringway_worker_ports{worker=\"%u\"} %u\n", v->workers[i].id,
+			v->workers[i].n_ports);
+}
+
+static void
+port_labels(FILE *f, const struct port_view *p)
+{
+	fprintf(f, "port=\"%u\",worker=\"%u\",kind=\"%s\",", p->id, p->worker, port_kind_name(p->kind));
+	label_value(f, "namespace", p->ns);
+	fputc(',', f);
+	label_value(f, "pod", p->name);
+}
+
+static void
+print_port_family(FILE *f, const struct view *v, const char *name, const char *help, size_t offset)
+{
+	family(f, name, "counter", help);
+	for (unsigned i = 0; i < v->n_ports; i++) {
+		const uint64_t *value = (const uint64_t *)((const char *)&v->ports[i].stats + offset);
+
+		fprintf(f, "ringway_%s{", name);
+		port_labels(f, &v->ports[i]);
+		fprintf(f, "} %lu\n", *value);
+	}
+}
+
+/* Only reasons that a port has: most have none, and 250 pods would make 10,000 lines of zeros. */
+static void
+print_port_drops(FILE *f, const struct view *v)
+{
+	family(f, "port_drops_total", "counter",
+		"packets received from the port and dropped, by reason; none: no sample");
+	for (unsigned i = 0; i < v->n_ports; i++)
+		for (enum drop_reason reason = DROP_NONE + 1; reason < N_DROP_REASONS; reason++) {
+			if (v->ports[i].stats.drops[reason] == 0)
+				continue;
+			fprintf(f, "ringway_port_drops_total{");
+			port_labels(f, &v->ports[i]);
+			fprintf(f, ",reason=\"%s\"} %lu\n", drop_reason_label(reason),
+				v->ports[i].stats.drops[reason]);
+		}
+}
+
+static void
+print_kernel_drops(FILE *f, const struct view *v)
+{
+	family(f, "port_kernel_drops_total", "counter",
+		"packets that the kernel lost before our socket, by cause; none: no sample");
+	for (unsigned i = 0; i < v->n_ports; i++)
+		for (enum kernel_drop cause = 0; cause < N_KERNEL_DROPS; cause++) {
+			if (v->ports[i].kernel.counts[cause] == 0)
+				continue;
+			fprintf(f, "ringway_port_kernel_drops_total{");
+			port_labels(f, &v->ports[i]);
+			fprintf(f, ",cause=\"%s\"} %lu\n", kernel_drop_label(cause),
+				v->ports[i].kernel.counts[cause]);
+		}
+}
+
+static void
+print_ports(FILE *f, const struct view *v)
+{
+	print_port_family(f, v, "port_rx_packets_total", "packets received from the port, so sent by the pod",
+		offsetof(struct port_stats, rx_packets));
+	print_port_family(f, v, "port_rx_bytes_total", "bytes received from the port",
+		offsetof(struct port_stats, rx_bytes));
+	print_port_family(f, v, "port_tx_packets_total", "packets sent to the port, so received by the pod",
+		offsetof(struct port_stats, tx_packets));
+	print_port_family(
+		f, v, "port_tx_bytes_total", "bytes sent to the port", offsetof(struct port_stats, tx_bytes));
+	print_port_drops(f, v);
+	print_kernel_drops(f, v);
+}
+
+static void
+print_control(FILE *f, const struct view *v)
+{
+	family(f, "info", "gauge", "1, with version and node");
+	fprintf(f, "ringway_info{version=\"" RINGWAY_VERSION "\",");
+	label_value(f, "node", v->node);
+	fprintf(f, "} 1\n");
+	gauge(f, "ready", "1 when pods can be attached and packets flow", v->is_ready);
+	gauge(f, "uptime_seconds", "since the daemon started", v->uptime_s);
+	gauge(f, "tables_version", "of the tables in force; 0: none yet", (double)v->tables_version);
+	gauge(f, "tables_age_seconds", "since they were published", v->tables_age_s);
+	gauge(f, "source_errors", "errors in what describes the cluster, in force now",
+		(double)v->n_source_errors);
+	gauge(f, "build_errors", "tables that could not be built; the former ones stay in force",
+		(double)v->n_build_errors);
+	family(f, "objects", "gauge", "objects of the cluster that are known");
+	for (enum object_kind kind = 0; kind < N_OBJECT_KINDS; kind++)
+		fprintf(f, "ringway_objects{kind=\"%s\"} %zu\n", object_kind_name(kind), v->n_objects[kind]);
+	family(f, "addresses", "gauge", "addresses for pods");
+	for (unsigned i = 0; i < N_FAMILIES; i++)
+		if (v->ranges[i].size != 0)
+			fprintf(f, "ringway_addresses{cidr=\"%s\"} %u\n", v->ranges[i].cidr,
+				v->ranges[i].size);
+	family(f, "addresses_used", "gauge", "of them, those that pods have");
+	for (unsigned i = 0; i < N_FAMILIES; i++)
+		if (v->ranges[i].size != 0)
+			fprintf(f, "ringway_addresses_used{cidr=\"%s\"} %u\n", v->ranges[i].cidr,
+				v->ranges[i].used);
+}
+
+char *
+metrics_text(const struct view *v)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (f == NULL)
+		return NULL;
+	print_control(f, v);
+	print_workers(f, v);
+	print_verdicts(f, v);
+	print_drops(f, v);
+	print_counters(f, v);
+	print_ports(f, v);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

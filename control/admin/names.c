@@ -1,0 +1,250 @@
+#include "control/admin/names.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/node/ipam.h"
+
+struct search {
+	const struct ip_addr *addr;
+	const struct object *found;
+};
+
+static bool
+has_addr(const struct ip_addr *addrs, size_t n, const struct ip_addr *addr)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ip_addr_eq(&addrs[i], addr))
+			return true;
+	return false;
+}
+
+static void
+match_pod(const struct object *object, void *arg)
+{
+	const struct pod_object *pod = (const struct pod_object *)object;
+	struct search *s = arg;
+
+	/* pods on the host's network have their node's address, which is the node's */
+	if (s->found == NULL && !pod->host_network && has_addr(pod->addrs, pod->n_addrs, s->addr))
+		s->found = object;
+}
+
+static void
+match_service(const struct object *object, void *arg)
+{
+	const struct service_object *service = (const struct service_object *)object;
+	struct search *s = arg;
+
+	if (s->found == NULL && has_addr(service->cluster_ips, service->n_cluster_ips, s->addr))
+		s->found = object;
+}
+
+static void
+match_node(const struct object *object, void *arg)
+{
+	const struct node_object *node = (const struct node_object *)object;
+	struct search *s = arg;
+
+	if (s->found == NULL && has_addr(node->addrs, node->n_addrs, s->addr))
+		s->found = object;
+}
+
+/* By an address that the node has in its pod network. */
+static void
+match_node_inside(const struct object *object, void *arg)
+{
+	const struct node_object *node = (const struct node_object *)object;
+	struct search *s = arg;
+
+	for (size_t i = 0; s->found == NULL && i < node->n_pod_cidrs; i++)
+		for (unsigned k = 0; k < HOST_ADDRS; k++) {
+			struct ip_addr own = ipam_host_addr(&node->pod_cidrs[i], k);
+
+			if (ip_addr_eq(&own, s->addr))
+				s->found = object;
+		}
+}
+
+static const struct object *
+find(const struct names *n, enum object_kind kind, void (*match)(const struct object *object, void *arg),
+	const struct ip_addr *addr)
+{
+	struct search s = { addr, NULL };
+
+	store_each(n->store, kind, match, &s);
+	return s.found;
+}
+
+const struct pod_object *
+names_find_pod(const struct names *n, const struct ip_addr *addr)
+{
+	return (const struct pod_object *)find(n, OBJECT_POD, match_pod, addr);
+}
+
+const struct service_object *
+names_find_service(const struct names *n, const struct ip_addr *addr)
+{
+	return (const struct service_object *)find(n, OBJECT_SERVICE, match_service, addr);
+}
+
+const struct node_object *
+names_find_node(const struct names *n, const struct ip_addr *addr)
+{
+	return (const struct node_object *)find(n, OBJECT_NODE, match_node, addr);
+}
+
+const char *
+names_of_port(const struct names *n, uint16_t port, char buf[static NAME_TEXT_SIZE])
+{
+	static const char *const kinds[N_PORT_KINDS] = {
+		[PORT_KIND_HOST] = "the host's stack",
+		[PORT_KIND_UPLINK] = "the uplink",
+	};
+
+	*buf = '\0';
+	for (unsigned i = 0; i < n->view->n_ports; i++) {
+		const struct port_view *p = &n->view->ports[i];
+		char name[PORT_NAME_SIZE];
+
+		if (p->id != port)
+			continue;
+		if (p->kind == PORT_KIND_POD)
+			snprintf(buf, NAME_TEXT_SIZE, "pod %s", port_view_name(p, name));
+		else
+			snprintf(buf, NAME_TEXT_SIZE, "%s", kinds[p->kind]);
+		break;
+	}
+	return buf;
+}
+
+static bool
+name_local(const struct names *n, const struct ip_addr *addr, char *buf)
+{
+	const struct endpoint_table *t = n->tables == NULL ? NULL : n->tables->endpoints;
+	unsigned family = ip_addr_is_v4(addr) ? V4 : V6;
+
+	if (t == NULL)
+		return false;
+	if (ip_addr_eq(&n->tables->node->gateway[family], addr)) {
+		snprintf(buf, NAME_TEXT_SIZE, "the gateway");
+		return true;
+	}
+	if (endpoint_host_slot(t, addr) >= 0) {
+		snprintf(buf, NAME_TEXT_SIZE, "this node");
+		return true;
+	}
+	for (unsigned i = 0; i < t->n; i++)
+		if (!t->endpoints[i].is_host && ip_addr_eq(&t->endpoints[i].addrs[family], addr))
+			return *names_of_port(n, t->endpoints[i].port, buf) != '\0';
+	return false;
+}
+
+bool
+names_of_addr(const struct names *n, const struct ip_addr *addr, char buf[static NAME_TEXT_SIZE])
+{
+	const struct object *o;
+
+	*buf = '\0';
+	if (ip_addr_is_none(addr))
+		return false;
+	if (name_local(n, addr, buf))
+		return true;
+	if ((o = find(n, OBJECT_POD, match_pod, addr)) != NULL)
+		snprintf(buf, NAME_TEXT_SIZE, "pod %s/%s", o->ns, o->name);
+	else if ((o = find(n, OBJECT_SERVICE, match_service, addr)) != NULL)
+		snprintf(buf, NAME_TEXT_SIZE, "service %s/%s", o->ns, o->name);
+	else if ((o = find(n, OBJECT_NODE, match_node, addr)) != NULL ||
+		 (o = find(n, OBJECT_NODE, match_node_inside, addr)) != NULL)
+		snprintf(buf, NAME_TEXT_SIZE, "node %s", o->name);
+	return o != NULL;
+}
+
+const char *
+names_of_vtep(const struct names *n, uint32_t vtep, char buf[static NAME_TEXT_SIZE])
+{
+	const struct object *o = NULL;
+
+	*buf = '\0';
+	if (n->tables != NULL && vtep < n->tables->fdb->n)
+		o = find(n, OBJECT_NODE, match_node, &n->tables->fdb->entries[vtep].vtep);
+	if (o != NULL)
+		snprintf(buf, NAME_TEXT_SIZE, "%s", o->name);
+	return buf;
+}
+
+/* The longest address that the text begins with; 0 when it begins with none. */
+static size_t
+leading_addr(const char *text, struct ip_addr *addr)
+{
+	size_t len = strspn(text, "0123456789abcdefABCDEF:.");
+	char copy[IP_ADDR_STRLEN];
+
+	for (; len >= 2 && len < sizeof(copy); len--) { /* a colon or full stop may follow */
+		memcpy(copy, text, len);
+		copy[len] = '\0';
+		if (ip_addr_parse(copy, addr))
+			return len;
+		if (isalnum((unsigned char)text[len - 1]) && strchr(copy, ':') == NULL)
+			return 0;
+	}
+	return 0;
+}
+
+/* ":80" or "]:80" behind an address, so that the name comes after it. */
+static size_t
+following_port(const char *text)
+{
+	size_t len = *text == ']';
+
+	if (text[len] != ':' || !isdigit((unsigned char)text[len + 1]))
+		return 0;
+	return len + 1 + strspn(text + len + 1, "0123456789");
+}
+
+/* "port 5" */
+static size_t
+leading_port(const char *text, uint16_t *port)
+{
+	char *end;
+	unsigned long number;
+
+	if (strncmp(text, "port ", 5) != 0 || !isdigit((unsigned char)text[5]))
+		return 0;
+	number = strtoul(text + 5, &end, 10);
+	*port = (uint16_t)number;
+	return number < PORTS_MAX ? (size_t)(end - text) : 0;
+}
+
+void
+names_annotate(const struct names *n, const char *text, char *out, size_t size)
+{
+	char name[NAME_TEXT_SIZE];
+	bool is_word_start = true;
+	size_t len = 0;
+
+	while (*text != '\0' && len + 1 < size) {
+		struct ip_addr addr;
+		uint16_t port;
+		size_t taken = is_word_start ? leading_addr(text, &addr) : 0;
+		bool is_named = false;
+
+		if (taken != 0) {
+			is_named = names_of_addr(n, &addr, name);
+			taken += following_port(text + taken);
+		} else if (is_word_start && (taken = leading_port(text, &port)) != 0) {
+			is_named = *names_of_port(n, port, name) != '\0';
+		}
+		if (taken == 0)
+			taken = 1;
+		is_word_start = !isalnum((unsigned char)text[taken - 1]);
+		len += (size_t)snprintf(
+			out + len, size - len, is_named ? "%.*s (%s)" : "%.*s", (int)taken, text, name);
+		if (len >= size)
+			len = size - 1;
+		text += taken;
+	}
+	out[len] = '\0';
+}

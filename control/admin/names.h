@@ -1,0 +1,35 @@
+/* From addresses and port ids back to what people call them. Control thread only. */
+#ifndef RINGWAY_ADMIN_NAMES_H
+#define RINGWAY_ADMIN_NAMES_H
+
+#include "control/admin/view.h"
+
+#define NAME_TEXT_SIZE (POD_NS_SIZE + POD_NAME_SIZE + 32)
+
+/* Where names come from; all the caller's. tables may be NULL. */
+struct names {
+	const struct store *store;
+	const struct view *view;
+	const struct tables *tables;
+};
+
+/* "pod default/web-0", "service default/web", "node b", "this node", "the gateway"; false, and "", for an address that
+ * nobody has. */
+bool names_of_addr(const struct names *n, const struct ip_addr *addr, char buf[static NAME_TEXT_SIZE]);
+
+/* "pod default/web-0", "the host's stack", "the uplink"; "" for an unknown port. */
+const char *names_of_port(const struct names *n, uint16_t port, char buf[static NAME_TEXT_SIZE]);
+
+/* The node whose tunnel ends there, or "". */
+const char *names_of_vtep(const struct names *n, uint32_t vtep, char buf[static NAME_TEXT_SIZE]);
+
+/* Copies a text and puts the name behind each address and each "port N" in it that has one: "to 10.244.2.3 (pod
+ * default/web-0)". Cut to the size when there is not enough room. */
+void names_annotate(const struct names *n, const char *text, char *out, size_t size);
+
+/* The pod that has this address, or NULL; likewise the service, and the node by one of its own addresses. */
+const struct pod_object *names_find_pod(const struct names *n, const struct ip_addr *addr);
+const struct service_object *names_find_service(const struct names *n, const struct ip_addr *addr);
+const struct node_object *names_find_node(const struct names *n, const struct ip_addr *addr);
+
+#endif

@@ -1,0 +1,37 @@
+/* What belongs together, found by binary search: a service's slices, an address's frontend. Made for one request, so that
+ * its cost grows with n log n, not with the product of services and slices. Control thread only. */
+#ifndef RINGWAY_ADMIN_SERVICE_INDEX_H
+#define RINGWAY_ADMIN_SERVICE_INDEX_H
+
+#include "control/model/store.h"
+#include "dataplane/service/service_table.h"
+
+struct service_index {
+	size_t n_slices, n_frontends;
+	const struct slice_object **slices;   /* by namespace and service */
+	const struct frontend **frontends;    /* by address, port and protocol */
+	const struct service_table *services; /* NULL: none in force */
+};
+
+/* services may be NULL. False if out of memory. */
+bool service_index_init(
+	struct service_index *x, const struct store *store, const struct service_table *services);
+void service_index_fini(struct service_index *x);
+
+/* The service's slices: *n of them, from the one returned on. */
+const struct slice_object **service_index_slices(
+	const struct service_index *x, const struct service_object *service, size_t *n);
+
+/* The frontend in force, or NULL. */
+const struct frontend *service_index_frontend(
+	const struct service_index *x, const struct ip_addr *addr, uint16_t port, uint8_t proto);
+
+/* The slot of a backend of this frontend: 1..3, 0 for exceptions; -1 when it is not among them. */
+int service_index_slot(
+	const struct service_index *x, const struct frontend *f, const struct ip_addr *addr, uint16_t port);
+
+/* The slice's port that belongs to the service's, or NULL. */
+const struct slice_port *service_index_port(
+	const struct slice_object *slice, const struct service_port *port);
+
+#endif

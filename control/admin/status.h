@@ -1,0 +1,33 @@
+/* GET /v1/status: is all well on this node. The fields are documented in the help of `ringway status`. Control thread only. */
+#ifndef RINGWAY_ADMIN_STATUS_H
+#define RINGWAY_ADMIN_STATUS_H
+
+#include "control/admin/admin.h"
+#include "control/admin/names.h"
+
+struct status_input {
+	struct names names;
+	const char *kernel; /* release */
+	int pid;
+	const struct underlay *underlay;                                 /* may be NULL */
+	json_t *source_errors, *build_errors, *warnings, *worked_around; /* arrays of texts, given away */
+};
+
+/* NULL if out of memory. */
+json_t *status_json(const struct status_input *in);
+
+/* What the running kernel lacks and Ringway does by itself, as texts. */
+json_t *status_worked_around(const char *release);
+
+/* What works but should worry somebody, as texts. attach and follow may be NULL. */
+struct attach;
+struct follow;
+json_t *status_warnings(const struct view *v, const struct attach *attach, const struct follow *follow);
+
+/* The errors of the manifests in force, as texts that begin with file and line. */
+struct source;
+json_t *status_source_errors(const struct source *source);
+
+admin_handler status_handle;
+
+#endif

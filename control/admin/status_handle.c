@@ -1,0 +1,33 @@
+/* GET /v1/status, from the daemon's parts. */
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "control/admin/status.h"
+#include "control/build/publish.h"
+#include "control/daemon.h"
+
+void
+status_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
+{
+	struct utsname kernel;
+	struct view *v;
+
+	publisher_flush(d->publisher);
+	v = view_new(d);
+	uname(&kernel);
+	if (v != NULL)
+		reply->json = status_json(&(struct status_input){
+			.names = { d->store, v, publisher_tables(d->publisher) },
+			.kernel = kernel.release,
+			.pid = getpid(),
+			.underlay = d->underlay,
+			.source_errors = status_source_errors(d->source),
+			.build_errors =
+				v->n_build_errors == 0 ? json_array() : json_pack("[s]", v->build_error),
+			.warnings = status_warnings(v, d->attach, d->follow),
+			.worked_around = status_worked_around(kernel.release),
+		});
+	if (reply->json == NULL)
+		admin_fail(reply, 500, NULL, "out of memory");
+	view_free(v);
+}

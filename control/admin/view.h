@@ -1,0 +1,88 @@
+/* What the daemon shows of itself, gathered from its parts once per request, so that status, drops, pods and
+ * metrics tell the same story, and can be tested without a daemon. Control thread only. */
+#ifndef RINGWAY_ADMIN_VIEW_H
+#define RINGWAY_ADMIN_VIEW_H
+
+#include <stdbool.h>
+
+#include "control/model/store.h"
+#include "control/node/attachment.h"
+#include "dataplane/counters.h"
+#include "dataplane/io/port.h"
+#include "dataplane/io/xsk.h"
+#include "dataplane/tables.h"
+
+struct daemon;
+
+struct worker_view {
+	unsigned id;
+	int cpu;          /* -1: not pinned */
+	bool is_alive;    /* it made progress lately, or slept as it may */
+	unsigned n_ports; /* that it polls */
+	double cpu_s;     /* processor time since it started */
+	struct counters counters;
+};
+
+enum port_kind {
+	PORT_KIND_POD,
+	PORT_KIND_HOST,
+	PORT_KIND_UPLINK,
+	N_PORT_KINDS,
+};
+
+struct port_view {
+	uint16_t id;
+	enum port_kind kind;
+	unsigned worker;
+	const char *ns, *name; /* of the pod; "" of the others, and where the runtime did not say */
+	const char *link;      /* interface, the node's end; "" when not known */
+	struct port_stats stats;
+	struct xsk_drops kernel; /* lost before the socket */
+};
+
+struct address_range_view {
+	char cidr[IP_PREFIX_STRLEN];
+	uint32_t size, used;
+};
+
+/* The way to the other nodes. */
+struct uplink_view {
+	const char *interface; /* "": none is known */
+	bool is_up;
+	uint16_t mtu;
+	struct mac_addr mac;
+	const char *xdp; /* how the steering program is attached; "" when it is not */
+};
+
+struct view {
+	const char *node;
+	double uptime_s;
+	bool is_ready;
+	char not_ready[160];     /* why, "" when ready */
+	uint64_t tables_version; /* 0: none yet */
+	double tables_age_s;
+	size_t n_objects[N_OBJECT_KINDS];
+	size_t n_source_errors, n_build_errors;
+	char build_error[256]; /* why the last build failed; "" when it did not */
+	struct uplink_view uplink;
+	size_t n_pods;                                /* attached */
+	struct address_range_view ranges[N_FAMILIES]; /* size 0: the node has none of this family */
+
+	unsigned n_workers, n_ports;
+	struct worker_view *workers;
+	struct port_view *ports; /* by id */
+};
+
+/* NULL if out of memory. Strings belong to the daemon: valid until the control thread does something else. */
+struct view *view_new(struct daemon *d);
+void view_free(struct view *v);
+
+/* "pod", "host", "uplink"; static storage. */
+const char *port_kind_name(enum port_kind kind);
+
+/* "default/web-0" of a pod, "host", "uplink", or the interface of a pod without a
+ * name; in the caller's buffer. */
+#define PORT_NAME_SIZE (POD_NS_SIZE + POD_NAME_SIZE)
+const char *port_view_name(const struct port_view *p, char buf[static PORT_NAME_SIZE]);
+
+#endif

@@ -1,0 +1,233 @@
+/* From the daemon's parts to struct view. */
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "control/admin/view.h"
+#include "control/build/publish.h"
+#include "control/daemon.h"
+#include "control/follow.h"
+#include "control/node/attach.h"
+#include "control/node/ipam.h"
+#include "control/node/underlay.h"
+#include "control/source/files.h"
+#include "dataplane/clock.h"
+#include "dataplane/engine.h"
+#include "dataplane/worker.h"
+
+/* A worker wakes up at least this often, and marks the time. */
+#define ALIVE_NS (2 * UINT64_C(1000000000))
+
+static double
+thread_cpu_s(const struct worker *w)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	if (!w->is_running || pthread_getcpuclockid(w->thread, &clock) != 0 ||
+		clock_gettime(clock, &used) != 0)
+		return 0;
+	return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
+static void
+gather_worker(const struct worker *w, uint64_t now_ns, struct worker_view *out)
+{
+	uint64_t marked_ns = __atomic_load_n(&w->now_ns, __ATOMIC_RELAXED);
+
+	*out = (struct worker_view){
+		.id = w->id,
+		.cpu = w->cpu,
+		.is_alive = w->is_running && (marked_ns > now_ns || now_ns - marked_ns < ALIVE_NS),
+		.n_ports = w->n_active,
+		.cpu_s = thread_cpu_s(w),
+	};
+	counters_read(&w->counters, &out->counters);
+}
+
+static void
+gather_stats(const struct port_stats *from, struct port_stats *to)
+{
+	const uint64_t *source = (const uint64_t *)from;
+	uint64_t *target = (uint64_t *)to;
+
+	for (size_t i = 0; i < sizeof(*from) / sizeof(*source); i++)
+		target[i] = __atomic_load_n(&source[i], __ATOMIC_RELAXED);
+}
+
+static void
+gather_ports(const struct worker *w, struct view *v)
+{
+	static const enum port_kind kinds[] = {
+		[ORIGIN_POD] = PORT_KIND_POD,
+		[ORIGIN_HOST] = PORT_KIND_HOST,
+		[ORIGIN_UPLINK] = PORT_KIND_UPLINK,
+	};
+
+	/* which ports a worker has changes only at this thread's request */
+	for (unsigned i = 0; i < w->n_active; i++) {
+		const struct port *port = w->ports[w->active[i]];
+		struct port_view *p = &v->ports[v->n_ports++];
+
+		*p = (struct port_view){ .id = port->id,
+			.kind = kinds[port->origin],
+			.worker = w->id,
+			.ns = "",
+			.name = "",
+			.link = "" };
+		gather_stats(&port->stats, &p->stats);
+		engine_port_drops(port, &p->kernel);
+	}
+}
+
+static int
+compare_ports(const void *a, const void *b)
+{
+	return (int)((const struct port_view *)a)->id - (int)((const struct port_view *)b)->id;
+}
+
+static void
+name_port(const struct attached *pod, void *arg)
+{
+	struct view *v = arg;
+
+	for (unsigned i = 0; pod->port != NULL && i < v->n_ports; i++)
+		if (v->ports[i].id == pod->port->id) {
+			v->ports[i].ns = pod->record.pod_ns;
+			v->ports[i].name = pod->record.pod;
+			v->ports[i].link = pod->record.link;
+		}
+}
+
+static void
+gather_range(const struct ipam *ipam, enum family_index family, struct address_range_view *out)
+{
+	const struct ip_prefix *range = ipam_range(ipam, family);
+	struct ipam_counts counts = ipam_count(ipam, family);
+
+	if (range == NULL)
+		return;
+	ip_prefix_format(range, out->cidr);
+	out->size = counts.total;
+	out->used = counts.used;
+}
+
+/* How a program is attached to an interface, whoever did it. */
+static const char *
+xdp_mode_of(unsigned ifindex)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	if (ifindex == 0 || bpf_xdp_query((int)ifindex, 0, &query) != 0)
+		return "";
+	switch (query.attach_mode) {
+	case XDP_ATTACHED_DRV:
+		return "native";
+	case XDP_ATTACHED_SKB:
+		return "skb";
+	case XDP_ATTACHED_HW:
+		return "hardware";
+	case XDP_ATTACHED_MULTI:
+		return "several";
+	default:
+		return "";
+	}
+}
+
+static void
+gather_uplink(const struct underlay_facts *facts, struct uplink_view *out)
+{
+	*out = (struct uplink_view){
+		.interface = facts->name,
+		.is_up = facts->is_up,
+		.mtu = facts->mtu,
+		.mac = facts->mac,
+		.xdp = xdp_mode_of(facts->ifindex),
+	};
+}
+
+static void
+gather_tables(const struct publisher *p, uint64_t now_ns, struct view *v)
+{
+	struct publisher_status status = publisher_status(p);
+
+	v->tables_version = status.version;
+	v->tables_age_s = status.version == 0 ? 0 : (double)(now_ns - status.published_ns) / 1e9;
+	v->n_build_errors = status.error[0] != '\0';
+	snprintf(v->build_error, sizeof(v->build_error), "%s", status.error);
+}
+
+/* The first thing that is missing, in the order in which it comes about. */
+static void
+judge_readiness(const struct daemon *d, struct view *v)
+{
+	const char *attach = attach_not_ready(d->attach), *uplink = follow_warning(d->follow, 0);
+	bool needs_uplink = v->n_objects[OBJECT_NODE] > 1 || *d->config.uplink.interface != '\0';
+
+	for (unsigned i = 0; i < v->n_workers; i++)
+		if (!v->workers[i].is_alive) {
+			snprintf(v->not_ready, sizeof(v->not_ready), "worker %u makes no progress",
+				v->workers[i].id);
+			return;
+		}
+	if (attach != NULL)
+		snprintf(v->not_ready, sizeof(v->not_ready), "%s", attach);
+	else if (needs_uplink && *v->uplink.interface == '\0')
+		snprintf(v->not_ready, sizeof(v->not_ready),
+			"there is no uplink: no interface has this node's address");
+	else if (needs_uplink && !v->uplink.is_up)
+		snprintf(v->not_ready, sizeof(v->not_ready), "the uplink %s is down", v->uplink.interface);
+	else if (needs_uplink && uplink[0] != '\0')
+		snprintf(v->not_ready, sizeof(v->not_ready), "%s", uplink);
+	else if (v->tables_version == 0)
+		snprintf(v->not_ready, sizeof(v->not_ready), "no tables are in force yet%s%s",
+			*v->build_error == '\0' ? "" : ": ", v->build_error);
+	v->is_ready = v->not_ready[0] == '\0';
+}
+
+static void
+count_pod(const struct attached *pod, void *arg)
+{
+	(void)pod;
+	++*(size_t *)arg;
+}
+
+struct view *
+view_new(struct daemon *d)
+{
+	unsigned n_workers = engine_n_workers(d->engine), n_ports = 0;
+	uint64_t now_ns = clock_now_ns();
+	struct view *v = calloc(1, sizeof(*v));
+
+	if (v == NULL)
+		return NULL;
+	for (unsigned i = 0; i < n_workers; i++)
+		n_ports += engine_worker(d->engine, i)->n_active;
+	v->workers = calloc(n_workers + 1, sizeof(*v->workers));
+	v->ports = calloc(n_ports + 1, sizeof(*v->ports));
+	if (v->workers == NULL || v->ports == NULL) {
+		view_free(v);
+		return NULL;
+	}
+	v->node = d->config.node.name;
+	v->uptime_s = (double)(now_ns - d->started_ns) / 1e9;
+	for (unsigned i = 0; i < n_workers; i++) {
+		gather_worker(engine_worker(d->engine, i), now_ns, &v->workers[v->n_workers++]);
+		gather_ports(engine_worker(d->engine, i), v);
+	}
+	qsort(v->ports, v->n_ports, sizeof(*v->ports), compare_ports);
+	attach_each(d->attach, name_port, v);
+	for (enum object_kind kind = 0; kind < N_OBJECT_KINDS; kind++)
+		v->n_objects[kind] = store_count(d->store, kind);
+	for (enum family_index family = V4; family < N_FAMILIES; family++)
+		gather_range(d->ipam, family, &v->ranges[family]);
+	attach_each(d->attach, count_pod, &v->n_pods);
+	v->n_source_errors = d->source == NULL ? 0 : source_n_errors(d->source);
+	gather_tables(d->publisher, now_ns, v);
+	gather_uplink(underlay_facts(d->underlay), &v->uplink);
+	judge_readiness(d, v);
+	return v;
+}

@@ -1,0 +1,208 @@
+/* ringway status: is all well on this node, on one screen. */
+#include <string.h>
+#include <time.h>
+
+#include "control/cli/client.h"
+#include "control/cli/table.h"
+
+static void
+print_summary(const struct cli *cli, const json_t *doc)
+{
+	static const struct column columns[] = { { NULL, LEFT, 0 }, { NULL, LEFT, 0 } };
+	struct table *t = table_new(columns, 2);
+	const json_t *tables = json_object_get(doc, "tables"), *uplink = json_object_get(doc, "uplink");
+	const json_t *tunnel = json_object_get(doc, "tunnel"), *pool, *n;
+	const char *kind;
+	size_t i;
+
+#define ROW(title, ...) (table_cell(t, title), table_cell(t, __VA_ARGS__))
+	ROW("Node", "%s", field_str(doc, "node"));
+	ROW("Ringway", "%s, kernel %s, up %s", field_str(doc, "version"), field_str(doc, "kernel"),
+		duration_text(field_real(doc, "uptime_seconds")));
+	if (field_bool(doc, "ready"))
+		ROW("Ready", "yes");
+	else
+		ROW("Ready", "no: %s", field_str(doc, "not_ready_reason"));
+	if (field_int(tables, "version") == 0)
+		ROW("Tables", "none published yet");
+	else
+		ROW("Tables", "version %lld, published %s ago", field_int(tables, "version"),
+			duration_text(field_real(tables, "age_seconds")));
+	ROW("Uplink", "%s, %s, MTU %lld, XDP %s", field_str(uplink, "interface"),
+		field_bool(uplink, "up") ? "up" : "down", field_int(uplink, "mtu"), field_str(uplink, "xdp"));
+	ROW("Tunnel", "VTEP %s, VNI %lld, port %lld, MAC %s", field_str(tunnel, "vtep"),
+		field_int(tunnel, "vni"), field_int(tunnel, "port"), field_str(tunnel, "mac"));
+	ROW("Pods", "%lld attached, MTU %lld", field_int(doc, "pods"), field_int(doc, "pod_mtu"));
+	json_array_foreach (json_object_get(doc, "ipam"), i, pool)
+		ROW("Addresses", "%s: %lld of %lld used", field_str(pool, "cidr"), field_int(pool, "used"),
+			field_int(pool, "size"));
+	table_cell(t, "Objects");
+	{
+		char text[256] = "";
+		size_t len = 0;
+
+		json_object_foreach (json_object_get(doc, "objects"), kind, n)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%lld %s",
+				len == 0 ? "" : ", ", json_integer_value(n), kind);
+		table_cell(t, "%s", text);
+	}
+#undef ROW
+	table_print(t, cli->out, 0);
+	table_free(t);
+}
+
+static void
+print_workers(const struct cli *cli, const json_t *doc)
+{
+	static const struct column columns[] = {
+		{ "WORKER", RIGHT, 0 },
+		{ "CPU", RIGHT, 0 },
+		{ "STATE", LEFT, 0 },
+		{ "PORTS", RIGHT, 0 },
+		{ "RECEIVED", RIGHT, 0 },
+		{ "LOAD", RIGHT, 0 },
+		{ "POLLS", RIGHT, 0 },
+		{ "SLEEPS", RIGHT, 0 },
+	};
+	struct table *t = table_new(columns, 8);
+	const json_t *w;
+	size_t i;
+
+	json_array_foreach (json_object_get(doc, "workers"), i, w) {
+		table_cell(t, "%lld", field_int(w, "id"));
+		if (field_int(w, "cpu") < 0)
+			table_cell(t, "any");
+		else
+			table_cell(t, "%lld", field_int(w, "cpu"));
+		table_cell(t, "%s", field_bool(w, "alive") ? "runs" : "STUCK");
+		table_cell(t, "%lld", field_int(w, "ports"));
+		table_cell(t, "%lld", field_int(w, "received"));
+		table_cell(t, "%.1f%%", field_real(w, "load") * 100);
+		table_cell(t, "%lld", field_int(w, "polls"));
+		table_cell(t, "%lld", field_int(w, "sleeps"));
+	}
+	fputc('\n', cli->out);
+	table_print(t, cli->out, cli->width);
+	table_free(t);
+}
+
+static void
+print_peers(const struct cli *cli, const json_t *doc)
+{
+	static const struct column columns[] = {
+		{ "PEER", LEFT, 12 },
+		{ "VTEP", LEFT, 0 },
+		{ "NEXT HOP", LEFT, 0 },
+		{ "STATE", LEFT, 0 },
+		{ "MTU", RIGHT, 0 },
+	};
+	struct table *t = table_new(columns, 5);
+	const json_t *peer;
+	size_t i;
+
+	json_array_foreach (json_object_get(doc, "peers"), i, peer) {
+		table_cell(t, "%s", field_str(peer, "name"));
+		table_cell(t, "%s", field_str(peer, "vtep"));
+		table_cell(t, "%s", field_str(peer, "next_hop"));
+		table_cell(t, "%s", field_str(peer, "state"));
+		table_cell(t, "%lld", field_int(peer, "mtu"));
+	}
+	if (table_rows(t) != 0) {
+		fputc('\n', cli->out);
+		table_print(t, cli->out, cli->width);
+	}
+	table_free(t);
+}
+
+static void
+print_problems(const struct cli *cli, const json_t *doc)
+{
+	static const struct {
+		const char *field, *title;
+	} kinds[] = {
+		{ "source_errors", "error in the manifests" },
+		{ "build_errors", "error in the tables" },
+		{ "warnings", "warning" },
+		{ "worked_around", "worked around" },
+	};
+	const json_t *item;
+	size_t i;
+
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
+		json_array_foreach (json_object_get(doc, kinds[k].field), i, item)
+			fprintf(cli->out, "%s%s: %s\n", i == 0 ? "\n" : "", kinds[k].title,
+				json_string_value(item));
+}
+
+#define LOAD_SAMPLE_NS 200000000L
+
+/* The daemon tells processor time since its start; what people want to know is the load now, so we ask twice. */
+static int
+measure_load(const struct cli *cli, json_t *doc)
+{
+	const struct timespec pause = { 0, LOAD_SAMPLE_NS };
+	json_t *later, *worker;
+	double elapsed;
+	size_t i;
+	int rc;
+
+	nanosleep(&pause, NULL);
+	rc = client_request(cli, "/v1/status", NULL, &later);
+	if (rc != CLI_FINE)
+		return rc;
+	elapsed = field_real(later, "uptime_seconds") - field_real(doc, "uptime_seconds");
+	json_array_foreach (json_object_get(doc, "workers"), i, worker) {
+		const json_t *then = json_array_get(json_object_get(later, "workers"), i);
+		double used = field_real(then, "cpu_seconds") - field_real(worker, "cpu_seconds");
+
+		if (elapsed > 0 && used >= 0)
+			json_object_set_new(worker, "load", json_real(used / elapsed));
+	}
+	json_decref(later);
+	return CLI_FINE;
+}
+
+static int
+status_run(const struct cli *cli, void *input)
+{
+	json_t *doc;
+	int rc = client_request(cli, "/v1/status", NULL, &doc);
+
+	if (rc != CLI_FINE)
+		return rc;
+	rc = measure_load(cli, doc);
+	if (rc != CLI_FINE) {
+		json_decref(doc);
+		return rc;
+	}
+	if (cli->json) {
+		cli_print_json(cli, doc);
+	} else {
+		print_summary(cli, doc);
+		print_workers(cli, doc);
+		print_peers(cli, doc);
+		print_problems(cli, doc);
+	}
+	rc = field_bool(doc, "ready") ? CLI_FINE : CLI_PROBLEM;
+	json_decref(doc);
+	return rc;
+}
+
+const struct command status_command = {
+	.name = "status",
+	.help = "Is all well: workers, tables, uplink, tunnels, warnings.",
+	.json_help = "{\"version\", \"kernel\", \"node\", \"pid\", \"uptime_seconds\", \"ready\", "
+		     "\"not_ready_reason\", "
+		     "\"tables\": {\"version\": 0 before the first, \"age_seconds\"}, \"workers\": [{\"id\", "
+		     "\"cpu\": -1 when not "
+		     "pinned, \"alive\", \"ports\", \"received\", \"load\": share of rounds with packets "
+		     "since the last question, \"polls\", "
+		     "\"sleeps\"}], \"uplink\": {\"interface\", \"up\", \"mtu\", \"mac\", \"xdp\"}, "
+		     "\"tunnel\": {\"vtep\", \"mac\", \"vni\", "
+		     "\"port\"}, \"pods\", \"pod_mtu\", \"ipam\": [{\"cidr\", \"used\", \"size\"}], "
+		     "\"objects\": {KIND: COUNT}, \"peers\": as "
+		     "`ringway nodes`, \"source_errors\", \"build_errors\", \"warnings\", \"worked_around\": "
+		     "[TEXT]}. Exit status 1 "
+		     "when not ready.",
+	.run = status_run,
+};

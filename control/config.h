@@ -1,0 +1,90 @@
+/* The daemon's configuration: conf/options.def as a struct, read from a YAML file and from --set. All that is wrong with
+ * it is reported at once, each line as "file:line: key: what is wrong"; unknown keys are errors, with the nearest key
+ * there is. Constant once read, log.level aside. Any thread may read it. */
+#ifndef RINGWAY_CONFIG_H
+#define RINGWAY_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct string_list {
+	size_t n;
+	char **items;
+};
+
+/* One member per line of conf/options.def, which a compile-time check in config.c holds together. */
+struct config {
+	struct {
+		char *name;
+	} node;
+	struct {
+		char *dir;
+	} run;
+	struct {
+		char *dir;
+	} state;
+	struct {
+		char *manifests;
+		struct string_list pod_cidrs;
+		struct string_list service_cidrs;
+	} cluster;
+	struct {
+		char *interface;
+		uint32_t xdp; /* enum xdp_choice */
+	} uplink;
+	struct {
+		uint32_t port;
+		uint32_t vni;
+		uint32_t mtu;
+	} overlay;
+	struct {
+		uint32_t xdp; /* enum xdp_choice */
+		uint32_t frames_per_shard;
+		uint32_t per_shard;
+		uint32_t max;
+	} pods;
+	struct {
+		char *interface;
+	} host;
+	struct {
+		struct string_list cpus;
+	} workers;
+	struct {
+		uint32_t ring_size;
+	} io;
+	struct {
+		uint32_t exceptions;
+		uint32_t exceptions_per_pod;
+	} services;
+	struct {
+		char *listen;
+	} metrics;
+	struct {
+		uint32_t level; /* enum log_level */
+	} log;
+};
+
+/* All defaults. 0 or -ENOMEM. */
+int config_init(struct config *c);
+void config_fini(struct config *c);
+
+/* Reads a file over what is set. Returns how many errors were written, 0 when it is good; -errno when the file cannot be
+ * read, which is written as well. */
+int config_read(struct config *c, const char *path, FILE *errors);
+
+/* The same for text in memory; name stands for the file's in messages. */
+int config_read_text(struct config *c, const char *name, const char *text, size_t size, FILE *errors);
+
+/* "overlay.vni=7"; lists as YAML: "workers.cpus=[2, 3]". */
+int config_set(struct config *c, const char *assignment, FILE *errors);
+
+/* What no single option tells: networks that are none, a quota above its bound. Fills in the node's name when it is not
+ * given. Returns how many errors were written. */
+int config_check(struct config *c, FILE *errors);
+
+/* The table of options for people, or as conf/OPTIONS.md. */
+void config_help(FILE *out);
+void config_help_markdown(FILE *out);
+
+#endif

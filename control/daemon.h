@@ -1,0 +1,56 @@
+/* ringwayd's parts, in the order in which main.c starts them and, backwards, stops them. One thread, the
+ * control thread, runs all of it from one event loop; workers are the only other threads. */
+#ifndef RINGWAY_DAEMON_H
+#define RINGWAY_DAEMON_H
+
+#include "control/config.h"
+#include "dataplane/tables.h"
+
+struct loop;       /* loop.h: descriptors, timers, signals, deferred work */
+struct store;      /* model/store.h: the cluster's objects */
+struct state;      /* node/state.h: what must survive, in SQLite */
+struct ipam;       /* node/ipam.h: addresses of this node's pod CIDRs */
+struct attach;     /* node/attach.h: pods and the host's stack, as ports */
+struct underlay;   /* node/underlay.h: the uplink, its neighbours and routes, by netlink */
+struct arena;      /* dataplane/io/arena.h: roles and exceptions, shared memory that outlives the process */
+struct engine;     /* dataplane/engine.h: workers, shards, ports */
+struct xdp;        /* xdp/loader.h: programs, maps and links in the instance's bpffs */
+struct publisher;  /* build/publish.h: store and facts to a snapshot, when something changed */
+struct follow;     /* follow.h: what follows from a change */
+struct snapshot;   /* dataplane/snapshot.h: the tables in force */
+struct fd_store;   /* dataplane/io/fd_store.h: descriptors that outlive the process */
+struct source;     /* source/files.h: fills the store */
+struct admin;      /* admin/admin.h: HTTP on the unix socket, and metrics */
+struct exceptions; /* dataplane/service/exceptions.h */
+struct events;     /* dataplane/events.h */
+struct slots;      /* build/slots.h: slot numbers of (backend, frontend) pairs */
+
+struct daemon {
+	struct config config;
+	uint64_t started_ns; /* CLOCK_MONOTONIC */
+	int holder_socket;   /* for fd_store_open() */
+	int nice;            /* as we were started with */
+	struct fd_store *fds;
+	struct loop *loop;
+	struct store *store;
+	struct state *state;
+	struct slots *slots;
+	struct arena *arena;
+	struct snapshot *snapshot;
+	struct exceptions *exceptions[WORKERS_MAX]; /* in the arena; each its worker's */
+	struct events *events[WORKERS_MAX];         /* each from its worker */
+	int event_fd;                               /* readable when there are such */
+	struct engine *engine;
+	struct xdp *xdp;
+	struct ipam *ipam;
+	struct attach *attach;
+	struct underlay *underlay;
+	struct publisher *publisher;
+	struct follow *follow;
+	struct source *source;
+	struct admin *admin;
+	struct loop_fd *admin_fd;
+	struct loop_timer *admin_timer;
+};
+
+#endif

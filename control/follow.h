@@ -1,0 +1,37 @@
+/* What follows from a change. Whatever happens to the cluster's objects, the underlay or the attachments ends here, once
+ * per burst of changes: the underlay learns which nodes to look for, the uplink and the host port are brought in line, the
+ * tables are rebuilt, roles are seeded. Control thread only. */
+#ifndef RINGWAY_FOLLOW_H
+#define RINGWAY_FOLLOW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/build/publish.h"
+#include "control/node/underlay.h"
+
+#define FOLLOW_WARNING_SIZE 512
+
+struct daemon;
+struct events;
+struct follow;
+
+/* Needs store, state, attach, engine, xdp, loop and the snapshot of the daemon; makes slots, underlay and publisher. 0 or -errno, having
+ * logged what is wrong. */
+int follow_new(struct follow **out, struct daemon *d, struct events *const *events, int event_fd);
+void follow_free(struct follow *f);
+
+/* The store changed. Acts at the end of the loop's round. */
+void follow_changed(struct follow *f);
+
+/* Acts at once, so that tables are in force when it returns, if they can be built. */
+void follow_now(struct follow *f);
+
+/* For struct attach_config: puts the attachments in force and returns when no worker uses older tables. */
+int follow_publish(void *follow);
+
+/* What is wrong with the uplink (0) and the host port (1), or "". */
+#define FOLLOW_WARNINGS 2
+const char *follow_warning(const struct follow *f, unsigned i);
+
+#endif

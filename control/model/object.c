@@ -1,0 +1,108 @@
+#include <stdlib.h>
+
+#include "control/model/store.h"
+
+static void
+labels_fini(struct labels *labels)
+{
+	for (size_t i = 0; i < labels->n; i++) {
+		free(labels->items[i].key);
+		free(labels->items[i].value);
+	}
+	free(labels->items);
+}
+
+static void
+node_fini(struct object *object)
+{
+	struct node_object *node = (struct node_object *)object;
+
+	free(node->addrs);
+	free(node->pod_cidrs);
+}
+
+static void
+namespace_fini(struct object *object)
+{
+	labels_fini(&((struct namespace_object *)object)->labels);
+}
+
+static void
+pod_fini(struct object *object)
+{
+	struct pod_object *pod = (struct pod_object *)object;
+
+	labels_fini(&pod->labels);
+	free(pod->node);
+	free(pod->addrs);
+	for (size_t i = 0; i < pod->n_ports; i++)
+		free(pod->ports[i].name);
+	free(pod->ports);
+}
+
+static void
+service_fini(struct object *object)
+{
+	struct service_object *service = (struct service_object *)object;
+
+	labels_fini(&service->selector);
+	free(service->cluster_ips);
+	for (size_t i = 0; i < service->n_ports; i++)
+		free(service->ports[i].name);
+	free(service->ports);
+}
+
+static void
+slice_fini(struct object *object)
+{
+	struct slice_object *slice = (struct slice_object *)object;
+
+	free(slice->service);
+	for (size_t i = 0; i < slice->n_ports; i++)
+		free(slice->ports[i].name);
+	free(slice->ports);
+	for (size_t i = 0; i < slice->n_endpoints; i++) {
+		free(slice->endpoints[i].addrs);
+		free(slice->endpoints[i].node);
+		free(slice->endpoints[i].pod);
+	}
+	free(slice->endpoints);
+}
+
+static const struct {
+	const char *name;
+	void (*fini)(struct object *object);
+} kinds[N_OBJECT_KINDS] = {
+	[OBJECT_NODE] = { "Node", node_fini },
+	[OBJECT_NAMESPACE] = { "Namespace", namespace_fini },
+	[OBJECT_POD] = { "Pod", pod_fini },
+	[OBJECT_SERVICE] = { "Service", service_fini },
+	[OBJECT_ENDPOINT_SLICE] = { "EndpointSlice", slice_fini },
+};
+
+void
+object_free(struct object *object)
+{
+	if (object == NULL)
+		return;
+	kinds[object->kind].fini(object);
+	free(object->ns);
+	free(object->name);
+	free(object->origin);
+	free(object);
+}
+
+const char *
+object_kind_name(enum object_kind kind)
+{
+	return kinds[kind].name;
+}
+
+const char *
+labels_get(const struct labels *labels, const char *key)
+{
+	for (size_t i = 0; i < labels->n; i++)
+		if (strcmp(labels->items[i].key, key) == 0)
+			return labels->items[i].value;
+	return NULL;
+}

@@ -1,0 +1,238 @@
+/* The pods there are: the list, their addresses, what the state file has of them, and how one leaves. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/log.h"
+#include "control/node/attach_internal.h"
+#include "control/node/pod_port.h"
+#include "control/node/state.h"
+
+#define RETRY_S 8 /* how long the shim waits for us (cni/agent.h): worth answering "ask again" */
+
+static const char *const family_names[N_FAMILIES] = { "IPv4", "IPv6" };
+
+int64_t
+attach_now_s(void)
+{
+	return (int64_t)time(NULL);
+}
+
+/* --- the list of pods */
+
+struct attached *
+attach_find(const struct attach *a, const char *container_id, const char *ifname)
+{
+	for (size_t i = 0; i < a->n_pods; i++)
+		if (strcmp(a->pods[i]->record.container_id, container_id) == 0 &&
+			strcmp(a->pods[i]->record.ifname, ifname) == 0)
+			return a->pods[i];
+	return NULL;
+}
+
+struct attached *
+attach_append(struct attach *a, const struct attachment_record *record)
+{
+	struct attached *pod = calloc(1, sizeof(*pod));
+
+	if (pod != NULL && a->n_pods == a->capacity) {
+		size_t capacity = a->capacity == 0 ? 64 : a->capacity * 2;
+		struct attached **grown = realloc(a->pods, capacity * sizeof(struct attached *));
+
+		if (grown == NULL) {
+			free(pod);
+			return NULL;
+		}
+		a->pods = grown;
+		a->capacity = capacity;
+	}
+	if (pod == NULL)
+		return NULL;
+	pod->record = *record;
+	a->pods[a->n_pods++] = pod;
+	return pod;
+}
+
+void
+attach_drop(struct attach *a, struct attached *pod)
+{
+	for (size_t i = 0; i < a->n_pods; i++)
+		if (a->pods[i] == pod)
+			a->pods[i] = a->pods[--a->n_pods];
+	free(pod);
+}
+
+/* "shop/web-1", or the container's id. */
+const char *
+attach_pod_text(const struct attached *pod, char buf[static POD_TEXT_SIZE])
+{
+	if (pod->record.pod[0] == '\0')
+		snprintf(buf, POD_NS_SIZE + POD_NAME_SIZE, "container %.64s", pod->record.container_id);
+	else
+		snprintf(buf, POD_TEXT_SIZE, "%s/%s", pod->record.pod_ns, pod->record.pod);
+	return buf;
+}
+
+int
+attach_publish(struct attach *a)
+{
+	a->generation++;
+	return a->config.publish(a->config.publish_arg);
+}
+
+int
+attach_refuse(
+	struct attach_error *e, unsigned status, unsigned cni_code, const char *hint, const char *format, ...)
+{
+	va_list args;
+
+	e->status = status;
+	e->cni_code = cni_code;
+	va_start(args, format);
+	vsnprintf(e->text, sizeof(e->text), format, args);
+	va_end(args);
+	snprintf(e->hint, sizeof(e->hint), "%s", hint);
+	return -1;
+}
+
+/* --- addresses */
+
+static void
+shortage_tell(struct attach *a, enum family_index family)
+{
+	struct ipam_counts counts = ipam_count(a->config.ipam, family);
+	bool is_short = ipam_is_short(&counts);
+	char range[IP_PREFIX_STRLEN];
+
+	if (is_short && !a->is_short[family])
+		log_warn("%u of %u %s addresses of %s are used: a larger pod CIDR is needed for more pods",
+			counts.used, counts.total, family_names[family],
+			ip_prefix_format(ipam_range(a->config.ipam, family), range));
+	a->is_short[family] = is_short;
+}
+
+static int
+full(const struct attach *a, enum family_index family, struct attach_error *e)
+{
+	struct ipam_counts counts = ipam_count(a->config.ipam, family);
+	int64_t wait_s = ipam_next_free_s(a->config.ipam, family, attach_now_s());
+	char range[IP_PREFIX_STRLEN];
+
+	ip_prefix_format(ipam_range(a->config.ipam, family), range);
+	if (wait_s < 0)
+		return attach_refuse(e, STATUS_CONFLICT, CODE_NO_ADDRESS,
+			"Give the node a larger pod CIDR, or fewer pods.",
+			"no %s address is free in %s: all %u are used", family_names[family], range,
+			counts.total);
+	return attach_refuse(e, wait_s <= RETRY_S ? STATUS_NOT_READY : STATUS_CONFLICT, CODE_TRY_AGAIN,
+		"A released address is left alone for a while, so that nothing meant for its former pod "
+		"reaches another.",
+		"no %s address is free in %s: %u of %u are used, %u were released lately, the next is free "
+		"in %lld s",
+		family_names[family], range, counts.used, counts.total, counts.cooling, (long long)wait_s);
+}
+
+void
+attach_release_addrs(struct attach *a, const struct attachment_record *record)
+{
+	for (unsigned f = 0; f < N_FAMILIES; f++)
+		if (!ip_addr_is_none(&record->addrs[f])) {
+			ipam_release(a->config.ipam, &record->addrs[f], attach_now_s());
+			shortage_tell(a, (enum family_index)f);
+		}
+}
+
+/* One address of each family that the node has; all or none. */
+int
+attach_take_addrs(struct attach *a, struct attachment_record *record, struct attach_error *e)
+{
+	for (unsigned f = 0; f < N_FAMILIES; f++) {
+		if (ipam_range(a->config.ipam, (enum family_index)f) == NULL)
+			continue;
+		if (ipam_take(a->config.ipam, (enum family_index)f, attach_now_s(), &record->addrs[f]) < 0) {
+			record->addrs[f] = (struct ip_addr){ 0 };
+			attach_release_addrs(a, record);
+			return full(a, (enum family_index)f, e);
+		}
+		shortage_tell(a, (enum family_index)f);
+	}
+	return 0;
+}
+
+/* --- the state file */
+
+int
+attach_save(struct attach *a, const struct attachment_record *record)
+{
+	struct state *s = a->config.state;
+	int rc = state_begin(s);
+
+	if (rc < 0)
+		return rc;
+	state_put_attachment(s, record);
+	for (unsigned f = 0; f < N_FAMILIES; f++)
+		if (!ip_addr_is_none(&record->addrs[f]))
+			state_remove_lease(s, &record->addrs[f]);
+	return state_commit(s);
+}
+
+int
+attach_forget(struct attach *a, const struct attachment_record *record)
+{
+	struct state *s = a->config.state;
+	int rc = state_begin(s);
+
+	if (rc < 0)
+		return rc;
+	state_remove_attachment(s, record->container_id, record->ifname);
+	for (unsigned f = 0; f < N_FAMILIES; f++)
+		if (!ip_addr_is_none(&record->addrs[f]))
+			state_put_lease(s, &(struct lease_record){ record->addrs[f], attach_now_s() });
+	return state_commit(s);
+}
+
+int
+attach_state_trouble(const struct attach *a, struct attach_error *e)
+{
+	return attach_refuse(e, STATUS_FAILED, 0, "Is the disk of state.dir full or read-only?",
+		"the state file: %s", state_error(a->config.state));
+}
+
+/* Takes a pod away: link, program, memory, record. The caller has published tables without its port. */
+int
+attach_destroy(struct attach *a, struct attached *pod, struct attach_error *e)
+{
+	int rc = pod_port_destroy(pod, &a->config, a->netdev);
+
+	if (rc < 0)
+		return attach_refuse(e, STATUS_FAILED, 0, "", "cannot remove the interface %s: %s",
+			pod->record.link, strerror(-rc));
+	rc = attach_forget(a, &pod->record);
+	if (rc < 0)
+		return attach_state_trouble(a, e);
+	attach_release_addrs(a, &pod->record);
+	attach_drop(a, pod);
+	return 0;
+}
+
+/* --- leaving */
+
+/* Out of the tables first, so that no worker sends to a port that closes. */
+void
+attach_withdraw(struct attach *a, struct attached *pod)
+{
+	struct port *port = pod->port;
+	int rc;
+
+	if (port == NULL)
+		return;
+	pod->port = NULL;
+	rc = attach_publish(a);
+	if (rc < 0 && rc != -EAGAIN)
+		log_warn("tables without %s cannot be built: %s", pod->record.link, strerror(-rc));
+	pod->port = port;
+	pod_port_close(pod, &a->config);
+}

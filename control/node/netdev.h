@@ -1,0 +1,69 @@
+/* The node's interfaces, addresses, routes and neighbours, set by netlink; each call brings about what it
+ * names and is fine when that is so already. Routes and addresses that we make carry our protocol number, so
+ * that they can be told from others and taken away. Control thread only, in the node's network namespace. */
+#ifndef RINGWAY_NODE_NETDEV_H
+#define RINGWAY_NODE_NETDEV_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "dataplane/net/headers.h"
+#include "dataplane/net/ip_addr.h"
+
+#define NETDEV_PROTOCOL 114 /* 'r', rtm_protocol of our routes; free in iproute2's rt_protos */
+
+struct netdev;
+
+struct netdev_link {
+	int ifindex;
+	struct mac_addr mac;
+	uint16_t mtu;
+	bool is_up;
+};
+
+/* A route in the main table. */
+struct netdev_route {
+	struct ip_prefix dst;
+	struct ip_addr via; /* with 'src' and a device; none: a blackhole */
+	struct ip_addr src;
+	int ifindex;
+	uint32_t metric;
+};
+
+/* NULL with errno set. */
+struct netdev *netdev_open(void);
+void netdev_close(struct netdev *n);
+
+/* 0, or -ENODEV when there is no such interface. */
+int netdev_get(struct netdev *n, const char *name, struct netdev_link *out);
+
+/* A veth pair, both ends in this namespace and down. 0 or -errno. */
+int netdev_create_pair(
+	struct netdev *n, const char *name, const char *peer, const struct mac_addr *peer_mac, uint16_t mtu);
+
+int netdev_delete(struct netdev *n, const char *name);
+int netdev_set_up(struct netdev *n, int ifindex);
+int netdev_set_mtu(struct netdev *n, int ifindex, uint16_t mtu);
+
+/* Makes these host addresses (/32, /128) the interface's only ones, link-local ones aside. */
+int netdev_set_addrs(struct netdev *n, int ifindex, const struct ip_addr *addrs, size_t count);
+
+/* A neighbour entry that never ages. */
+int netdev_set_neighbour(
+	struct netdev *n, int ifindex, const struct ip_addr *addr, const struct mac_addr *mac);
+
+/* Makes these our only routes (NETDEV_PROTOCOL). */
+int netdev_set_routes(struct netdev *n, const struct netdev_route *routes, size_t count);
+
+/* Calls fn for each unicast route of the main table that is not ours. */
+int netdev_each_route(struct netdev *n,
+	void (*fn)(const struct ip_prefix *dst, const char *interface, void *arg), void *arg);
+
+/* Switches segmentation offload off, so that the stack sends nothing longer than the MTU. */
+int netdev_disable_segmentation(const char *name);
+
+/* Writes /proc/sys/net/<family>/conf/<interface>/<key>; -ENOENT when the kernel does not have it. */
+int netdev_sysctl(const char *family, const char *interface, const char *key, const char *value);
+
+#endif

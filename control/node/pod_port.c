@@ -1,0 +1,132 @@
+#include "control/node/pod_port.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/log.h"
+#include "dataplane/engine.h"
+#include "dataplane/io/arena.h"
+#include "dataplane/service/exceptions.h"
+#include "dataplane/service/roles.h"
+#include "dataplane/worker.h"
+
+static int
+trouble(struct attached *pod, int rc, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(pod->trouble, sizeof(pod->trouble), format, args);
+	va_end(args);
+	return rc;
+}
+
+static void
+region_name(const struct attached *pod, char out[static ARENA_NAME_MAX])
+{
+	snprintf(out, ARENA_NAME_MAX, "roles-%s", pod->record.link);
+}
+
+static int
+socket_open(struct attached *pod, const struct attach_config *config)
+{
+	struct engine_port_config port = {
+		.origin = ORIGIN_POD,
+		.ifindex = (unsigned)pod->ifindex,
+		.worker = -1,
+		.mtu = pod->record.mtu,
+	};
+	int rc = engine_add_port(config->engine, &port, &pod->port);
+
+	if (rc < 0) {
+		pod->port = NULL;
+		return trouble(
+			pod, rc, "cannot open an AF_XDP socket on %s: %s", pod->record.link, strerror(-rc));
+	}
+	rc = xdp_set_socket(config->xdp, pod->record.link, 0, engine_port_fd(pod->port));
+	if (rc < 0) {
+		engine_remove_port(config->engine, pod->port);
+		pod->port = NULL;
+		return trouble(pod, rc, "cannot put the socket of %s into its program's map: %s",
+			pod->record.link, strerror(-rc));
+	}
+	return 0;
+}
+
+int
+pod_port_open(struct attached *pod, const struct attach_config *config, struct netdev *netdev)
+{
+	char why[XDP_ERROR_SIZE], region[ARENA_NAME_MAX];
+	struct netdev_link link;
+	int rc = netdev_get(netdev, pod->record.link, &link);
+
+	if (rc < 0) {
+		pod->ifindex = 0;
+		return trouble(pod, rc, "the interface %s is not there", pod->record.link);
+	}
+	pod->ifindex = link.ifindex;
+	region_name(pod, region);
+	pod->roles = arena_region(config->arena, region, sizeof(struct roles), NULL);
+	if (pod->roles == NULL)
+		return trouble(pod, -ENOMEM, "no memory is left in the arena for the pod's port roles");
+	roles_adopt(pod->roles);
+	/* the node's own stack must not speak on this interface; without IPv6 there is nothing to forbid */
+	rc = netdev_sysctl("ipv6", pod->record.link, "disable_ipv6", "1");
+	if (rc < 0 && rc != -ENOENT)
+		log_warn("%s: cannot set disable_ipv6: %s", pod->record.link, strerror(-rc));
+	/* the program before "up": no packet of the pod ever reaches the node's stack */
+	rc = xdp_attach_pod(
+		config->xdp, (unsigned)link.ifindex, pod->record.link, config->xdp_choice, &pod->mode, why);
+	if (rc < 0)
+		return trouble(pod, rc, "%.250s", why);
+	if (!link.is_up && (rc = netdev_set_up(netdev, link.ifindex)) < 0)
+		return trouble(pod, rc, "cannot switch %s on: %s", pod->record.link, strerror(-rc));
+	rc = socket_open(pod, config);
+	if (rc == 0)
+		pod->trouble[0] = '\0';
+	return rc;
+}
+
+void
+pod_port_close(struct attached *pod, const struct attach_config *config)
+{
+	if (pod->port == NULL)
+		return;
+	/* first out of the map: while a holder has the socket too, closing it does not end its receiving */
+	xdp_clear_socket(config->xdp, pod->record.link, 0);
+	engine_remove_port(config->engine, pod->port);
+	pod->port = NULL;
+}
+
+/* On each worker: a pod's exceptions are where its port was. */
+static void
+forget_flows(struct worker *w, void *arg)
+{
+	const struct attached *pod = arg;
+
+	for (unsigned family = 0; family < N_FAMILIES && w->exceptions != NULL; family++)
+		if (!ip_addr_is_none(&pod->record.addrs[family]))
+			exceptions_delete_client(w->exceptions, &pod->record.addrs[family]);
+}
+
+int
+pod_port_destroy(struct attached *pod, const struct attach_config *config, struct netdev *netdev)
+{
+	char region[ARENA_NAME_MAX];
+	int rc;
+
+	pod_port_close(pod, config);
+	rc = netdev_delete(netdev, pod->record.link);
+	if (rc < 0)
+		return rc;
+	pod->ifindex = 0;
+	for (unsigned w = 0; w < engine_n_workers(config->engine); w++)
+		worker_call(engine_worker(config->engine, w), forget_flows, pod);
+	xdp_detach(config->xdp, pod->record.link);
+	region_name(pod, region);
+	arena_release(config->arena, region);
+	pod->roles = NULL;
+	return 0;
+}

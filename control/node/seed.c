@@ -1,0 +1,196 @@
+#include "control/node/seed.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "control/model/store.h"
+#include "control/node/attach.h"
+#include "dataplane/engine.h"
+#include "dataplane/io/port.h"
+#include "dataplane/service/roles.h"
+#include "dataplane/worker.h"
+
+/* One declared port of one pod. */
+struct declared {
+	struct roles *roles;
+	uint16_t port;
+	uint8_t proto;
+	uint8_t worker;
+};
+
+/* A pod of this node under one of its addresses. */
+struct local_addr {
+	struct ip_addr addr;
+	const struct attached *pod;
+};
+
+struct seeder {
+	const struct store *store;
+	const struct attach *attach;
+	struct engine *engine;
+	uint64_t pods, slices, attachments; /* generations at the last run */
+};
+
+/* What one run gathers. */
+struct search {
+	const struct seeder *seeder;
+	size_t n_addrs, max_addrs;
+	struct local_addr *addrs; /* sorted by address */
+	size_t n, size;
+	struct declared *found;
+	bool failed;
+};
+
+struct seeder *
+seeder_new(const struct store *store, const struct attach *attach, struct engine *engine)
+{
+	struct seeder *s = calloc(1, sizeof(*s));
+
+	if (s != NULL)
+		*s = (struct seeder){
+			.store = store, .attach = attach, .engine = engine, .pods = UINT64_MAX
+		};
+	return s;
+}
+
+void
+seeder_free(struct seeder *s)
+{
+	free(s);
+}
+
+static void
+count_pod(const struct attached *pod, void *arg)
+{
+	(*(size_t *)arg)++;
+}
+
+static void
+add_addrs(const struct attached *pod, void *arg)
+{
+	struct search *search = arg;
+
+	for (unsigned family = 0; family < N_FAMILIES && pod->port != NULL; family++)
+		if (!ip_addr_is_none(&pod->record.addrs[family]))
+			search->addrs[search->n_addrs++] =
+				(struct local_addr){ .addr = pod->record.addrs[family], .pod = pod };
+}
+
+static int
+compare_addrs(const void *a, const void *b)
+{
+	return ip_addr_cmp(&((const struct local_addr *)a)->addr, &((const struct local_addr *)b)->addr);
+}
+
+static const struct attached *
+find_pod(const struct search *search, const struct ip_addr *addr)
+{
+	struct local_addr key = { .addr = *addr };
+	const struct local_addr *found =
+		bsearch(&key, search->addrs, search->n_addrs, sizeof(key), compare_addrs);
+
+	return found == NULL ? NULL : found->pod;
+}
+
+static void
+add_declared(struct search *search, const struct attached *pod, uint16_t port, uint8_t proto)
+{
+	if (proto != PROTO_TCP && proto != PROTO_UDP)
+		return;
+	if (search->n == search->size) {
+		size_t size = search->size == 0 ? 64 : 2 * search->size;
+		struct declared *grown = realloc(search->found, size * sizeof(*grown));
+
+		if (grown == NULL) {
+			search->failed = true;
+			return;
+		}
+		search->found = grown;
+		search->size = size;
+	}
+	search->found[search->n++] = (struct declared){
+		.roles = pod->roles, .port = port, .proto = proto, .worker = pod->port->owner
+	};
+}
+
+static void
+add_endpoints(const struct object *object, void *arg)
+{
+	struct search *search = arg;
+	const struct slice_object *slice = (const struct slice_object *)object;
+
+	for (size_t e = 0; e < slice->n_endpoints; e++) {
+		const struct slice_endpoint *endpoint = &slice->endpoints[e];
+
+		for (size_t a = 0; a < endpoint->n_addrs; a++) {
+			const struct attached *pod = find_pod(search, &endpoint->addrs[a]);
+
+			for (size_t p = 0; pod != NULL && p < slice->n_ports; p++)
+				add_declared(search, pod, slice->ports[p].port, slice->ports[p].proto);
+		}
+	}
+}
+
+/* By name, since a pod's status may not have its addresses yet. */
+static void
+add_container_ports(const struct attached *pod, void *arg)
+{
+	struct search *search = arg;
+	const struct pod_object *object = (const struct pod_object *)store_get(
+		search->seeder->store, OBJECT_POD, pod->record.pod_ns, pod->record.pod);
+
+	for (size_t p = 0; pod->port != NULL && object != NULL && p < object->n_ports; p++)
+		add_declared(search, pod, object->ports[p].port, object->ports[p].proto);
+}
+
+/* On each worker: its own pods' bits. */
+static void
+note_declared(struct worker *w, void *arg)
+{
+	const struct search *search = arg;
+
+	for (size_t i = 0; i < search->n; i++)
+		if (search->found[i].worker == w->id)
+			roles_set(search->found[i].roles, search->found[i].proto, search->found[i].port);
+}
+
+static bool
+gather(struct search *search)
+{
+	const struct seeder *s = search->seeder;
+
+	attach_each(s->attach, count_pod, &search->max_addrs);
+	search->addrs = calloc(N_FAMILIES * search->max_addrs + 1, sizeof(*search->addrs));
+	if (search->addrs == NULL)
+		return false;
+	attach_each(s->attach, add_addrs, search);
+	qsort(search->addrs, search->n_addrs, sizeof(*search->addrs), compare_addrs);
+	if (search->n_addrs != 0)
+		store_each(s->store, OBJECT_ENDPOINT_SLICE, add_endpoints, search);
+	attach_each(s->attach, add_container_ports, search);
+	return !search->failed;
+}
+
+int
+seeder_run(struct seeder *s)
+{
+	struct search search = { .seeder = s };
+	uint64_t pods = store_generation(s->store, OBJECT_POD);
+	uint64_t slices = store_generation(s->store, OBJECT_ENDPOINT_SLICE);
+	uint64_t attachments = attach_generation(s->attach);
+	bool is_complete;
+
+	if (pods == s->pods && slices == s->slices && attachments == s->attachments)
+		return 0;
+	is_complete = gather(&search);
+	if (is_complete) {
+		for (unsigned w = 0; w < engine_n_workers(s->engine) && search.n != 0; w++)
+			worker_call(engine_worker(s->engine, w), note_declared, &search);
+		s->pods = pods;
+		s->slices = slices;
+		s->attachments = attachments;
+	}
+	free(search.addrs);
+	free(search.found);
+	return is_complete ? 0 : -ENOMEM;
+}

@@ -1,0 +1,32 @@
+/* Ends the TCP exceptions whose connection is gone. An entry never ages by itself, since quiet is not dead (DESIGN 5.2):
+ * the client's own kernel is asked. Control thread only. */
+#ifndef RINGWAY_NODE_SWEEP_H
+#define RINGWAY_NODE_SWEEP_H
+
+#include "dataplane/service/exceptions.h"
+
+struct attach;
+struct worker;
+
+/* Entries that were used more lately than this are not asked about. */
+#define SWEEP_QUIET_NS (60 * UINT64_C(1000000000))
+
+/* Whether the connection of a TCP entry still exists: 1, 0, or -errno when that cannot be told. */
+typedef int sweep_ask(const struct exception *x, void *arg);
+
+/* Looks at all of a worker's entries and ends those that 'ask' says are gone. Returns how many. */
+unsigned sweep_worker(struct worker *w, uint64_t now_ns, sweep_ask *ask, void *arg);
+
+/* The real question, in the network namespace of the client: a pod's, or ours for addresses that no pod has. 'arg' is a
+ * struct sweep_views, which remembers the last namespace, since entries of one client stand together. */
+struct sweep_views {
+	const struct attach *attach;
+	struct ip_addr client; /* whose view it is; none: there is no view */
+	int view;
+};
+
+void sweep_views_init(struct sweep_views *v, const struct attach *attach);
+void sweep_views_fini(struct sweep_views *v);
+sweep_ask sweep_ask_client;
+
+#endif

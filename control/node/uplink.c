@@ -1,0 +1,152 @@
+#include "control/node/uplink.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "dataplane/engine.h"
+#include "dataplane/io/port.h"
+
+/* Under this name its program and sockets are pinned. */
+#define NAME "uplink"
+
+/* What the ports in place were made for. */
+struct basis {
+	unsigned ifindex;
+	uint32_t n_queues;
+	uint16_t mtu;
+	uint16_t vxlan_port;
+	struct ip_addr vtep;
+};
+
+struct uplink {
+	struct engine *engine;
+	struct xdp *xdp;
+	enum xdp_choice choice;
+	struct basis basis;
+	size_t n;
+	struct port *ports[UPLINK_QUEUES_MAX];
+	struct uplink_queue queues[UPLINK_QUEUES_MAX];
+};
+
+struct uplink *
+uplink_new(struct engine *engine, struct xdp *xdp, enum xdp_choice choice)
+{
+	struct uplink *u = calloc(1, sizeof(*u));
+
+	if (u != NULL)
+		*u = (struct uplink){ .engine = engine, .xdp = xdp, .choice = choice };
+	return u;
+}
+
+void
+uplink_free(struct uplink *u)
+{
+	free(u);
+}
+
+static void
+close_ports(struct uplink *u)
+{
+	for (size_t i = 0; i < u->n; i++)
+		engine_remove_port(u->engine, u->ports[i]);
+	u->n = 0;
+	u->basis = (struct basis){ 0 };
+}
+
+static int
+open_port(struct uplink *u, const struct basis *basis, uint32_t queue, char *error)
+{
+	struct engine_port_config config = {
+		.origin = ORIGIN_UPLINK,
+		.ifindex = basis->ifindex,
+		.queue = queue,
+		.worker = (int)(queue % engine_n_workers(u->engine)),
+		.mtu = basis->mtu,
+		.zero_copy = true,
+	};
+	struct port *port;
+	int err = engine_add_port(u->engine, &config, &port);
+
+	if (err < 0) {
+		snprintf(error, XDP_ERROR_SIZE, "no socket on queue %u of the uplink: %s", queue,
+			strerror(-err));
+		return err;
+	}
+	u->ports[u->n] = port;
+	u->queues[u->n] = (struct uplink_queue){ .port = port->id, .owner = port->owner };
+	u->n++;
+	err = xdp_set_socket(u->xdp, NAME, queue, engine_port_fd(port));
+	if (err < 0)
+		snprintf(error, XDP_ERROR_SIZE, "queue %u of the uplink does not take its socket: %s", queue,
+			strerror(-err));
+	return err;
+}
+
+static int
+attach(struct uplink *u, const struct basis *basis, char *error)
+{
+	struct xdp_uplink_config config = {
+		.vtep = basis->vtep, .vxlan_port = basis->vxlan_port, .n_queues = basis->n_queues
+	};
+
+	return xdp_attach_uplink(u->xdp, basis->ifindex, NAME, &config, u->choice, NULL, error);
+}
+
+static bool
+needs_other_ports(const struct basis *a, const struct basis *b)
+{
+	return a->ifindex != b->ifindex || a->n_queues != b->n_queues || a->mtu != b->mtu;
+}
+
+static bool
+needs_other_program(const struct basis *a, const struct basis *b)
+{
+	return needs_other_ports(a, b) || a->vxlan_port != b->vxlan_port || !ip_addr_eq(&a->vtep, &b->vtep);
+}
+
+int
+uplink_follow(struct uplink *u, const struct underlay_facts *facts, const struct ip_addr *vtep,
+	uint16_t vxlan_port, bool *changed, char error[static XDP_ERROR_SIZE])
+{
+	struct basis next = {
+		.ifindex = facts->ifindex,
+		.n_queues = facts->n_queues < UPLINK_QUEUES_MAX ? facts->n_queues : UPLINK_QUEUES_MAX,
+		.mtu = facts->mtu,
+		.vxlan_port = vxlan_port,
+		.vtep = *vtep,
+	};
+	bool other_ports = needs_other_ports(&u->basis, &next);
+	int err;
+
+	*changed = false;
+	if (next.ifindex == 0 || ip_addr_is_none(vtep)) {
+		*changed = u->n != 0;
+		close_ports(u);
+		return 0;
+	}
+	if (!needs_other_program(&u->basis, &next))
+		return 0;
+	if (other_ports) {
+		*changed = u->n != 0;
+		close_ports(u);
+	}
+	err = attach(u, &next, error);
+	for (uint32_t queue = 0; err == 0 && other_ports && queue < next.n_queues; queue++)
+		err = open_port(u, &next, queue, error);
+	if (err < 0) {
+		*changed |= u->n != 0;
+		close_ports(u);
+		return err;
+	}
+	*changed |= other_ports;
+	u->basis = next;
+	return 0;
+}
+
+size_t
+uplink_queues(const struct uplink *u, const struct uplink_queue **out)
+{
+	*out = u->queues;
+	return u->n;
+}

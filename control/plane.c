@@ -1,0 +1,238 @@
+#include "control/plane.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "control/daemon.h"
+#include "control/follow.h"
+#include "control/log.h"
+#include "control/loop.h"
+#include "dataplane/engine.h"
+#include "dataplane/io/arena.h"
+#include "dataplane/io/fd_store.h"
+#include "dataplane/service/exceptions.h"
+#include "dataplane/service/roles.h"
+#include "dataplane/snapshot.h"
+#include "dataplane/worker.h"
+#include "xdp/loader.h"
+
+#define ARENA_FILE "arena"
+#define BPFFS_DIR "bpf"
+
+/* Room in the arena besides what is counted: its header, and rounding per region. */
+#define ARENA_SLACK (1u << 20)
+
+/* While no packet passes, which is before workers run and after they stopped, the daemon goes before other processes:
+ * a busy node restarts about as fast as an idle one. */
+#define HURRY_NICE (-10)
+
+void
+plane_hurry(struct daemon *d)
+{
+	d->nice = getpriority(PRIO_PROCESS, 0);
+	if (d->nice > HURRY_NICE)
+		setpriority(PRIO_PROCESS, 0, HURRY_NICE); /* not allowed: then it takes what it takes */
+}
+
+static unsigned
+count_workers(const struct daemon *d)
+{
+	return d->config.workers.cpus.n == 0 ? 1 : (unsigned)d->config.workers.cpus.n;
+}
+
+int
+plane_fds_start(struct daemon *d)
+{
+	d->fds = fd_store_open(d->holder_socket);
+	return d->fds == NULL ? -ENOMEM : 0;
+}
+
+void
+plane_fds_stop(struct daemon *d)
+{
+	fd_store_free(d->fds);
+	d->fds = NULL;
+}
+
+int
+plane_arena_start(struct daemon *d)
+{
+	size_t exceptions = exceptions_size(d->config.services.exceptions) * count_workers(d);
+	/* a pod that goes may leave its region a little longer than its successor waits */
+	size_t roles = (size_t)2 * d->config.pods.max * sizeof(struct roles);
+	char path[PATH_MAX];
+	int result;
+
+	snprintf(path, sizeof(path), "%s/%s", d->config.run.dir, ARENA_FILE);
+	result = arena_open(&d->arena, path, exceptions + roles + ARENA_SLACK, -1);
+	if (result < 0)
+		log_error("%s cannot be opened: %s; run.dir must be on a writable file system, tmpfs at best",
+			path, strerror(-result));
+	return result;
+}
+
+void
+plane_arena_stop(struct daemon *d)
+{
+	arena_close(d->arena);
+	d->arena = NULL;
+}
+
+static int
+read_cpu(const char *text, int *cpu)
+{
+	char *end;
+	long value = strtol(text, &end, 10);
+
+	if (*text == '\0' || *end != '\0' || value < 0 || value >= sysconf(_SC_NPROCESSORS_CONF)) {
+		log_error("workers.cpus: \"%s\" is no core of this machine, which has 0 to %ld", text,
+			sysconf(_SC_NPROCESSORS_CONF) - 1);
+		return -EINVAL;
+	}
+	*cpu = (int)value;
+	return 0;
+}
+
+/* What each worker is given: its core, its exceptions, its way to tell control something. */
+static int
+equip_worker(struct daemon *d, unsigned w, int *cpu)
+{
+	const struct config *config = &d->config;
+	char name[ARENA_NAME_MAX];
+	uint32_t kept;
+
+	*cpu = -1;
+	if (config->workers.cpus.n != 0 && read_cpu(config->workers.cpus.items[w], cpu) < 0)
+		return -EINVAL;
+	snprintf(name, sizeof(name), "exceptions/%u", w);
+	d->exceptions[w] = arena_region(d->arena, name, exceptions_size(config->services.exceptions), NULL);
+	d->events[w] = events_new(d->event_fd);
+	if (d->exceptions[w] == NULL || d->events[w] == NULL)
+		return -ENOMEM;
+	kept = exceptions_adopt(d->exceptions[w], config->services.exceptions,
+		config->services.exceptions_per_pod, clock_now_ns());
+	if (kept != 0)
+		log_info("worker %u goes on with %u exceptional service flows", w, kept);
+	return 0;
+}
+
+int
+plane_engine_start(struct daemon *d)
+{
+	int cpus[WORKERS_MAX];
+	struct engine_config config = {
+		.n_workers = count_workers(d),
+		.cpus = cpus,
+		.exceptions = d->exceptions,
+		.events = d->events,
+		.fds = d->fds,
+		.ring_size = d->config.io.ring_size,
+		.frames_per_shard = d->config.pods.frames_per_shard,
+		.ports_per_shard = d->config.pods.per_shard,
+	};
+	int result;
+
+	d->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (d->event_fd < 0)
+		return -errno;
+	if (config.n_workers > WORKERS_MAX) {
+		log_error("workers.cpus: at most %u workers", WORKERS_MAX);
+		return -EINVAL;
+	}
+	for (unsigned w = 0; w < config.n_workers; w++) {
+		result = equip_worker(d, w, &cpus[w]);
+		if (result < 0)
+			return result;
+	}
+	d->snapshot = snapshot_new(config.n_workers);
+	if (d->snapshot == NULL)
+		return -ENOMEM;
+	config.snapshot = d->snapshot;
+	result = engine_new(&d->engine, &config);
+	if (result < 0)
+		log_error("workers cannot be made: %s", strerror(-result));
+	return result;
+}
+
+void
+plane_engine_stop(struct daemon *d)
+{
+	engine_free(d->engine);
+	snapshot_free(d->snapshot);
+	for (unsigned w = 0; w < WORKERS_MAX; w++)
+		events_free(d->events[w]);
+	if (d->event_fd > 0)
+		close(d->event_fd);
+	d->engine = NULL;
+	d->snapshot = NULL;
+}
+
+static void
+log_libbpf(const char *text)
+{
+	log_debug("libbpf: %s", text);
+}
+
+int
+plane_xdp_start(struct daemon *d)
+{
+	char dir[PATH_MAX], error[XDP_ERROR_SIZE];
+	int result;
+
+	snprintf(dir, sizeof(dir), "%s/%s", d->config.run.dir, BPFFS_DIR);
+	result = xdp_open(&d->xdp, dir, log_libbpf, error);
+	if (result < 0)
+		log_error("%s", error);
+	return result;
+}
+
+void
+plane_xdp_stop(struct daemon *d)
+{
+	xdp_close(d->xdp);
+	d->xdp = NULL;
+}
+
+int
+plane_follow_start(struct daemon *d)
+{
+	return follow_new(&d->follow, d, d->events, d->event_fd);
+}
+
+void
+plane_follow_stop(struct daemon *d)
+{
+	follow_free(d->follow);
+	d->follow = NULL;
+}
+
+int
+plane_workers_start(struct daemon *d)
+{
+	int result;
+
+	follow_now(d->follow);
+	engine_settle(d->engine);
+	setpriority(PRIO_PROCESS, 0, d->nice); /* the workers inherit it */
+	result = engine_start(d->engine);
+	if (result < 0) {
+		log_error("workers do not start: %s", strerror(-result));
+		return result;
+	}
+	fd_store_close_rest(d->fds);
+	fd_store_ready(d->fds);
+	return 0;
+}
+
+void
+plane_workers_stop(struct daemon *d)
+{
+	plane_hurry(d);
+	engine_stop(d->engine);
+}

@@ -1,0 +1,25 @@
+/* One Kubernetes object, as JSON, to one object of the store. Only the fields that Ringway uses are looked at, and those
+ * strictly. A kind that it does not use, and another API group's kind of the same name, is no error. Pure; any thread. */
+#ifndef RINGWAY_SOURCE_DECODE_H
+#define RINGWAY_SOURCE_DECODE_H
+
+#include "control/model/store.h"
+#include "control/source/field.h"
+
+/* 0 with *out, which is NULL for what Ringway does not use (*ignored then says what it is; static or in the value), or
+ * -EINVAL with the error. origin as in struct object, copied. */
+int object_decode(const struct yaml_file *file, json_t *value, unsigned line, const char *origin,
+	struct object **out, const char **ignored, struct decode_error *error);
+
+/* The kinds; each fills what follows struct object in zeroed memory, and object_free() takes it from any state. False:
+ * an object without use here. */
+bool node_decode(const struct field *root, struct node_object *node);
+bool namespace_decode(const struct field *root, struct namespace_object *namespace);
+bool pod_decode(const struct field *root, struct pod_object *pod);
+bool service_decode(const struct field *root, struct service_object *service);
+bool slice_decode(const struct field *root, struct slice_object *slice);
+
+/* A mapping of text to text. */
+void labels_decode(const struct field *mapping, struct labels *out);
+
+#endif

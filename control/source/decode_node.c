@@ -1,0 +1,75 @@
+#include <stdio.h>
+
+#include "control/source/decode.h"
+
+#define TUNNEL_MAC "ringway.io/tunnel-mac"
+
+/* "0a:52:0a:00:00:01": a unicast address. */
+static void
+decode_mac(const struct field *f, struct mac_addr *out)
+{
+	const char *text = field_peek(f);
+	unsigned b[6];
+	int end = 0;
+
+	if (f->value == NULL)
+		return;
+	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &end) != 6 ||
+		text[end] != '\0' || (b[0] & 1) != 0 || (b[0] | b[1] | b[2] | b[3] | b[4] | b[5]) == 0) {
+		field_fail(f, "\"%.60s\" is not an interface's MAC address, such as 0a:52:0a:00:00:01", text);
+		return;
+	}
+	for (int i = 0; i < 6; i++)
+		out->b[i] = (uint8_t)b[i];
+}
+
+static void
+decode_pod_cidrs(const struct field *spec, struct node_object *node)
+{
+	struct field list = field_member(spec, "podCIDRs");
+	struct field single = field_member(spec, "podCIDR");
+	size_t n = field_count(&list);
+
+	node->pod_cidrs = field_alloc(&list, n + 1, sizeof(*node->pod_cidrs));
+	if (node->pod_cidrs == NULL)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		struct field f = field_element(&list, i);
+
+		node->pod_cidrs[node->n_pod_cidrs++] = field_prefix(&f);
+	}
+	if (n == 0 && *field_peek(&single) != '\0')
+		node->pod_cidrs[node->n_pod_cidrs++] = field_prefix(&single);
+}
+
+bool
+node_decode(const struct field *root, struct node_object *node)
+{
+	struct field metadata = field_member(root, "metadata"), spec = field_member(root, "spec");
+	struct field status = field_member(root, "status"), addresses = field_member(&status, "addresses");
+	struct field annotations = field_member(&metadata, "annotations");
+	struct field mac = field_member(&annotations, TUNNEL_MAC);
+	size_t n = field_count(&addresses);
+
+	decode_mac(&mac, &node->tunnel_mac);
+	decode_pod_cidrs(&spec, node);
+	node->addrs = field_alloc(&addresses, n, sizeof(*node->addrs));
+	for (size_t i = 0; node->addrs != NULL && i < n; i++) {
+		struct field entry = field_element(&addresses, i);
+		struct field type = field_member(&entry, "type"), address = field_member(&entry, "address");
+
+		if (strcmp(field_peek(&type), "InternalIP") == 0)
+			node->addrs[node->n_addrs++] = field_addr(&address);
+	}
+	return true;
+}
+
+bool
+namespace_decode(const struct field *root, struct namespace_object *namespace)
+{
+	struct field metadata = field_member(root, "metadata");
+	struct field labels = field_member(&metadata, "labels");
+
+	labels_decode(&labels, &namespace->labels);
+	return true;
+}

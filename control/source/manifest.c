@@ -1,0 +1,145 @@
+#include "control/source/manifest.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "control/log.h"
+#include "control/source/decode.h"
+#include "control/source/files.h"
+#include "control/source/text_file.h"
+
+void
+manifest_add_error(struct manifest *m, const char *format, ...)
+{
+	char *text;
+	va_list args;
+
+	if (m->n_errors == MANIFEST_ERRORS_MAX)
+		return;
+	va_start(args, format);
+	if (vasprintf(&text, format, args) >= 0)
+		m->errors[m->n_errors++] = text;
+	va_end(args);
+}
+
+static int
+hash_bytes(const char *bytes, size_t size, void *arg)
+{
+	uint64_t *hash = arg;
+
+	for (size_t i = 0; i < size; i++)
+		*hash = (*hash ^ (unsigned char)bytes[i]) * 0x100000001b3; /* FNV-1a */
+	return 0;
+}
+
+static bool
+add_item(struct manifest *m, struct object *object, const json_t *value)
+{
+	struct manifest_item *item;
+
+	if (m->n_items == m->items_size) {
+		size_t size = m->items_size == 0 ? 16 : 2 * m->items_size;
+		struct manifest_item *items = realloc(m->items, size * sizeof(*items));
+
+		if (items == NULL)
+			return false;
+		m->items = items;
+		m->items_size = size;
+	}
+	item = &m->items[m->n_items++];
+	*item = (struct manifest_item){ .object = object, .hash = 0xcbf29ce484222325 };
+	json_dump_callback(value, hash_bytes, &item->hash, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	return true;
+}
+
+static void
+read_object(struct manifest *m, const struct yaml_file *f, json_t *value, unsigned line, const char *name)
+{
+	struct decode_error error;
+	const char *ignored;
+	struct object *object;
+	char origin[512];
+
+	snprintf(origin, sizeof(origin), "%s:%u", name, line);
+	if (object_decode(f, value, line, origin, &object, &ignored, &error) < 0) {
+		const char *kind = json_string_value(json_object_get(value, "kind"));
+		const char *called =
+			json_string_value(json_object_get(json_object_get(value, "metadata"), "name"));
+		char who[160] = "";
+
+		if (kind != NULL)
+			snprintf(who, sizeof(who), " (%.60s %.80s)", kind,
+				called == NULL ? "without a name" : called);
+		manifest_add_error(m, "%s:%u: %s%s%s%s", name, error.line, error.field,
+			*error.field == '\0' ? "" : ": ", error.message, who);
+	} else if (object == NULL) {
+		log_debug("%s: %s is of no use to the dataplane", origin, ignored == NULL ? "it" : ignored);
+	} else if (!add_item(m, object, value)) {
+		object_free(object);
+		manifest_add_error(m, "%s: out of memory", origin);
+	}
+}
+
+static bool
+is_list(const json_t *value)
+{
+	const char *kind = json_string_value(json_object_get(value, "kind"));
+
+	return kind != NULL && strcmp(kind, "List") == 0 && json_is_array(json_object_get(value, "items"));
+}
+
+static void
+read_documents(struct manifest *m, const struct yaml_file *f, const char *name)
+{
+	for (size_t i = 0; i < yaml_n_documents(f); i++) {
+		json_t *value = yaml_document(f, i), *items, *item;
+		size_t j;
+
+		if (json_is_null(value))
+			continue; /* "---" with nothing behind it */
+		if (!is_list(value)) {
+			read_object(m, f, value, yaml_document_line(f, i), name);
+			continue;
+		}
+		items = json_object_get(value, "items");
+		json_array_foreach (items, j, item)
+			read_object(m, f, item, yaml_element_line(f, items, j), name);
+	}
+}
+
+bool
+manifest_read(struct manifest *m, const char *path, const char *name)
+{
+	struct yaml_error error;
+	struct yaml_file *f;
+	char *text;
+	size_t size;
+	int result = text_file_read(path, SOURCE_FILE_MAX, &text, &size);
+
+	*m = (struct manifest){ 0 };
+	if (result < 0) {
+		manifest_add_error(m, "%s: cannot be read: %s", name, strerror(-result));
+		return false;
+	}
+	if (yaml_file_parse(&f, text, size, &error) < 0) {
+		manifest_add_error(m, "%s:%u: %s", name, error.line, error.message);
+	} else {
+		read_documents(m, f, name);
+		yaml_file_free(f);
+	}
+	free(text);
+	return m->n_errors == 0;
+}
+
+void
+manifest_fini(struct manifest *m)
+{
+	for (size_t i = 0; i < m->n_items; i++)
+		object_free(m->items[i].object);
+	free(m->items);
+	for (size_t i = 0; i < m->n_errors; i++)
+		free(m->errors[i]);
+	*m = (struct manifest){ 0 };
+}

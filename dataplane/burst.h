@@ -1,0 +1,24 @@
+/* Packets handled together, from any of a worker's ports. */
+#ifndef RINGWAY_BURST_H
+#define RINGWAY_BURST_H
+
+#include "dataplane/pkt.h"
+
+#define BURST_MAX 64
+
+struct trace;
+
+struct burst {
+	unsigned n;
+	struct trace *trace; /* explain's notes; NULL on workers */
+	struct pkt pkts[BURST_MAX];
+};
+
+#define BURST_FOREACH(b, p) for (struct pkt *p = (b)->pkts; p < (b)->pkts + (b)->n; p++)
+
+/* The only packets a stage may look at. */
+#define BURST_FOREACH_UNDECIDED(b, p) \
+	BURST_FOREACH (b, p)          \
+		if (p->verdict == VERDICT_CONTINUE)
+
+#endif

@@ -1,0 +1,262 @@
+#include "dataplane/crossing.h"
+
+#include <errno.h>
+#include <rte_ring_elem.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "dataplane/io/umem.h"
+#include "dataplane/stages.h"
+#include "dataplane/worker.h"
+
+/* A worker collects returned frames before each burst it hands over, so at most what one crossing ring and
+ * two bursts hold can be on its way back. */
+#define RETURN_DEPTH (2 * CROSSING_DEPTH)
+
+struct returned_frame {
+	struct umem *umem;
+	uint8_t *data;
+};
+
+/* What one worker gives to one other. */
+struct lane {
+	struct rte_ring *packets; /* struct pkt */
+	struct rte_ring *frames;  /* struct returned_frame */
+};
+
+struct seat {
+	int event_fd;
+	int is_asleep;  /* atomic: the worker stores, others load */
+	uint64_t given; /* its own: bit per worker that it gave something to since the last kick */
+	unsigned turn;  /* its own: whose packets it took first */
+} __attribute__((aligned(CACHE_LINE)));
+
+struct crossing {
+	unsigned n;
+	struct seat seats[WORKERS_MAX];
+	struct lane lanes[WORKERS_MAX][WORKERS_MAX]; /* [from][to] */
+};
+
+static struct rte_ring *
+ring_new(unsigned element_size, unsigned depth)
+{
+	ssize_t size = rte_ring_get_memsize_elem(element_size, depth);
+	struct rte_ring *ring = size < 0 ? NULL : aligned_alloc(RTE_CACHE_LINE_SIZE, (size_t)size);
+
+	if (ring == NULL || rte_ring_init(ring, "crossing", depth, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
+		free(ring);
+		return NULL;
+	}
+	return ring;
+}
+
+static bool
+seat_init(struct crossing *c, unsigned worker)
+{
+	struct seat *seat = &c->seats[worker];
+
+	seat->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (seat->event_fd < 0)
+		return false;
+	for (unsigned to = 0; to < c->n; to++) {
+		struct lane *lane = &c->lanes[worker][to];
+
+		if (to == worker)
+			continue;
+		lane->packets = ring_new(sizeof(struct pkt), CROSSING_DEPTH);
+		lane->frames = ring_new(sizeof(struct returned_frame), RETURN_DEPTH);
+		if (lane->packets == NULL || lane->frames == NULL)
+			return false;
+	}
+	return true;
+}
+
+struct crossing *
+crossing_new(unsigned n_workers)
+{
+	struct crossing *c = aligned_alloc(CACHE_LINE, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	memset(c, 0, sizeof(*c));
+	c->n = n_workers;
+	for (unsigned i = 0; i < n_workers; i++)
+		c->seats[i].event_fd = -1;
+	for (unsigned i = 0; i < n_workers; i++) {
+		if (!seat_init(c, i)) {
+			crossing_free(c);
+			return NULL;
+		}
+	}
+	return c;
+}
+
+void
+crossing_free(struct crossing *c)
+{
+	if (c == NULL)
+		return;
+	for (unsigned from = 0; from < c->n; from++) {
+		if (c->seats[from].event_fd >= 0)
+			close(c->seats[from].event_fd);
+		for (unsigned to = 0; to < c->n; to++) {
+			free(c->lanes[from][to].packets);
+			free(c->lanes[from][to].frames);
+		}
+	}
+	free(c);
+}
+
+bool
+crossing_put(struct crossing *c, unsigned from, unsigned to, const struct pkt *p)
+{
+	if (rte_ring_sp_enqueue_elem(c->lanes[from][to].packets, (void *)p, sizeof(*p)) != 0)
+		return false;
+	c->seats[from].given |= UINT64_C(1) << to;
+	return true;
+}
+
+void
+crossing_return(struct crossing *c, unsigned from, struct umem *umem, uint8_t *data)
+{
+	struct returned_frame frame = { .umem = umem, .data = data };
+	int err = rte_ring_sp_enqueue_elem(c->lanes[from][umem->owner].frames, &frame, sizeof(frame));
+
+	assert(err == 0);
+	(void)err;
+	c->seats[from].given |= UINT64_C(1) << umem->owner;
+}
+
+void
+crossing_kick(struct crossing *c, unsigned from)
+{
+	uint64_t given = c->seats[from].given;
+
+	if (given == 0)
+		return;
+	c->seats[from].given = 0;
+	/* pairs with the fence in crossing_sleep(): either we see it asleep, or it sees what we gave */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (; given != 0; given &= given - 1) {
+		unsigned to = (unsigned)__builtin_ctzll(given);
+
+		if (__atomic_load_n(&c->seats[to].is_asleep, __ATOMIC_RELAXED))
+			crossing_wake(c, to);
+	}
+}
+
+/* The worker after this one, leaving one out. */
+static unsigned
+next_but(const struct crossing *c, unsigned left_out, unsigned worker)
+{
+	do
+		worker = worker + 1 == c->n ? 0 : worker + 1;
+	while (worker == left_out && c->n > 1);
+	return worker;
+}
+
+unsigned
+crossing_take(struct crossing *c, unsigned to, struct burst *b)
+{
+	struct seat *seat = &c->seats[to];
+	unsigned first = next_but(c, to, seat->turn), from = first, taken = 0;
+
+	for (unsigned i = 1; i < c->n && b->n < BURST_MAX; i++, from = next_but(c, to, from)) {
+		unsigned n;
+
+		n = rte_ring_sc_dequeue_burst_elem(c->lanes[from][to].packets, b->pkts + b->n,
+			sizeof(struct pkt), BURST_MAX - b->n, NULL);
+		b->n += n;
+		taken += n;
+	}
+	/* In turns: one that always has a burst ready would keep out all after it. Others read this line, so it is
+	 * left alone while there is nothing. */
+	if (taken != 0)
+		seat->turn = first;
+	return taken;
+}
+
+void
+crossing_collect(struct crossing *c, unsigned to)
+{
+	struct returned_frame frames[BURST_MAX];
+	unsigned n;
+
+	for (unsigned from = 0; from < c->n; from++) {
+		if (from == to)
+			continue;
+		do {
+			n = rte_ring_sc_dequeue_burst_elem(
+				c->lanes[from][to].frames, frames, sizeof(frames[0]), BURST_MAX, NULL);
+			for (unsigned i = 0; i < n; i++) {
+				/* The analyzer does not see that the ring filled them:
+				 * NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage) */
+				umem_put(frames[i].umem, frames[i].data);
+			}
+		} while (n == BURST_MAX);
+	}
+}
+
+int
+crossing_wait_fd(const struct crossing *c, unsigned worker)
+{
+	return c->seats[worker].event_fd;
+}
+
+void
+crossing_sleep(struct crossing *c, unsigned worker)
+{
+	__atomic_store_n(&c->seats[worker].is_asleep, 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+bool
+crossing_is_empty(const struct crossing *c, unsigned worker)
+{
+	for (unsigned from = 0; from < c->n; from++) {
+		const struct lane *lane = &c->lanes[from][worker];
+
+		if (from != worker && (!rte_ring_empty(lane->packets) || !rte_ring_empty(lane->frames)))
+			return false;
+	}
+	return true;
+}
+
+void
+crossing_awake(struct crossing *c, unsigned worker)
+{
+	uint64_t wakes;
+
+	__atomic_store_n(&c->seats[worker].is_asleep, 0, __ATOMIC_RELAXED);
+	while (read(c->seats[worker].event_fd, &wakes, sizeof(wakes)) > 0)
+		;
+}
+
+void
+crossing_wake(struct crossing *c, unsigned worker)
+{
+	uint64_t one = 1;
+
+	while (write(c->seats[worker].event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+void
+cross_burst(const struct tables *t, struct worker *w, struct burst *b)
+{
+	if (t->node->n_workers == 1)
+		return;
+	BURST_FOREACH_UNDECIDED (b, p) {
+		unsigned owner = t->node->port_owner[p->out_port];
+
+		if (owner == w->id)
+			continue;
+		if (p->flags & PKT_DRY_RUN)
+			p->verdict = VERDICT_CROSSED;
+		else if (crossing_put(w->crossing, w->id, owner, p))
+			p->verdict = VERDICT_CROSSED;
+		else
+			pkt_drop(p, DROP_CROSSING_FULL);
+	}
+}

@@ -1,0 +1,44 @@
+/* Between workers: one single-producer single-consumer ring per ordered pair for packets in mid-journey
+ * (descriptors are copied, frames stay where they are), and one for frames that go home to their umem's
+ * owner. cross_burst() (stages.h) is the producer's side. */
+#ifndef RINGWAY_CROSSING_H
+#define RINGWAY_CROSSING_H
+
+#include "dataplane/burst.h"
+
+#define CROSSING_DEPTH 2048
+
+struct crossing;
+
+/* Rings for n workers; NULL if out of memory. Control, before the workers run and after they stopped. */
+struct crossing *crossing_new(unsigned n_workers);
+void crossing_free(struct crossing *c);
+
+/* Hands a packet from one worker to another; false when the other does not keep up. Worker 'from'. */
+bool crossing_put(struct crossing *c, unsigned from, unsigned to, const struct pkt *p);
+
+/* Wakes the workers that were given something since the last call and sleep. Worker 'from', once per burst.
+ */
+void crossing_kick(struct crossing *c, unsigned from);
+
+/* Takes packets handed to this worker, appending to the burst. Worker 'to'. */
+unsigned crossing_take(struct crossing *c, unsigned to, struct burst *b);
+
+/* Sends a frame back to the worker that owns its umem. The ring holds all that may be under way, as long as that
+ * worker collects before each burst that it hands over, so this cannot fail. Worker 'from'. */
+void crossing_return(struct crossing *c, unsigned from, struct umem *umem, uint8_t *data);
+
+/* Puts frames that came home into their umems. Worker 'to'. */
+void crossing_collect(struct crossing *c, unsigned to);
+
+/* Before sleeping a worker announces it, looks at its rings once more (crossing_is_empty), and polls this
+ * descriptor. */
+int crossing_wait_fd(const struct crossing *c, unsigned worker);
+void crossing_sleep(struct crossing *c, unsigned worker);
+bool crossing_is_empty(const struct crossing *c, unsigned worker);
+void crossing_awake(struct crossing *c, unsigned worker);
+
+/* Any thread: wakes a worker. */
+void crossing_wake(struct crossing *c, unsigned worker);
+
+#endif

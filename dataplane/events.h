@@ -1,0 +1,30 @@
+/* What a worker tells control, asynchronously: a ring of its own per worker, and a descriptor to poll that all may share.
+ * Nobody waits: what does not fit is lost. */
+#ifndef RINGWAY_EVENTS_H
+#define RINGWAY_EVENTS_H
+
+#include "dataplane/net/ip_addr.h"
+
+enum event_kind {
+	EVENT_PATH_MTU, /* an underlay router told what the tunnel to a VTEP (addr) takes, of the inner packet (value) */
+};
+
+struct event {
+	uint32_t kind; /* enum event_kind */
+	uint32_t value;
+	struct ip_addr addr;
+};
+
+struct events;
+
+/* fd: an eventfd, the caller's, which becomes readable. NULL if out of memory. */
+struct events *events_new(int fd);
+void events_free(struct events *e); /* NULL is fine; the worker has stopped */
+
+/* The worker. NULL: nobody listens. */
+void events_put(struct events *e, const struct event *event);
+
+/* Control: false when there is nothing. */
+bool events_take(struct events *e, struct event *event);
+
+#endif

@@ -1,0 +1,131 @@
+/* The next hop: a pod here, the host's stack, or another node's tunnel end; with it the egress port and what
+ * the way takes. A packet of a pod or of the host passes us as its one router; what comes out of a tunnel has
+ * passed its router at the other end, and what the host's stack receives has arrived. */
+#include "dataplane/net/headers.h"
+#include "dataplane/net/icmp.h"
+#include "dataplane/overlay/vxlan.h"
+#include "dataplane/stages.h"
+#include "dataplane/trace.h"
+#include "dataplane/worker.h"
+
+static void
+to_endpoint(struct pkt *p, const struct endpoint *ep)
+{
+	p->out_port = ep->port;
+	p->mtu = ep->mtu;
+	p->vtep = FDB_NONE;
+}
+
+static void
+to_pod(const struct tables *t, struct pkt *p, uint32_t index)
+{
+	if (p->origin != ORIGIN_UPLINK)
+		p->flags |= PKT_ROUTER_HOP;
+	to_endpoint(p, &t->endpoints->endpoints[index]);
+}
+
+/* Through a tunnel, a node's reserved addresses are all that others may reach of its stack. */
+static void
+to_host(const struct tables *t, struct pkt *p)
+{
+	if ((p->flags & PKT_DECAPPED) && endpoint_host_slot(t->endpoints, &p->new_dst) < 0)
+		pkt_drop(p, DROP_TUNNEL_DESTINATION);
+	else if (t->endpoints->host == ENDPOINT_NONE)
+		pkt_drop(p, DROP_NO_ROUTE);
+	else
+		to_endpoint(p, &t->endpoints->endpoints[t->endpoints->host]);
+}
+
+static void
+to_vtep(const struct tables *t, const struct worker *w, struct pkt *p, uint32_t index)
+{
+	const struct fdb_entry *e = &t->fdb->entries[index];
+	uint16_t uplink = t->node->uplink_port[w->id];
+
+	if (p->origin == ORIGIN_UPLINK)
+		pkt_drop(p, DROP_TUNNEL_DESTINATION);
+	else if (uplink == PORTS_MAX || ip_addr_is_none(&e->vtep))
+		pkt_drop(p, DROP_NO_ROUTE);
+	else if (mac_is_zero(&e->next_hop))
+		pkt_drop(p, DROP_NO_NEIGHBOUR);
+	/* the other node takes only its peer's pod network for inner sources */
+	else if (p->origin == ORIGIN_HOST && endpoint_host_slot(t->endpoints, &p->new_src) < 0)
+		pkt_drop(p, DROP_SPOOFED_SOURCE);
+	else {
+		p->flags |= PKT_ROUTER_HOP;
+		p->out_port = uplink;
+		p->mtu = e->mtu;
+		p->vtep = index;
+	}
+}
+
+/* What the underlay sent outside a tunnel and decap let pass is for the host's stack or for nobody here. */
+static bool
+is_astray(const struct pkt *p, const struct route *r)
+{
+	return p->origin == ORIGIN_UPLINK && !(p->flags & PKT_DECAPPED) &&
+	       (r == NULL || r->kind != ROUTE_HOST);
+}
+
+static void
+choose_way(const struct tables *t, const struct worker *w, struct pkt *p)
+{
+	const struct route *r = route_lookup(t->routes, &p->new_dst);
+
+	if (is_astray(p, r)) {
+		pkt_drop(p, DROP_NOT_OURS);
+		return;
+	}
+	switch (r == NULL ? ROUTE_NONE : r->kind) {
+	case ROUTE_ENDPOINT:
+		to_pod(t, p, r->target);
+		break;
+	case ROUTE_VTEP:
+		to_vtep(t, w, p, r->target);
+		break;
+	case ROUTE_HOST:
+		to_host(t, p);
+		break;
+	case ROUTE_SERVICE:
+		pkt_drop(p, p->origin == ORIGIN_UPLINK ? DROP_TUNNEL_DESTINATION : DROP_NO_SERVICE);
+		break;
+	default:
+		pkt_drop(p, p->origin == ORIGIN_UPLINK ? DROP_TUNNEL_DESTINATION : DROP_NO_ROUTE);
+		break;
+	}
+}
+
+static void
+note_way(struct burst *b, const struct tables *t, const struct pkt *p)
+{
+	char addr[IP_ADDR_STRLEN];
+
+	if (p->verdict == VERDICT_DROP)
+		TRACE(b, "route", "no way to %s: %s", ip_addr_format(&p->new_dst, addr),
+			drop_reason_label(p->drop_reason));
+	else if (p->vtep != FDB_NONE)
+		TRACE(b, "route", "to the node at %s through a tunnel, which takes %u bytes",
+			ip_addr_format(&t->fdb->entries[p->vtep].vtep, addr), p->mtu);
+	else
+		TRACE(b, "route", "to port %u of this node, which takes %u bytes", p->out_port, p->mtu);
+}
+
+void
+route_burst(const struct tables *t, struct worker *w, struct burst *b)
+{
+	BURST_FOREACH_UNDECIDED (b, p) {
+		/* antispoof saw the address that the sender used; this is what translate made of it */
+		if (vxlan_is_tunnel_end(t, p->proto, p->new_dport, &p->new_dst))
+			pkt_drop(p, DROP_TUNNEL_FROM_POD);
+		else
+			choose_way(t, w, p);
+		if (p->verdict == VERDICT_CONTINUE && (p->flags & PKT_ROUTER_HOP) && p->ttl <= 1) {
+			if (icmp_may_answer(p))
+				pkt_reply(p, REPLY_TTL);
+			else
+				pkt_drop(p, DROP_TTL);
+		}
+		if (b->trace != NULL)
+			note_way(b, t, p);
+	}
+}

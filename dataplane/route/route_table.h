@@ -1,0 +1,54 @@
+/* Longest-prefix match: a hash per prefix length, longest first. A node has few lengths (host routes of its
+ * pods, one or two pod CIDR lengths), so a look-up is two or three probes, and needs no large table.
+ * Immutable once published; written by control/build/route_build.c. */
+#ifndef RINGWAY_ROUTE_TABLE_H
+#define RINGWAY_ROUTE_TABLE_H
+
+#include "dataplane/net/ip_addr.h"
+
+enum route_kind {
+	ROUTE_NONE,     /* no route */
+	ROUTE_ENDPOINT, /* a local pod; target: index into the endpoint table */
+	ROUTE_VTEP,     /* another node's pods; target: index into the FDB */
+	ROUTE_HOST,     /* this node's own addresses: to the host's stack */
+	ROUTE_SERVICE,  /* a service CIDR: whatever translate left here has no service */
+};
+
+/* Two to a cache line, none across two. */
+struct route {
+	_Alignas(32) struct ip_addr prefix; /* host bits clear */
+	uint8_t len;                        /* 0..128; IPv4 counts from 96 */
+	uint8_t kind;                       /* enum route_kind; ROUTE_NONE marks a free slot */
+	uint32_t target;
+};
+static_assert(sizeof(struct route) == 32, "two routes per line");
+
+/* The prefix lengths that a family uses, longest first, with the masks that keep so many bits. */
+struct route_lens {
+	unsigned n;
+	struct {
+		struct ip_addr mask;
+		uint8_t len;
+	} by_rank[129];
+};
+
+struct route_table {
+	struct route_lens v4, v6;
+	uint32_t n_routes;
+	uint32_t mask; /* slots - 1 */
+	struct route slots[];
+};
+
+/* Room for n_routes at a load of at most one quarter; NULL if out of memory. The caller adds routes before
+ * publishing. */
+struct route_table *route_table_new(uint32_t n_routes);
+void route_table_free(struct route_table *t);
+
+/* Adds a route, or replaces the one with the same prefix. Not more than the table was made for. */
+void route_table_add(
+	struct route_table *t, const struct ip_prefix *prefix, enum route_kind kind, uint32_t target);
+
+/* The route with the longest prefix that holds the address, or NULL. Workers. */
+const struct route *route_lookup(const struct route_table *t, const struct ip_addr *addr);
+
+#endif

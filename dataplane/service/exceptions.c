@@ -1,0 +1,431 @@
+#include "dataplane/service/exceptions.h"
+
+#include "dataplane/net/flow_key.h"
+
+#define EXCEPTIONS_VERSION 1u
+#define NONE UINT32_MAX
+
+/* Keys are what pods choose, and the hash is known: a chain that is this long takes no more. */
+#define CHAIN_MAX 32
+
+/* Entries looked at by one exceptions_expire_some(). */
+#define EXPIRE_SLICE 16
+
+/* Ports tried when the client's own is taken. */
+#define PORT_TRIES 32
+
+enum direction {
+	FORWARD,
+	REVERSE,
+};
+
+/* How many entries a client has. */
+struct account {
+	struct ip_addr client;
+	uint32_t n;
+	uint32_t next; /* in its chain, or of free ones */
+};
+
+/* Clients are a node's pods and its own addresses, so there are fewer than entries. */
+static uint32_t
+n_accounts(uint32_t capacity)
+{
+	return capacity;
+}
+
+static struct exception *
+entries(const struct exceptions *e)
+{
+	return (struct exception *)e->memory;
+}
+
+static struct account *
+accounts(const struct exceptions *e)
+{
+	return (struct account *)(entries(e) + e->capacity);
+}
+
+static uint32_t *
+account_heads(const struct exceptions *e)
+{
+	return (uint32_t *)(accounts(e) + n_accounts(e->capacity));
+}
+
+/* Two heads per entry and direction keep chains short. */
+static uint32_t *
+heads(const struct exceptions *e, enum direction d)
+{
+	return account_heads(e) + n_accounts(e->capacity) + (size_t)d * 2 * e->capacity;
+}
+
+size_t
+exceptions_size(uint32_t capacity)
+{
+	return sizeof(struct exceptions) + capacity * sizeof(struct exception) +
+	       n_accounts(capacity) * (sizeof(struct account) + sizeof(uint32_t)) +
+	       (size_t)4 * capacity * sizeof(uint32_t);
+}
+
+static uint32_t *
+forward_head(const struct exceptions *e, const struct ip_addr *client, uint16_t client_port,
+	const struct ip_addr *frontend, uint16_t frontend_port, uint8_t proto)
+{
+	uint32_t h = flow_hash(client, frontend, client_port, frontend_port, proto);
+
+	return &heads(e, FORWARD)[h & (2 * e->capacity - 1)];
+}
+
+static uint32_t *
+reverse_head(const struct exceptions *e, const struct ip_addr *backend, uint16_t backend_port,
+	const struct ip_addr *wire, uint16_t wire_port, uint8_t proto)
+{
+	uint32_t h = flow_hash(backend, wire, backend_port, wire_port, proto);
+
+	return &heads(e, REVERSE)[h & (2 * e->capacity - 1)];
+}
+
+static uint32_t *
+head_of(const struct exceptions *e, const struct exception *x, enum direction d)
+{
+	if (d == FORWARD)
+		return forward_head(e, &x->client, x->client_port, &x->frontend, x->frontend_port, x->proto);
+	return reverse_head(e, &x->backend, x->backend_port, &x->wire, x->wire_port, x->proto);
+}
+
+struct exception *
+exceptions_find_forward(struct exceptions *e, const struct ip_addr *client, uint16_t client_port,
+	const struct ip_addr *frontend, uint16_t frontend_port, uint8_t proto)
+{
+	uint32_t i = *forward_head(e, client, client_port, frontend, frontend_port, proto);
+
+	for (struct exception *x; i != NONE; i = x->next[FORWARD]) {
+		x = &entries(e)[i];
+		if (x->client_port == client_port && x->frontend_port == frontend_port && x->proto == proto &&
+			ip_addr_eq(&x->client, client) && ip_addr_eq(&x->frontend, frontend))
+			return x;
+	}
+	return NULL;
+}
+
+struct exception *
+exceptions_find_reverse(struct exceptions *e, const struct ip_addr *backend, uint16_t backend_port,
+	const struct ip_addr *wire, uint16_t wire_port, uint8_t proto)
+{
+	uint32_t i = *reverse_head(e, backend, backend_port, wire, wire_port, proto);
+
+	for (struct exception *x; i != NONE; i = x->next[REVERSE]) {
+		x = &entries(e)[i];
+		if (x->wire_port == wire_port && x->backend_port == backend_port && x->proto == proto &&
+			ip_addr_eq(&x->wire, wire) && ip_addr_eq(&x->backend, backend))
+			return x;
+	}
+	return NULL;
+}
+
+static uint32_t *
+account_head(const struct exceptions *e, const struct ip_addr *client)
+{
+	return &account_heads(e)[addr_hash(client, 0, 0) & (n_accounts(e->capacity) - 1)];
+}
+
+static struct account *
+account_find(const struct exceptions *e, const struct ip_addr *client)
+{
+	uint32_t i = *account_head(e, client);
+
+	for (struct account *a; i != NONE; i = a->next) {
+		a = &accounts(e)[i];
+		if (ip_addr_eq(&a->client, client))
+			return a;
+	}
+	return NULL;
+}
+
+/* There are as many accounts as entries, so there is one for each new entry. */
+static uint32_t
+account_charge(struct exceptions *e, const struct ip_addr *client)
+{
+	struct account *a = account_find(e, client);
+	uint32_t *head;
+
+	if (a == NULL) {
+		head = account_head(e, client);
+		a = &accounts(e)[e->free_account];
+		e->free_account = a->next;
+		a->client = *client;
+		a->n = 0;
+		a->next = *head;
+		*head = (uint32_t)(a - accounts(e));
+	}
+	a->n++;
+	return (uint32_t)(a - accounts(e));
+}
+
+static void
+account_refund(struct exceptions *e, uint32_t i)
+{
+	struct account *a = &accounts(e)[i];
+	uint32_t *link = account_head(e, &a->client);
+
+	if (--a->n > 0)
+		return;
+	while (*link != i)
+		link = &accounts(e)[*link].next;
+	*link = a->next;
+	a->next = e->free_account;
+	e->free_account = i;
+}
+
+static unsigned
+chain_len(const struct exceptions *e, uint32_t i, enum direction d)
+{
+	unsigned n = 0;
+
+	for (; i != NONE && n < CHAIN_MAX; i = entries(e)[i].next[d])
+		n++;
+	return n;
+}
+
+static void
+link_entry(struct exceptions *e, struct exception *x)
+{
+	for (enum direction d = FORWARD; d <= REVERSE; d++) {
+		uint32_t *head = head_of(e, x, d);
+
+		x->next[d] = *head;
+		*head = (uint32_t)(x - entries(e));
+	}
+	x->quota = account_charge(e, &x->client);
+	e->n++;
+}
+
+void
+exceptions_remove(struct exceptions *e, struct exception *x)
+{
+	uint32_t i = (uint32_t)(x - entries(e));
+
+	for (enum direction d = FORWARD; d <= REVERSE; d++) {
+		uint32_t *link = head_of(e, x, d);
+
+		while (*link != i)
+			link = &entries(e)[*link].next[d];
+		*link = x->next[d];
+	}
+	account_refund(e, x->quota);
+	__atomic_store_n(&x->proto, 0, __ATOMIC_RELEASE);
+	x->next[FORWARD] = e->free_entry;
+	e->free_entry = i;
+	e->n--;
+}
+
+static bool
+is_over_quota(const struct exceptions *e, const struct ip_addr *client)
+{
+	const struct account *a = account_find(e, client);
+
+	return a != NULL && a->n >= e->quota;
+}
+
+bool
+exceptions_has_room(const struct exceptions *e, const struct ip_addr *client)
+{
+	return e != NULL && e->free_entry != NONE && !is_over_quota(e, client);
+}
+
+static bool
+is_port_free(struct exceptions *e, const struct exception *flow, uint16_t port)
+{
+	return exceptions_find_reverse(
+		       e, &flow->backend, flow->backend_port, &flow->wire, port, flow->proto) == NULL;
+}
+
+/* The wished for wire port if it is free, else one of the exceptions' own; 0 when there is none. */
+static uint16_t
+choose_port(struct exceptions *e, const struct exception *flow, bool may_move,
+	bool (*is_taken)(const void *arg, uint16_t port), const void *arg)
+{
+	uint32_t h = flow_hash(
+		&flow->client, &flow->frontend, flow->client_port, flow->frontend_port, flow->proto);
+
+	if (is_port_free(e, flow, flow->wire_port))
+		return flow->wire_port;
+	for (unsigned i = 0; may_move && i < PORT_TRIES; i++) {
+		unsigned n = EXCEPTION_PORT_LAST - EXCEPTION_PORT_FIRST + 1;
+		uint16_t port = (uint16_t)(EXCEPTION_PORT_FIRST + (h + i) % n);
+
+		if ((is_taken == NULL || !is_taken(arg, port)) && is_port_free(e, flow, port))
+			return port;
+	}
+	return 0;
+}
+
+struct exception *
+exceptions_add(struct exceptions *e, const struct exception *flow, bool may_move,
+	bool (*is_taken)(const void *arg, uint16_t port), const void *arg, uint64_t now_ns)
+{
+	struct exception *x;
+	uint32_t next;
+	uint16_t port;
+
+	if (is_over_quota(e, &flow->client)) {
+		e->n_refused_quota++;
+		return NULL;
+	}
+	port = choose_port(e, flow, may_move, is_taken, arg);
+	if (port == 0 || e->free_entry == NONE ||
+		chain_len(e, *head_of(e, flow, FORWARD), FORWARD) == CHAIN_MAX) {
+		e->n_refused_full++;
+		return NULL;
+	}
+	x = &entries(e)[e->free_entry];
+	next = x->next[FORWARD];
+	/* a process that dies in here leaves an entry that is not in use */
+	*x = *flow;
+	x->proto = 0;
+	x->flags = 0;
+	x->wire_port = port;
+	x->last_seen_ns = now_ns;
+	__atomic_store_n(&x->proto, flow->proto, __ATOMIC_RELEASE);
+	if (chain_len(e, *head_of(e, x, REVERSE), REVERSE) == CHAIN_MAX) {
+		x->proto = 0;
+		x->next[FORWARD] = next;
+		e->n_refused_full++;
+		return NULL;
+	}
+	e->free_entry = next;
+	link_entry(e, x);
+	return x;
+}
+
+void
+exception_seen(struct exception *x, bool is_forward, uint8_t tcp_flags, uint64_t now_ns)
+{
+	const uint8_t both = EXCEPTION_FIN_FORWARD | EXCEPTION_FIN_REVERSE;
+
+	x->last_seen_ns = now_ns;
+	if (x->proto != PROTO_TCP || !(tcp_flags & (TCP_FIN | TCP_RST)))
+		return;
+	if (tcp_flags & TCP_FIN)
+		x->flags |= is_forward ? EXCEPTION_FIN_FORWARD : EXCEPTION_FIN_REVERSE;
+	if ((tcp_flags & TCP_RST) || (x->flags & both) == both)
+		x->flags |= EXCEPTION_CLOSED;
+}
+
+static bool
+has_aged(const struct exception *x, uint64_t now_ns)
+{
+	uint64_t idle = now_ns - x->last_seen_ns;
+
+	switch (x->proto) {
+	case PROTO_UDP:
+		return idle >= EXCEPTION_UDP_IDLE_NS;
+	case PROTO_TCP:
+		return (x->flags & EXCEPTION_CLOSED) && idle >= EXCEPTION_CLOSED_IDLE_NS;
+	default:
+		return idle >= EXCEPTION_SCTP_IDLE_NS;
+	}
+}
+
+void
+exceptions_expire_some(struct exceptions *e, uint64_t now_ns)
+{
+	if (exceptions_is_empty(e))
+		return;
+	for (unsigned i = 0; i < EXPIRE_SLICE; i++) {
+		struct exception *x = &entries(e)[e->cursor];
+
+		if (x->proto != 0 && has_aged(x, now_ns))
+			exceptions_remove(e, x);
+		e->cursor = (e->cursor + 1) & (e->capacity - 1);
+	}
+}
+
+unsigned
+exceptions_copy_some(const struct exceptions *e, uint32_t *cursor, struct exception *out, unsigned max)
+{
+	unsigned n = 0;
+
+	for (; *cursor < e->capacity && n < max; ++*cursor)
+		if (entries(e)[*cursor].proto != 0)
+			out[n++] = entries(e)[*cursor];
+	return n;
+}
+
+bool
+exceptions_delete(struct exceptions *e, const struct exception *copy)
+{
+	struct exception *x = exceptions_find_forward(
+		e, &copy->client, copy->client_port, &copy->frontend, copy->frontend_port, copy->proto);
+
+	if (x == NULL || x->last_seen_ns != copy->last_seen_ns)
+		return false;
+	exceptions_remove(e, x);
+	return true;
+}
+
+void
+exceptions_delete_client(struct exceptions *e, const struct ip_addr *client)
+{
+	for (uint32_t i = 0; i < e->capacity; i++) {
+		struct exception *x = &entries(e)[i];
+
+		if (x->proto != 0 && ip_addr_eq(&x->client, client))
+			exceptions_remove(e, x);
+	}
+}
+
+static bool
+is_sound(struct exceptions *e, const struct exception *x)
+{
+	bool v4 = ip_addr_is_v4(&x->client);
+
+	return (x->proto == PROTO_TCP || x->proto == PROTO_UDP || x->proto == PROTO_SCTP) &&
+	       !ip_addr_is_none(&x->client) && ip_addr_is_v4(&x->frontend) == v4 &&
+	       ip_addr_is_v4(&x->backend) == v4 && ip_addr_is_v4(&x->wire) == v4 && x->client_port != 0 &&
+	       x->frontend_port != 0 && x->backend_port != 0 && x->wire_port != 0 &&
+	       exceptions_find_forward(
+		       e, &x->client, x->client_port, &x->frontend, x->frontend_port, x->proto) == NULL &&
+	       is_port_free(e, x, x->wire_port);
+}
+
+/* Writes all that is not an entry anew. */
+static void
+clear_links(struct exceptions *e)
+{
+	memset(account_heads(e), 0xff, n_accounts(e->capacity) * sizeof(uint32_t));
+	memset(heads(e, FORWARD), 0xff, (size_t)4 * e->capacity * sizeof(uint32_t));
+	e->free_account = NONE;
+	for (uint32_t i = n_accounts(e->capacity); i-- > 0;) {
+		accounts(e)[i].next = e->free_account;
+		e->free_account = i;
+	}
+	e->free_entry = NONE;
+	e->n = 0;
+	e->cursor = 0;
+}
+
+uint32_t
+exceptions_adopt(struct exceptions *e, uint32_t capacity, uint32_t quota, uint64_t now_ns)
+{
+	if (e->version != EXCEPTIONS_VERSION || e->capacity != capacity) {
+		memset(e, 0, exceptions_size(capacity));
+		e->capacity = capacity;
+		e->version = EXCEPTIONS_VERSION;
+	}
+	e->quota = quota;
+	clear_links(e);
+	for (uint32_t i = capacity; i-- > 0;) {
+		struct exception *x = &entries(e)[i];
+
+		if (is_sound(e, x)) {
+			if (x->last_seen_ns > now_ns)
+				x->last_seen_ns = now_ns;
+			link_entry(e, x);
+		} else {
+			x->proto = 0;
+			x->next[FORWARD] = e->free_entry;
+			e->free_entry = i;
+		}
+	}
+	return e->n;
+}

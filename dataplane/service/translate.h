@@ -1,0 +1,42 @@
+/* What both directions of translation share: the forward choice, which the reverse asks again in order to
+ * believe a reply. Worker threads. */
+#ifndef RINGWAY_SERVICE_TRANSLATE_H
+#define RINGWAY_SERVICE_TRANSLATE_H
+
+#include "dataplane/burst.h"
+#include "dataplane/tables.h"
+
+struct worker;
+
+static inline bool
+translate_is_transport(uint8_t proto)
+{
+	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_SCTP;
+}
+
+/* The first packet of a connection: never an answer. */
+static inline bool
+translate_is_opening(const struct pkt *p)
+{
+	return p->proto == PROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+static inline enum family_index
+translate_family(const struct pkt *p)
+{
+	return p->family == 6 ? V6 : V4;
+}
+
+/* Whether this is the backend, in this slot, that a client's flow has. */
+static inline bool
+translate_is_choice(const struct backend *chosen, const struct pkt *reply, unsigned slot)
+{
+	return chosen->slot == slot && chosen->port == reply->sport && ip_addr_eq(&chosen->addr, &reply->src);
+}
+
+/* In the send half: a pod answers itself, at the hairpin address of this slot. Settles the packet, and returns
+ * whether it found its frontend. */
+bool translate_answer_itself(
+	const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, unsigned slot);
+
+#endif

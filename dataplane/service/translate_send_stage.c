@@ -1,0 +1,344 @@
+/* Frontend to backend, in the client's node. The client is a pod or the host's stack; what comes from the
+ * underlay was translated where its client is. Here too, a pod answers itself (hairpin), and learns its roles.
+ *
+ * The tables are far larger than the cache, so the burst goes through each step together: every step
+ * prefetches for the next one, and a packet costs a look at memory that has arrived. */
+#include "dataplane/service/exceptions.h"
+#include "dataplane/service/hairpin.h"
+#include "dataplane/service/roles.h"
+#include "dataplane/service/translate.h"
+#include "dataplane/stages.h"
+#include "dataplane/trace.h"
+#include "dataplane/worker.h"
+
+/* A packet that may be for a service, and what is known so far. */
+struct candidate {
+	struct pkt *pkt;
+	struct roles *roles; /* of the sender; NULL for the host */
+	uint32_t hash;       /* of the destination, then of the flow */
+	const struct frontend *frontend;
+	const uint16_t *bucket;
+};
+
+struct tally {
+	unsigned forward, hairpin, learned, created;
+};
+
+/* A port outside the client range, used to send from, is the pod's own from now on. Not by a reset: the pod's
+ * stack sends those from any port that a stranger cares to try. */
+static void
+learn(const struct pkt *p, struct roles *roles, struct tally *tally)
+{
+	if (roles == NULL || slot_is_client_port(p->sport) || (p->flags & (PKT_DRY_RUN | PKT_LATER_FRAGMENT)))
+		return;
+	if (p->proto == PROTO_UDP || (p->proto == PROTO_TCP && !(p->tcp_flags & TCP_RST)))
+		tally->learned += roles_set(roles, p->proto, p->sport);
+}
+
+/* Picks the packets that may be for a service. */
+static unsigned
+pick(const struct tables *t, struct burst *b, struct candidate c[BURST_MAX])
+{
+	const struct service_table *services = t->services;
+	unsigned n = 0;
+
+	BURST_FOREACH_UNDECIDED (b, p) {
+		const struct endpoint *sender;
+
+		if (p->origin == ORIGIN_UPLINK || !translate_is_transport(p->proto))
+			continue;
+		sender = endpoint_of_port(t->endpoints, p->in_port);
+		c[n].pkt = p;
+		c[n].roles = sender == NULL ? NULL : sender->roles;
+		c[n].hash = addr_hash(&p->dst, p->dport, p->proto);
+		__builtin_prefetch(&services->frontends[c[n].hash & services->frontend_mask]);
+		if (c[n].roles != NULL)
+			__builtin_prefetch(roles_line(c[n].roles, p->proto));
+		n++;
+	}
+	return n;
+}
+
+/* What is for no service, as far as its ports tell. */
+static void
+pass(const struct tables *t, struct worker *w, struct burst *b, const struct candidate *c,
+	struct tally *tally)
+{
+	struct pkt *p = c->pkt;
+	int slot;
+
+	learn(p, c->roles, tally);
+	if ((p->flags & PKT_LATER_FRAGMENT) && service_table_has_addr(t->services, &p->dst)) {
+		pkt_drop(p, DROP_FRAGMENT);
+		return;
+	}
+	slot = hairpin_slot(&p->dst);
+	if (slot < 0 || p->origin != ORIGIN_POD || translate_is_opening(p))
+		return;
+	if (p->flags & PKT_FRAGMENT)
+		pkt_drop(p, DROP_FRAGMENT);
+	else
+		tally->hairpin += translate_answer_itself(t, w, b, p, (unsigned)slot);
+}
+
+/* Finds the frontends and leaves only the packets that have one. */
+static unsigned
+find_frontends(const struct tables *t, struct worker *w, struct burst *b, struct candidate c[BURST_MAX],
+	unsigned n, struct tally *tally)
+{
+	const struct service_table *s = t->services;
+	unsigned n_found = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct pkt *p = c[i].pkt;
+		const struct frontend *f = service_frontend(s, c[i].hash, &p->dst, p->dport, p->proto);
+
+		if (f == NULL) {
+			pass(t, w, b, &c[i], tally);
+			continue;
+		}
+		if (n_found != i)
+			c[n_found] = c[i];
+		c[n_found].hash = p->hash;
+		c[n_found].frontend = f;
+		c[n_found].bucket = service_bucket(s, f, p->hash);
+		__builtin_prefetch(c[n_found].bucket);
+		n_found++;
+	}
+	return n_found;
+}
+
+/* The host's slots are its addresses; it may also have sent from one of the node's own, which none remembers. */
+static bool
+fits_host(const struct tables *t, struct pkt *p, unsigned slot)
+{
+	const struct ip_addr *host = t->endpoints->host_addrs[translate_family(p)];
+	bool fits = slot != 0 && ip_addr_eq(&p->src, &host[0]);
+
+	if (!ip_addr_is_none(&host[0]))
+		p->new_src = host[fits ? slot : 0];
+	return fits;
+}
+
+/* A pod's slots are in its port. */
+static bool
+fits_pod(const struct candidate *c, struct pkt *p, unsigned slot)
+{
+	uint16_t port = slot_encode(p->sport, slot);
+	bool fits;
+
+	if (slot == 0 || p->proto == PROTO_SCTP || !slot_is_client_port(p->sport))
+		return false;
+	fits = c->roles == NULL || !roles_has(c->roles, p->proto, port);
+	/* a connection that stands keeps the port that its backend knows, though the pod has since begun to
+	 * use it, too */
+	if (fits || (p->proto == PROTO_TCP && !(p->tcp_flags & TCP_SYN)))
+		p->new_sport = port;
+	return fits;
+}
+
+/* Notes where the packet goes, and as whom. False if the slot does not say it all, so that the flow must be an
+ * exception. */
+static bool
+choose(const struct tables *t, const struct candidate *c, const struct backend *backend)
+{
+	struct pkt *p = c->pkt;
+
+	p->new_dst = backend->addr;
+	p->new_dport = backend->port;
+	if (p->origin == ORIGIN_HOST)
+		return fits_host(t, p, backend->slot);
+	if (!ip_addr_eq(&backend->addr, &p->src))
+		return fits_pod(c, p, backend->slot);
+	p->flags |= PKT_HAIRPIN;
+	p->new_src = hairpin_addr(p->family == 4, backend->slot);
+	return backend->slot != 0;
+}
+
+static void
+tally_forward(const struct pkt *p, struct tally *tally)
+{
+	if (p->flags & PKT_HAIRPIN)
+		tally->hairpin++;
+	else
+		tally->forward++;
+}
+
+static void
+apply_exception(struct pkt *p, const struct exception *x, struct tally *tally)
+{
+	p->new_src = x->wire;
+	p->new_sport = x->wire_port;
+	p->new_dst = x->backend;
+	p->new_dport = x->backend_port;
+	if (hairpin_slot(&x->wire) >= 0)
+		p->flags |= PKT_HAIRPIN;
+	tally_forward(p, tally);
+}
+
+static void
+trace_exception(struct burst *b, const struct exception *x, const char *what)
+{
+	char backend[IP_ADDR_STRLEN], wire[IP_ADDR_STRLEN];
+
+	TRACE(b, "translate", "%s: backend %s port %u, seen there as %s port %u", what,
+		ip_addr_format(&x->backend, backend), x->backend_port, ip_addr_format(&x->wire, wire),
+		x->wire_port);
+}
+
+/* Whether an entry's flow goes on where it went. A new connection or a datagram does not wait for a backend
+ * that serves no more. */
+static bool
+still_stands(const struct service_table *s, const struct pkt *p, const struct exception *x)
+{
+	uint32_t hash;
+
+	if (p->proto == PROTO_TCP && !translate_is_opening(p))
+		return true;
+	if (x->flags & EXCEPTION_CLOSED)
+		return false;
+	hash = addr_hash(&x->backend, x->backend_port, x->proto);
+	return service_reverse(s, hash, &x->backend, x->backend_port, x->proto) != NULL;
+}
+
+/* Continues a flow that has an entry; false when it has none. */
+static bool
+continue_exception(const struct tables *t, struct worker *w, struct burst *b, const struct candidate *c,
+	struct tally *tally)
+{
+	struct pkt *p = c->pkt;
+	struct exception *x;
+
+	if (exceptions_is_empty(w->exceptions))
+		return false;
+	x = exceptions_find_forward(w->exceptions, &p->src, p->sport, &p->dst, p->dport, p->proto);
+	if (x == NULL)
+		return false;
+	if (!still_stands(t->services, p, x)) {
+		if (!(p->flags & PKT_DRY_RUN))
+			exceptions_remove(w->exceptions, x);
+		return false;
+	}
+	if (!(p->flags & PKT_DRY_RUN))
+		exception_seen(x, true, p->tcp_flags, w->now_ns);
+	apply_exception(p, x, tally);
+	if (b->trace != NULL)
+		trace_exception(b, x, "an exceptional flow, noted before");
+	return true;
+}
+
+struct port_user {
+	const struct roles *roles;
+	uint8_t proto;
+};
+
+static bool
+is_pods_own(const void *arg, uint16_t port)
+{
+	const struct port_user *user = arg;
+
+	return user->roles != NULL && roles_has(user->roles, user->proto, port);
+}
+
+static void
+begin_exception(struct worker *w, struct burst *b, const struct candidate *c, struct tally *tally)
+{
+	struct pkt *p = c->pkt;
+	struct port_user user = { p->proto == PROTO_SCTP ? NULL : c->roles, p->proto };
+	struct exception flow = {
+		.client = p->src,
+		.client_port = p->sport,
+		.frontend = p->dst,
+		.frontend_port = p->dport,
+		.backend = p->new_dst,
+		.backend_port = p->new_dport,
+		.wire = p->new_src,
+		.wire_port = p->new_sport,
+		.proto = p->proto,
+	};
+	const struct exception *x = &flow;
+
+	if (w->exceptions == NULL) {
+		x = NULL;
+	} else if (p->flags & PKT_DRY_RUN) {
+		if (!exceptions_has_room(w->exceptions, &p->src))
+			x = NULL;
+	} else {
+		/* an association's ports stay: both ends have them in their state cookies */
+		x = exceptions_add(
+			w->exceptions, &flow, p->proto != PROTO_SCTP, is_pods_own, &user, w->now_ns);
+		tally->created += x != NULL;
+	}
+	if (x == NULL) {
+		pkt_drop(p, DROP_EXCEPTIONS_FULL);
+		TRACE(b, "translate", "this flow fits no slot, and there is no room for another exception");
+		return;
+	}
+	apply_exception(p, x, tally);
+	if (b->trace != NULL)
+		trace_exception(b, x, "this flow fits no slot and is an exception");
+}
+
+static void
+trace_forward(struct burst *b, const struct candidate *c, unsigned slot)
+{
+	const struct frontend *f = c->frontend;
+	const struct pkt *p = c->pkt;
+	char frontend[IP_ADDR_STRLEN], backend[IP_ADDR_STRLEN], wire[IP_ADDR_STRLEN];
+
+	TRACE(b, "translate",
+		"%s port %u is service %u: bucket %u of %u, backend %s port %u, slot %u, seen there as %s "
+		"port %u",
+		ip_addr_format(&f->addr, frontend), f->port, f->service, c->hash & f->bucket_mask,
+		f->bucket_mask + 1, ip_addr_format(&p->new_dst, backend), p->new_dport, slot,
+		ip_addr_format(&p->new_src, wire), p->new_sport);
+}
+
+static void
+forward(const struct tables *t, struct worker *w, struct burst *b, const struct candidate *c,
+	struct tally *tally)
+{
+	struct pkt *p = c->pkt;
+	const struct backend *backend;
+	bool fits;
+
+	learn(p, c->roles, tally);
+	if (p->flags & PKT_FRAGMENT) {
+		pkt_drop(p, DROP_FRAGMENT);
+		return;
+	}
+	if (continue_exception(t, w, b, c, tally))
+		return;
+	if (c->frontend->n_backends == 0) {
+		pkt_drop(p, DROP_NO_BACKEND);
+		TRACE(b, "translate", "service %u has no ready backend", c->frontend->service);
+		return;
+	}
+	backend = service_backend(t->services, c->frontend, *c->bucket);
+	fits = choose(t, c, backend);
+	if (b->trace != NULL)
+		trace_forward(b, c, backend->slot);
+	if (fits)
+		tally_forward(p, tally);
+	else
+		begin_exception(w, b, c, tally);
+}
+
+void
+translate_send_burst(const struct tables *t, struct worker *w, struct burst *b)
+{
+	struct candidate c[BURST_MAX];
+	struct tally tally = { 0 };
+	unsigned n = pick(t, b, c);
+
+	n = find_frontends(t, w, b, c, n, &tally);
+	for (unsigned i = 0; i < n; i++)
+		if (c[i].frontend->n_backends != 0)
+			__builtin_prefetch(service_backend(t->services, c[i].frontend, *c[i].bucket));
+	for (unsigned i = 0; i < n; i++)
+		forward(t, w, b, &c[i], &tally);
+	counter_add(&w->counters.counts[COUNT_SERVICE_FORWARD], tally.forward);
+	counter_add(&w->counters.counts[COUNT_SERVICE_HAIRPIN], tally.hairpin);
+	counter_add(&w->counters.counts[COUNT_ROLE_LEARNED], tally.learned);
+	counter_add(&w->counters.counts[COUNT_EXCEPTION_CREATED], tally.created);
+}

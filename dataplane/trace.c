@@ -1,0 +1,18 @@
+#include "dataplane/trace.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void
+trace_note(struct trace *t, const char *stage, const char *fmt, ...)
+{
+	va_list args;
+
+	if (t->n == TRACE_MAX)
+		return;
+	t->notes[t->n].stage = stage;
+	va_start(args, fmt);
+	vsnprintf(t->notes[t->n].text, sizeof(t->notes[t->n].text), fmt, args);
+	va_end(args);
+	t->n++;
+}

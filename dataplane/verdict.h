@@ -1,0 +1,31 @@
+/* How a packet's journey ends. Every received packet ends in exactly one of forward, reply, punt and drop:
+ * received = the sum of the four, over all workers. */
+#ifndef RINGWAY_VERDICT_H
+#define RINGWAY_VERDICT_H
+
+#include <stdint.h>
+
+enum verdict {
+	VERDICT_CONTINUE, /* undecided: the only packets that stages look at */
+	VERDICT_FORWARD,  /* to a pod or to another node */
+	VERDICT_REPLY,    /* answered: ARP, neighbour discovery, echo, ICMP error */
+	VERDICT_PUNT,     /* to the host's stack */
+	VERDICT_DROP,
+	VERDICT_CROSSED, /* another worker goes on with it and counts its end */
+	N_VERDICTS,
+};
+
+enum drop_reason {
+	DROP_NONE,
+#define DROP(symbol, label, help) DROP_##symbol,
+#include "dataplane/drop_reasons.def"
+#undef DROP
+	N_DROP_REASONS,
+};
+
+/* Metric labels ("forward", "spoofed_source") and help texts; static storage. Any thread. */
+const char *verdict_label(enum verdict verdict);
+const char *drop_reason_label(enum drop_reason reason);
+const char *drop_reason_help(enum drop_reason reason);
+
+#endif

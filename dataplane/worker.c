@@ -1,0 +1,396 @@
+#include "dataplane/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "dataplane/clock.h"
+#include "dataplane/io/umem.h"
+#include "dataplane/pipeline.h"
+#include "dataplane/service/exceptions.h"
+
+/* Rounds without a packet before the worker sleeps: a sender that paused for a few microseconds finds it
+ * awake. */
+#define IDLE_ROUNDS 32
+
+/* A sleeping worker looks after its ageing tables this often. */
+#define SLEEP_MS 200
+
+/* And when something cannot go on yet: no tables are published, or a receiver does not take its packets. */
+#define RETRY_MS 2
+
+struct worker_request {
+	void (*fn)(struct worker *w, void *arg);
+	void *arg;
+	sem_t done;
+};
+
+struct worker *
+worker_new(const struct worker_config *config)
+{
+	struct worker *w = aligned_alloc(CACHE_LINE, sizeof(*w));
+	struct epoll_event on_crossing = { .events = EPOLLIN };
+
+	if (w == NULL)
+		return NULL;
+	memset(w, 0, sizeof(*w));
+	w->id = config->id;
+	w->cpu = config->cpu;
+	w->snapshot = config->snapshot;
+	w->crossing = config->crossing;
+	w->exceptions = config->exceptions;
+	w->events = config->events;
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (w->epoll_fd < 0 || epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, crossing_wait_fd(w->crossing, w->id),
+				       &on_crossing) < 0) {
+		worker_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+void
+worker_free(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	if (w->epoll_fd >= 0)
+		close(w->epoll_fd);
+	free(w);
+}
+
+void
+worker_add_port(struct worker *w, struct port *port)
+{
+	int fd = port->ops->wait(port);
+	struct epoll_event readable = { .events = EPOLLIN };
+
+	w->ports[port->id] = port;
+	w->active[w->n_active++] = port->id;
+	if (fd >= 0)
+		epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &readable);
+}
+
+void
+worker_remove_port(struct worker *w, struct port *port)
+{
+	int fd = port->ops->wait(port);
+
+	if (fd >= 0)
+		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	w->ports[port->id] = NULL;
+	for (unsigned i = 0; i < w->n_active; i++) {
+		if (w->active[i] == port->id) {
+			w->active[i] = w->active[--w->n_active];
+			return;
+		}
+	}
+}
+
+void
+worker_recycle(struct worker *w, struct umem *umem, uint8_t *data)
+{
+	if (umem->owner == w->id)
+		umem_put(umem, data);
+	else
+		crossing_return(w->crossing, w->id, umem, data);
+}
+
+/* Moves a packet into a frame of the port's shard, when it is in another's: a socket sends only from its own
+ * umem. */
+static bool
+move_to_umem(struct worker *w, struct pkt *p, struct umem *umem)
+{
+	uint8_t *frame;
+
+	if (p->umem == umem)
+		return true;
+	if (p->len > umem_room(umem))
+		return false;
+	frame = umem_get(umem);
+	if (frame == NULL)
+		return false;
+	memcpy(frame + UMEM_HEADROOM, p->data, p->len);
+	worker_recycle(w, p->umem, p->data);
+	p->data = frame + UMEM_HEADROOM;
+	p->umem = umem;
+	count(&w->counters, COUNT_UMEM_COPIED);
+	return true;
+}
+
+/* Queues the packet at its port, or changes the verdict to what stands in the way. */
+static void
+send_packet(struct worker *w, struct pkt *p)
+{
+	struct port *port = w->ports[p->out_port];
+
+	if (port == NULL) {
+		pkt_drop(p, DROP_PORT_GONE);
+	} else if (!move_to_umem(w, p, port->umem)) {
+		pkt_drop(p, DROP_NO_FRAME);
+	} else if (!port->ops->tx(port, p)) {
+		pkt_drop(p, DROP_TX_FULL);
+	} else {
+		port->dirty = true;
+		counter_add(&port->stats.tx_packets, 1);
+		counter_add(&port->stats.tx_bytes, p->len);
+	}
+}
+
+static void
+count_drop(struct worker *w, const struct pkt *p)
+{
+	struct port *in = w->ports[p->in_port];
+
+	counter_add(&w->counters.drops[p->drop_reason], 1);
+	/* a port's statistics have one writer: its own worker */
+	if (p->origin_worker == w->id && in != NULL)
+		counter_add(&in->stats.drops[p->drop_reason], 1);
+}
+
+/* Pieces go ahead of the packets that they were cut from. A datagram with a piece missing is of no use, so the
+ * packet shares the fate of the first one that could not be sent. */
+static void
+send_pieces(struct worker *w, struct burst *b)
+{
+	BURST_FOREACH (&w->pieces, piece) {
+		struct pkt *parent = &b->pkts[w->piece_of[piece - w->pieces.pkts]];
+
+		if (parent->verdict != VERDICT_DROP) {
+			send_packet(w, piece);
+			if (piece->verdict == VERDICT_DROP)
+				pkt_drop(parent, (enum drop_reason)piece->drop_reason);
+		}
+		if (parent->verdict == VERDICT_DROP)
+			worker_recycle(w, piece->umem, piece->data);
+	}
+	w->pieces.n = 0;
+}
+
+void
+worker_tx(struct worker *w, struct burst *b)
+{
+	if (w->pieces.n != 0)
+		send_pieces(w, b);
+	BURST_FOREACH (b, p) {
+		assert(p->verdict != VERDICT_CONTINUE);
+		if (p->verdict != VERDICT_DROP && p->verdict != VERDICT_CROSSED)
+			send_packet(w, p);
+		if (p->verdict == VERDICT_DROP) {
+			worker_recycle(w, p->umem, p->data);
+			count_drop(w, p);
+		}
+		if (p->verdict == VERDICT_CROSSED)
+			count(&w->counters, COUNT_CROSSED_OUT);
+		else
+			counter_add(&w->counters.verdicts[p->verdict], 1);
+	}
+	b->n = 0;
+}
+
+static void
+flush_ports(struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_active; i++) {
+		struct port *port = w->ports[w->active[i]];
+
+		if (port->dirty)
+			port->ops->flush(port);
+	}
+}
+
+void
+worker_process(struct worker *w, const struct tables *t, struct burst *b)
+{
+	counter_add(&w->counters.counts[COUNT_RECEIVED], b->n);
+	pipeline_send_half(w, t, b);
+	pipeline_receive_half(w, t, b);
+	worker_tx(w, b);
+}
+
+/* Goes on with what other workers handed over. Returns how many packets those were. */
+static unsigned
+process_arrivals(struct worker *w, const struct tables *t)
+{
+	struct burst *b = &w->arrivals;
+	unsigned n = crossing_take(w->crossing, w->id, b);
+
+	if (n == 0)
+		return 0;
+	counter_add(&w->counters.counts[COUNT_CROSSED_IN], n);
+	pipeline_receive_half(w, t, b);
+	worker_tx(w, b);
+	return n;
+}
+
+/* Takes what a port has into the burst, as far as there is room. */
+static unsigned
+receive_from(struct worker *w, struct port *port, struct burst *b)
+{
+	struct pkt *first = b->pkts + b->n;
+	unsigned n = port->ops->rx(port, first, BURST_MAX - b->n);
+	uint64_t bytes = 0;
+
+	if (n == 0)
+		return 0;
+	for (struct pkt *p = first; p < first + n; p++) {
+		p->in_port = port->id;
+		p->origin = port->origin;
+		p->origin_worker = (uint8_t)w->id;
+		p->flags = port->origin == ORIGIN_UPLINK ? 0 : PKT_TRUST_CHECKSUM;
+		bytes += p->len;
+	}
+	counter_add(&port->stats.rx_packets, n);
+	counter_add(&port->stats.rx_bytes, bytes);
+	b->n += n;
+	return n;
+}
+
+unsigned
+worker_round(struct worker *w, const struct tables *t)
+{
+	struct burst *b = &w->burst;
+	unsigned n = 0;
+
+	crossing_collect(w->crossing, w->id);
+	for (unsigned i = 0; i < w->n_active; i++) {
+		n += receive_from(w, w->ports[w->active[i]], b);
+		if (b->n == BURST_MAX) {
+			worker_process(w, t, b);
+			/* a round may have more packets than the way back holds frames */
+			crossing_collect(w->crossing, w->id);
+		}
+	}
+	if (b->n != 0)
+		worker_process(w, t, b);
+	n += process_arrivals(w, t);
+	flush_ports(w);
+	if (w->exceptions != NULL)
+		exceptions_expire_some(w->exceptions, w->now_ns);
+	crossing_kick(w->crossing, w->id);
+	count(&w->counters, COUNT_POLLS);
+	return n;
+}
+
+/* Until a port or another worker has something, or timeout_ms have passed. Without tables nothing is taken from ports, so
+ * what waits there is no reason to wake up. */
+static void
+worker_sleep(struct worker *w, bool has_tables, int timeout_ms)
+{
+	struct pollfd fd = {
+		.fd = has_tables ? w->epoll_fd : crossing_wait_fd(w->crossing, w->id),
+		.events = POLLIN,
+	};
+
+	count(&w->counters, COUNT_SLEEPS);
+	crossing_sleep(w->crossing, w->id);
+	if (crossing_is_empty(w->crossing, w->id) && __atomic_load_n(&w->request, __ATOMIC_ACQUIRE) == NULL &&
+		!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
+		snapshot_offline(w->snapshot, w->id);
+		poll(&fd, 1, timeout_ms);
+		snapshot_online(w->snapshot, w->id);
+	}
+	crossing_awake(w->crossing, w->id);
+}
+
+static void
+serve_request(struct worker *w)
+{
+	struct worker_request *request = __atomic_load_n(&w->request, __ATOMIC_ACQUIRE);
+
+	if (request == NULL)
+		return;
+	request->fn(w, request->arg);
+	__atomic_store_n(&w->request, NULL, __ATOMIC_RELEASE);
+	sem_post(&request->done);
+}
+
+static void
+pin_to_cpu(int cpu)
+{
+	cpu_set_t cpus;
+
+	if (cpu < 0)
+		return;
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+}
+
+/* Whether some port's kernel side did not take all that was queued. */
+static bool
+has_unsent(const struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_active; i++)
+		if (w->ports[w->active[i]]->dirty)
+			return true;
+	return false;
+}
+
+static void *
+worker_main(void *arg)
+{
+	struct worker *w = arg;
+	unsigned idle = 0;
+
+	pin_to_cpu(w->cpu);
+	snapshot_online(w->snapshot, w->id);
+	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
+		const struct tables *t = snapshot_get(w->snapshot); /* one version for the round */
+
+		w->now_ns = clock_now_ns();
+		if (t != NULL && worker_round(w, t) > 0)
+			idle = 0;
+		serve_request(w);
+		snapshot_quiesce(w->snapshot, w->id); /* from here t may be freed */
+		if (++idle > IDLE_ROUNDS)
+			worker_sleep(w, t != NULL, t == NULL || has_unsent(w) ? RETRY_MS : SLEEP_MS);
+	}
+	snapshot_offline(w->snapshot, w->id);
+	return NULL;
+}
+
+int
+worker_start(struct worker *w)
+{
+	int err;
+
+	w->stop = false;
+	w->is_running = true;
+	err = pthread_create(&w->thread, NULL, worker_main, w);
+	if (err != 0)
+		w->is_running = false;
+	return -err;
+}
+
+void
+worker_stop(struct worker *w)
+{
+	if (!w->is_running)
+		return;
+	__atomic_store_n(&w->stop, true, __ATOMIC_RELAXED);
+	crossing_wake(w->crossing, w->id);
+	pthread_join(w->thread, NULL);
+	w->is_running = false;
+}
+
+void
+worker_call(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg)
+{
+	struct worker_request request = { .fn = fn, .arg = arg };
+
+	if (!w->is_running) {
+		fn(w, arg);
+		return;
+	}
+	sem_init(&request.done, 0, 0);
+	__atomic_store_n(&w->request, &request, __ATOMIC_RELEASE);
+	crossing_wake(w->crossing, w->id);
+	while (sem_wait(&request.done) < 0 && errno == EINTR)
+		;
+	sem_destroy(&request.done);
+}

@@ -1,0 +1,92 @@
+/* A pinned thread: rx, pipeline, tx, quiesce. It owns all that it changes: its ports, their umems, its
+ * counters, the roles and exceptions of its pods. Control reads counters at any time, and changes anything
+ * else of a worker only through worker_call(), between two bursts. */
+#ifndef RINGWAY_WORKER_H
+#define RINGWAY_WORKER_H
+
+#include <pthread.h>
+
+#include "dataplane/burst.h"
+#include "dataplane/counters.h"
+#include "dataplane/events.h"
+#include "dataplane/crossing.h"
+#include "dataplane/io/port.h"
+#include "dataplane/net/error_budget.h"
+#include "dataplane/snapshot.h"
+#include "dataplane/tables.h"
+
+struct exceptions;
+
+struct worker_request;
+
+struct worker {
+	/* set by worker_init, read only */
+	unsigned id;
+	int cpu; /* -1: not pinned */
+	struct snapshot *snapshot;
+	struct crossing *crossing;
+	struct exceptions *exceptions;
+	struct events *events; /* to control; NULL: nobody listens */
+	int epoll_fd;          /* its ports and its crossing: what wakes it */
+
+	/* the worker's own */
+	uint64_t now_ns; /* CLOCK_MONOTONIC, once per round; tests set it */
+	unsigned n_active;
+	uint16_t active[PORTS_MAX]; /* ids of ports to poll */
+	struct port *ports[PORTS_MAX];
+	struct error_budget errors;
+	struct burst burst;          /* what was received */
+	struct burst arrivals;       /* what other workers handed over */
+	struct burst pieces;         /* cut from the burst in hand by segment_burst() */
+	uint8_t piece_of[BURST_MAX]; /* each piece's packet, by its place in the burst */
+
+	_Alignas(CACHE_LINE) struct counters counters;
+
+	/* worker_call() and stopping */
+	_Alignas(CACHE_LINE) struct worker_request
+		*request; /* control stores, the worker clears (release/acquire) */
+	bool stop;        /* control stores, the worker loads */
+	bool is_running;  /* control's */
+	pthread_t thread;
+};
+
+struct worker_config {
+	unsigned id;
+	int cpu;
+	struct snapshot *snapshot;
+	struct crossing *crossing;
+	struct exceptions *exceptions;
+	struct events *events;
+};
+
+/* A worker that does not run yet; with it, tests and benchmarks call worker_process() themselves. NULL if out
+ * of memory. */
+struct worker *worker_new(const struct worker_config *config);
+void worker_free(struct worker *w);
+
+/* Starts and stops the thread. 0 or -errno. */
+int worker_start(struct worker *w);
+void worker_stop(struct worker *w);
+
+/* Runs fn(w, arg) on the worker's thread between two bursts and waits for it; at once when it does not run.
+ * Control. */
+void worker_call(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
+
+/* From inside worker_call(), or before worker_start(): starts and ends polling a port of this worker. */
+void worker_add_port(struct worker *w, struct port *port);
+void worker_remove_port(struct worker *w, struct port *port);
+
+/* One round of the worker's loop: receive, both halves, send. Returns how many packets it had. */
+unsigned worker_round(struct worker *w, const struct tables *t);
+
+/* Both halves and sending, for a burst whose 'set by io' fields are filled. */
+void worker_process(struct worker *w, const struct tables *t, struct burst *b);
+
+/* Sends what has a verdict to send, recycles the other frames, counts every packet once, empties the burst.
+ */
+void worker_tx(struct worker *w, struct burst *b);
+
+/* Gives a frame back to its umem, over the crossing when that is another worker's. */
+void worker_recycle(struct worker *w, struct umem *umem, uint8_t *data);
+
+#endif

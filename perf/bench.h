@@ -1,0 +1,13 @@
+/* The subcommands of ringway-perf. Each prints its own messages and returns the exit code. */
+#ifndef RINGWAY_PERF_BENCH_H
+#define RINGWAY_PERF_BENCH_H
+
+#include "perf/params.h"
+
+/* The real pipeline on ports over arrays: cycles per packet. */
+int bench_pipeline(const struct params *p);
+
+/* The full path over AF_XDP on veth. */
+int bench_wire(const struct params *p);
+
+#endif

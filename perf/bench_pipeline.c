@@ -1,0 +1,511 @@
+#include "perf/bench.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef HAVE_VALGRIND
+#include <valgrind/callgrind.h>
+#else
+#define CALLGRIND_START_INSTRUMENTATION
+#define CALLGRIND_STOP_INSTRUMENTATION
+#define CALLGRIND_TOGGLE_COLLECT
+#endif
+
+#include "perf/report.h"
+#include "perf/ring_port.h"
+#include "perf/traffic.h"
+#include "perf/tsc.h"
+#include "perf/world.h"
+
+#define INTERVAL_BURSTS 32
+#define INTERVALS_MAX 2000000
+#define PLOT_POINTS 200
+#define SAMPLE_EVERY 97 /* packets; near 1%, and no multiple of the burst */
+#define SEEN 65536
+#define WARM_UP_SHARE 4 /* of the run */
+
+/* One worker under test, its ring, and what was found. */
+struct lane {
+	struct world *world;
+	struct worker *worker;
+	struct chunk_ring ring;
+	struct ring_port ports[PORTS_MAX];
+	struct traffic traffic;
+	uint64_t overhead; /* of reading the clock */
+	pthread_t thread;
+	pthread_barrier_t *barrier;
+	const struct params *params;
+
+	bool is_counted; /* callgrind collects, once warm */
+	uint64_t since_sample;
+	uint64_t verified;
+	const char *wrong; /* the first packet that was not as it should be; NULL */
+	uint32_t wrong_flow;
+
+	unsigned n_intervals;
+	double *intervals; /* [INTERVALS_MAX] cycles per packet whose journey ended here */
+	struct hist latency_ns;
+	double tsc_hz;
+
+	/* sampled flows: where they went, so that a later packet of one is seen to go there too */
+	struct {
+		uint32_t flow;
+		uint32_t where;
+	} seen[SEEN];
+};
+
+static void
+note_wrong(struct lane *l, const char *what, uint32_t flow)
+{
+	if (l->wrong == NULL) {
+		l->wrong = what;
+		l->wrong_flow = flow;
+	}
+}
+
+/* A flow stays with its backend: the port and the frame's destination address are where it went. */
+static void
+check_stays(struct lane *l, const struct sent *s, uint32_t flow)
+{
+	unsigned l3 =
+		s->port >= TRAFFIC_UPLINK ? VXLAN_OUTER_V4 + sizeof(struct eth_hdr) : sizeof(struct eth_hdr);
+	unsigned last = l3 + (l->params->ipv6 ? 36 : 16);
+	uint32_t slot = flow % SEEN, where;
+
+	memcpy(&where, s->data + last, sizeof(where));
+	if (l->seen[slot].flow == flow + 1 && l->seen[slot].where != where)
+		note_wrong(l, "a flow changed its backend", flow);
+	l->seen[slot].flow = flow + 1;
+	l->seen[slot].where = where;
+}
+
+static void
+verify_sample(struct lane *l)
+{
+	for (unsigned i = 0; i < l->ring.n_sent; i++) {
+		const struct sent *s = &l->ring.sent[i];
+		const char *wrong;
+		uint32_t flow = 0;
+
+		if (++l->since_sample < SAMPLE_EVERY)
+			continue;
+		l->since_sample = 0;
+		wrong = traffic_check(&l->traffic, s->port, s->data, s->len, &flow);
+		if (wrong != NULL)
+			note_wrong(l, wrong, flow);
+		else
+			check_stays(l, s, flow);
+		l->verified++;
+	}
+}
+
+static uint64_t
+ended(const struct counters *c)
+{
+	return c->verdicts[VERDICT_FORWARD] + c->verdicts[VERDICT_REPLY] + c->verdicts[VERDICT_PUNT] +
+	       c->verdicts[VERDICT_DROP];
+}
+
+/* What came in has either ended or went on to another worker. */
+static void
+check_books(struct lane *l)
+{
+	const struct counters *c = &l->worker->counters;
+
+	if (c->counts[COUNT_RECEIVED] + c->counts[COUNT_CROSSED_IN] !=
+		ended(c) + c->counts[COUNT_CROSSED_OUT])
+		note_wrong(l, "verdicts do not sum to what was received", 0);
+}
+
+/* The next packet's flow: of a pod that this worker owns, unless it arrives from the underlay. */
+static uint32_t
+next_flow(struct lane *l)
+{
+	unsigned n_workers = l->params->workers;
+
+	for (;;) {
+		uint32_t flow = traffic_pick(&l->traffic);
+
+		if (n_workers == 1 || l->traffic.learned != NULL || l->traffic.scenario == SCENARIO_DECAP ||
+			flow % CLUSTER_PODS % n_workers == l->worker->id)
+			return flow;
+	}
+}
+
+static void
+add_packet(struct lane *l, uint32_t flow)
+{
+	uint8_t *inner = chunk_ring_take(&l->ring), *data;
+	uint16_t len, port;
+
+	if (inner == NULL)
+		return;
+	data = traffic_write(&l->traffic, flow, inner, &len, &port);
+	if (port == TRAFFIC_UPLINK)
+		port = (uint16_t)(port + l->worker->id);
+	chunk_ring_ready(&l->ring, data, len, port, port >= TRAFFIC_UPLINK ? ORIGIN_UPLINK : ORIGIN_POD,
+		l->worker->id);
+}
+
+/* The timed section: from the ports' rings to the ports' rings. Callgrind counts this and no more. */
+static uint64_t
+process(struct lane *l)
+{
+	struct worker *w = l->worker;
+	const struct tables *t;
+	uint64_t from;
+
+	if (l->is_counted)
+		CALLGRIND_TOGGLE_COLLECT;
+	from = tsc_start();
+	t = snapshot_get(w->snapshot);
+
+	chunk_ring_receive(&l->ring, &w->burst);
+	worker_process(w, t, &w->burst);
+	if (l->params->workers > 1)
+		worker_round(w, t); /* no port to poll: what other workers handed over, and returned frames */
+	snapshot_quiesce(w->snapshot, w->id);
+	from = tsc_stop() - from;
+	if (l->is_counted)
+		CALLGRIND_TOGGLE_COLLECT;
+	return from;
+}
+
+static uint64_t
+run_burst(struct lane *l)
+{
+	uint64_t took;
+
+	for (unsigned i = 0; i < BURST_MAX; i++)
+		add_packet(l, next_flow(l));
+	took = process(l);
+	check_books(l);
+	verify_sample(l);
+	chunk_ring_recover(&l->ring);
+	return took > l->overhead ? took - l->overhead : 0;
+}
+
+static void
+warm_up(struct lane *l)
+{
+	uint64_t until = tsc_start() + (uint64_t)(l->params->seconds / WARM_UP_SHARE * l->tsc_hz);
+	uint64_t packets = l->params->packets / WARM_UP_SHARE, n = 0;
+
+	while (l->params->packets != 0 ? n < packets : tsc_start() < until) {
+		run_burst(l);
+		n += BURST_MAX;
+	}
+}
+
+/* One interval: INTERVAL_BURSTS, short enough that on a machine with other work most of them run
+ * undisturbed. */
+static uint64_t
+run_interval(struct lane *l)
+{
+	const struct counters *c = &l->worker->counters;
+	uint64_t cycles = 0, n = 0;
+
+	for (unsigned i = 0; i < INTERVAL_BURSTS; i++) {
+		uint64_t before = ended(c), took = run_burst(l), done = ended(c) - before;
+
+		l->worker->now_ns += (uint64_t)((double)took / l->tsc_hz * 1e9);
+		cycles += took;
+		n += done;
+		if (done != 0)
+			hist_add(&l->latency_ns,
+				(uint64_t)((double)took / (double)done / l->tsc_hz * 1e9 + 0.5), done);
+	}
+	if (n != 0 && l->n_intervals < INTERVALS_MAX)
+		l->intervals[l->n_intervals++] = (double)cycles / (double)n;
+	return n;
+}
+
+static void
+run_intervals(struct lane *l)
+{
+	uint64_t until = tsc_start() + (uint64_t)(l->params->seconds * l->tsc_hz);
+	uint64_t packets = l->params->packets, n = 0;
+
+	while (packets != 0 ? n < packets : tsc_start() < until)
+		n += run_interval(l);
+}
+
+static void *
+run_lane(void *arg)
+{
+	struct lane *l = arg;
+	const struct params *p = l->params;
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(l->worker->id, &cpus);
+	pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+	snapshot_online(l->worker->snapshot, l->worker->id);
+	if (p->packets != 0)
+		CALLGRIND_START_INSTRUMENTATION;
+	warm_up(l);
+	pthread_barrier_wait(l->barrier);
+	l->is_counted = p->packets != 0;
+	run_intervals(l);
+	l->is_counted = false;
+	if (p->packets != 0)
+		CALLGRIND_STOP_INSTRUMENTATION;
+	snapshot_offline(l->worker->snapshot, l->worker->id);
+	return NULL;
+}
+
+/* Sends one packet of every flow to its service and notes what became of it. */
+static int
+learn(struct lane *lanes, unsigned n_lanes, struct learned *learned)
+{
+	uint32_t n_flows = lanes[0].traffic.n_flows;
+
+	for (unsigned i = 0; i < n_lanes; i++) {
+		lanes[i].traffic.learned = learned;
+		snapshot_online(lanes[i].worker->snapshot, lanes[i].worker->id);
+	}
+	assert(n_lanes > 0);
+	for (uint32_t flow = 0; flow < n_flows; flow++) {
+		struct lane *l = &lanes[flow % CLUSTER_PODS % n_lanes];
+
+		add_packet(l, flow);
+		if (l->ring.n_ready < BURST_MAX && flow + CLUSTER_PODS < n_flows)
+			continue;
+		process(l);
+		for (unsigned i = 0; i < l->ring.n_sent; i++) {
+			const struct sent *s = &l->ring.sent[i];
+			const char *wrong = traffic_learn(&l->traffic, s->port, s->data, s->len);
+
+			if (wrong != NULL)
+				note_wrong(l, wrong, flow);
+		}
+		chunk_ring_recover(&l->ring);
+	}
+	for (unsigned i = 0; i < n_lanes; i++)
+		snapshot_offline(lanes[i].worker->snapshot, lanes[i].worker->id);
+	for (uint32_t flow = 0; flow < n_flows; flow++)
+		if (!learned[flow].is_known)
+			return -EIO;
+	return 0;
+}
+
+static void
+add_ports(struct lane *lanes, const struct world *w)
+{
+	for (unsigned i = 0; i < w->n_workers; i++) {
+		struct lane *l = &lanes[i];
+
+		for (unsigned port = 0; port < TRAFFIC_UPLINK + w->n_workers; port++) {
+			bool is_uplink = port >= TRAFFIC_UPLINK;
+			unsigned owner = w->tables->node->port_owner[port];
+
+			if (owner != i)
+				continue;
+			ring_port_init(&l->ports[port], &l->ring, (uint16_t)port,
+				is_uplink ? ORIGIN_UPLINK : ORIGIN_POD, (uint8_t)i);
+			/* not worker_add_port(): bursts are filled by hand, from all ports at once */
+			l->worker->ports[port] = &l->ports[port].port;
+		}
+	}
+}
+
+static bool
+init_lanes(struct lane *lanes, struct world *w, const struct params *p, pthread_barrier_t *barrier)
+{
+	double hz = tsc_measure_hz();
+	uint64_t overhead = tsc_measure_overhead();
+
+	for (unsigned i = 0; i < p->workers; i++) {
+		struct lane *l = &lanes[i];
+
+		l->world = w;
+		l->worker = w->workers[i];
+		l->params = p;
+		l->barrier = barrier;
+		l->tsc_hz = hz;
+		l->overhead = overhead;
+		l->intervals =
+			calloc(INTERVALS_MAX, sizeof(l->intervals[0])); /* pages come as they are used */
+		if (l->intervals == NULL)
+			return false;
+		chunk_ring_init(&l->ring, w->umems[i]);
+		traffic_init(&l->traffic, w->cluster, p, &w->node, i + 1);
+	}
+	add_ports(lanes, w);
+	return true;
+}
+
+static void
+print_drops(const struct counters *c)
+{
+	for (unsigned i = 0; i < N_DROP_REASONS; i++)
+		if (c->drops[i] != 0)
+			fprintf(stderr, "  dropped, %s: %llu\n", drop_reason_label((enum drop_reason)i),
+				(unsigned long long)c->drops[i]);
+	fprintf(stderr, "  replied: %llu, punted: %llu\n", (unsigned long long)c->verdicts[VERDICT_REPLY],
+		(unsigned long long)c->verdicts[VERDICT_PUNT]);
+}
+
+/* Everything that these scenarios send is forwarded, unless another worker's ring was full. */
+static bool
+is_as_expected(const struct counters *c)
+{
+	return c->verdicts[VERDICT_FORWARD] + c->drops[DROP_CROSSING_FULL] == ended(c);
+}
+
+static bool
+check_run(const struct lane *lanes, unsigned n, const struct counters *sum)
+{
+	bool ok = true;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (lanes[i].wrong == NULL && lanes[i].verified != 0)
+			continue;
+		fprintf(stderr, "worker %u: %s (flow %u)\n", i,
+			lanes[i].wrong == NULL ? "nothing was verified" : lanes[i].wrong,
+			lanes[i].wrong_flow);
+		ok = false;
+	}
+	if (!is_as_expected(sum)) {
+		fprintf(stderr, "not all packets were forwarded:\n");
+		print_drops(sum);
+		ok = false;
+	}
+	return ok;
+}
+
+/* The course of a run: medians of neighbouring intervals. Leaves each group sorted. */
+static void
+fill_series(struct series *s, struct lane *l)
+{
+	unsigned group = l->n_intervals / PLOT_POINTS + 1;
+
+	*s = (struct series){ .name = "Cycles per packet, in the course of the run", .unit = "cycles" };
+	for (unsigned i = 0; i < l->n_intervals; i += group)
+		series_add(
+			s, median(l->intervals + i, l->n_intervals - i < group ? l->n_intervals - i : group));
+}
+
+static void
+sum_up(struct lane *lanes, unsigned n, const struct counters *before, const struct counters *after,
+	struct result *r)
+{
+	uint64_t ends = ended(after) - ended(before);
+
+	r->packets = after->verdicts[VERDICT_FORWARD] - before->verdicts[VERDICT_FORWARD];
+	r->loss = ends == 0 ? 0
+			    : (double)(after->verdicts[VERDICT_DROP] - before->verdicts[VERDICT_DROP]) /
+				      (double)ends;
+	r->tsc_hz = lanes[0].tsc_hz;
+	r->latency_ns = &lanes[0].latency_ns;
+	fill_series(&r->intervals, &lanes[0]);
+	for (unsigned i = 0; i < n; i++) {
+		double middle = median(lanes[i].intervals, lanes[i].n_intervals);
+
+		r->cycles_per_packet += middle / n;
+		r->mpps += middle > 0 ? r->tsc_hz / middle / 1e6 : 0;
+		r->verified += lanes[i].verified;
+		if (i != 0)
+			hist_merge(r->latency_ns, &lanes[i].latency_ns);
+	}
+	r->p50_ns = hist_quantile(r->latency_ns, 0.50);
+	r->p99_ns = hist_quantile(r->latency_ns, 0.99);
+}
+
+static void
+add_counters(struct counters *sum, const struct lane *lanes, unsigned n)
+{
+	memset(sum, 0, sizeof(*sum));
+	for (unsigned i = 0; i < n; i++)
+		counters_read(&lanes[i].worker->counters, sum);
+}
+
+static int
+run_all(struct lane *lanes, const struct params *p)
+{
+	struct counters before, after;
+	struct result r = { .mode = "pipeline" };
+
+	add_counters(&before, lanes, p->workers);
+	for (unsigned i = 0; i < p->workers; i++) {
+		int err = pthread_create(&lanes[i].thread, NULL, run_lane, &lanes[i]);
+
+		if (err != 0) {
+			fprintf(stderr, "cannot start worker %u: %s\n", i, strerror(err));
+			exit(1); /* those that run wait for the missing one */
+		}
+	}
+	for (unsigned i = 0; i < p->workers; i++)
+		pthread_join(lanes[i].thread, NULL);
+	add_counters(&after, lanes, p->workers);
+	sum_up(lanes, p->workers, &before, &after, &r);
+	if (report(p, &r) < 0)
+		return 1;
+	return check_run(lanes, p->workers, &after) ? 0 : 1;
+}
+
+static int
+run_world(struct world *w, const struct params *p)
+{
+	struct lane *lanes = aligned_alloc(CACHE_LINE, p->workers * sizeof(*lanes));
+	struct learned *learned = calloc(p->flows, sizeof(*learned));
+	pthread_barrier_t barrier;
+	int result = 1;
+
+	if (lanes != NULL && learned != NULL) {
+		memset(lanes, 0, p->workers * sizeof(*lanes));
+		pthread_barrier_init(&barrier, NULL, p->workers);
+		if (!init_lanes(lanes, w, p, &barrier))
+			fprintf(stderr, "out of memory\n");
+		else if (p->scenario == SCENARIO_REPLY && learn(lanes, p->workers, learned) < 0)
+			fprintf(stderr, "cannot learn where flows go: %s\n",
+				lanes[0].wrong != NULL ? lanes[0].wrong : "packets were not forwarded");
+		else
+			result = run_all(lanes, p);
+		pthread_barrier_destroy(&barrier);
+	}
+	for (unsigned i = 0; lanes != NULL && i < p->workers; i++)
+		free(lanes[i].intervals);
+	free(learned);
+	free(lanes);
+	return result;
+}
+
+int
+bench_pipeline(const struct params *p)
+{
+	const struct cluster_shape shape = {
+		.n_pods = CLUSTER_PODS,
+		.n_services = p->services,
+		.n_endpoints = p->endpoints,
+		.local_backends = p->scenario == SCENARIO_SERVICE,
+		.ipv6 = p->ipv6,
+		.udp = p->udp,
+	};
+	struct cluster c;
+	struct world *w;
+	int result;
+
+	if (p->workers > (unsigned)sysconf(_SC_NPROCESSORS_ONLN)) {
+		fprintf(stderr, "--workers %u: this machine has %ld cores\n", p->workers,
+			sysconf(_SC_NPROCESSORS_ONLN));
+		return 2;
+	}
+	if (cluster_init(&c, &shape) < 0) {
+		fprintf(stderr,
+			"--endpoints %u: local backends are at most %u per service, one on each pod\n",
+			p->endpoints, CLUSTER_PODS);
+		return 2;
+	}
+	w = world_new(&c, p->workers);
+	if (w == NULL)
+		return 1;
+	result = run_world(w, p);
+	world_free(w);
+	return result;
+}

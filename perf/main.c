@@ -1,0 +1,35 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "perf/bench.h"
+
+static const char usage[] =
+	"Usage: ringway-perf pipeline [OPTION...]   the pipeline on ports over arrays: cycles per packet\n"
+	"       ringway-perf wire [OPTION...]       the full path over AF_XDP on veth: packets per second\n"
+	"\n"
+	"'ringway-perf COMMAND --help' lists a command's options. Exit code 0: the run holds; 1: it does not "
+	"(packets were\n"
+	"lost or wrong, or the run could not be set up); 2 or 64: wrong arguments.\n";
+
+int
+main(int argc, char **argv)
+{
+	struct params p;
+
+	if (argc >= 2 && strcmp(argv[1], "pipeline") == 0) {
+		argv[1] = "ringway-perf pipeline";
+		params_parse_pipeline(argc - 1, argv + 1, &p);
+		return bench_pipeline(&p);
+	}
+	if (argc >= 2 && strcmp(argv[1], "wire") == 0) {
+		argv[1] = "ringway-perf wire";
+		params_parse_wire(argc - 1, argv + 1, &p);
+		return bench_wire(&p);
+	}
+	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	fputs(usage, stderr);
+	return 2;
+}

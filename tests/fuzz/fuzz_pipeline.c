@@ -1,0 +1,106 @@
+/* The whole pipeline with loaded tables: both halves, all origins, one worker and two, both kinds of underlay.
+ * The first byte of the input chooses among these and sets what the ways take; then follow frames, each behind
+ * a struct fuzz_frame. After each input the books balance, every frame is in its place, and what was sent is
+ * as long as it says. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/fuzz/fuzz_input.h"
+#include "tests/support/services.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
+
+static const uint16_t mtus[] = { 1450, 1280, 576, 68 };
+
+static struct fixture *
+fixture_for(uint8_t choice)
+{
+	static struct fixture *fixtures[4];
+	struct fixture **f = &fixtures[choice & 3];
+
+	if (*f == NULL) {
+		*f = fixture_new(1 + (choice & 1), (choice & 2) != 0);
+		some_services(*f);
+	}
+	for (unsigned i = 0; i < (*f)->endpoints->n; i++)
+		(*f)->endpoints->endpoints[i].mtu = mtus[choice >> 2 & 3];
+	(*f)->fdb->entries[FIXTURE_PEER].mtu = mtus[choice >> 4 & 3];
+	return *f;
+}
+
+/* So that what was learned from one input ages during the next ones. */
+static void
+pass_time(struct fixture *f)
+{
+	for (unsigned i = 0; i < f->n_workers; i++)
+		f->workers[i]->now_ns += UINT64_C(10000000000);
+}
+
+/* Gives as many frames as the input has and one round takes. */
+static void
+give_frames(struct fixture *f, const uint8_t *input, size_t size)
+{
+	for (unsigned n = 0; n < BURST_MAX && size > sizeof(struct fuzz_frame); n++) {
+		const struct fuzz_frame *head = (const struct fuzz_frame *)input;
+		size_t len = (size_t)head->len_hi << 8 | head->len_lo;
+		struct port_mem *port = &f->ports[head->port & 3];
+
+		input += sizeof(*head);
+		size -= sizeof(*head);
+		if (len > size)
+			len = size;
+		if (len > umem_room(port->port.umem))
+			return;
+		if (port_mem_give(port, input, (uint16_t)len) && (head->port & FUZZ_MEND))
+			fuzz_mend(port->in[port->n_in - 1].data, len);
+		input += len;
+		size -= len;
+	}
+}
+
+static void
+check_sent(const uint8_t *frame, unsigned len)
+{
+	unsigned type = (unsigned)frame[12] << 8 | frame[13];
+	unsigned says = type == 0x0800   ? (unsigned)frame[16] << 8 | frame[17]
+			: type == 0x86dd ? ((unsigned)frame[18] << 8 | frame[19]) + 40
+					 : 28;
+
+	if (len < 14 + 20 || says + 14 != len)
+		abort();
+}
+
+static void
+check_all(struct fixture *f)
+{
+	struct event event;
+	const char *imbalance;
+
+	for (unsigned i = 0; i < FIXTURE_PORTS; i++)
+		for (unsigned n = 0; n < f->ports[i].n_out; n++)
+			check_sent(f->ports[i].out[n].data, f->ports[i].out[n].len);
+	while (fixture_event(f, &event))
+		if (event.kind != EVENT_PATH_MTU || event.value < 526)
+			abort();
+	fixture_clear(f);
+	imbalance = fixture_audit(f);
+	if (imbalance != NULL) {
+		fprintf(stderr, "%s\n", imbalance);
+		abort();
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+{
+	struct fixture *f;
+
+	if (size == 0)
+		return 0;
+	f = fixture_for(input[0]);
+	pass_time(f);
+	give_frames(f, input + 1, size - 1);
+	fixture_run(f);
+	check_all(f);
+	return 0;
+}

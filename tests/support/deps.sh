@@ -1,0 +1,68 @@
+# The one list of Debian packages, sourced by tests/run, .ci/run and perf/demo. Nothing is asked of apt when all is
+# there, so that an offline machine with the packages works.
+
+deps_build=(
+	bpftool clang gcc git libbpf-dev libc6-dev libcmocka-dev libcurl4-openssl-dev libdpdk-dev libelf-dev
+	libjansson-dev libmicrohttpd-dev libnl-3-dev libnl-route-3-dev libnuma-dev libsqlite3-dev libxdp-dev
+	libyaml-dev linux-libc-dev llvm meson ninja-build pkg-config python3 zlib1g-dev
+)
+
+# What the cluster of namespaces and its measurements need.
+deps_run=(
+	dpdk-dev ethtool iperf3 iproute2 iputils-ping procps python3-pytest python3-scapy python3-yaml util-linux
+	valgrind
+)
+
+# Only .ci/run's stages.
+deps_ci=(clang-format clang-tidy libclang-rt-14-dev)
+
+# deps_missing PACKAGE...: prints those that are not installed, in one call of dpkg-query.
+deps_missing()
+{
+	local have
+	have=" $(dpkg-query -W -f='${Package}=${db:Status-Status} ' "$@" 2>/dev/null) "
+	for package in "$@"; do
+		[[ $have == *" $package=installed "* ]] || echo "$package"
+	done
+}
+
+# deps_install PACKAGE...: installs what is missing; says what it does; fails with the end of apt's log.
+deps_install()
+{
+	local missing log=${TMPDIR:-/tmp}/ringway-apt.$$.log try
+	mapfile -t missing < <(deps_missing "$@")
+	[ ${#missing[@]} -gt 0 ] || return 0
+	if ! command -v apt-get >/dev/null; then
+		echo "These packages are missing, and there is no apt-get to install them: ${missing[*]}" >&2
+		return 1
+	fi
+	if [ "$(id -u)" != 0 ]; then
+		echo "Run as root once, or install these packages: ${missing[*]}" >&2
+		return 1
+	fi
+	echo "installing ${#missing[@]} packages: ${missing[*]}"
+	for try in 1 2 3; do
+		if DEBIAN_FRONTEND=noninteractive apt-get update </dev/null >"$log" 2>&1 &&
+			DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+				-o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold "${missing[@]}" \
+				</dev/null >>"$log" 2>&1; then
+			rm -f "$log"
+			return 0
+		fi
+		echo "apt-get failed (try $try of 3)"
+		sleep $((try * 5))
+	done
+	tail -30 "$log" >&2
+	echo "apt-get could not install: ${missing[*]} (whole log: $log)" >&2
+	return 1
+}
+
+# deps_build_tree ROOT: configures ROOT/build when it is not, and builds it (release, LTO).
+deps_build_tree()
+{
+	local root=$1
+	if [ ! -f "$root/build/build.ninja" ]; then
+		meson setup "$root/build" "$root" </dev/null || return 1
+	fi
+	ninja -C "$root/build" </dev/null
+}

@@ -1,0 +1,205 @@
+"""Runs the tests of a build directory and counts them: meson's tests (single cmocka cases where a program prints TAP)
+and, as root, the system tests. Called by tests/run, which has made the namespaces around it."""
+
+import argparse
+import ctypes
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Counts:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def add_skip(self, what, reason):
+        self.skipped += 1
+        print(f"SKIP {what}: {reason}")
+
+    def add_failure(self, what, detail=""):
+        self.failed += 1
+        print(f"FAIL {what}{': ' if detail else ''}{detail}")
+
+    def line(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+# --- meson's tests
+
+def meson_tests(build, names, suites):
+    out = subprocess.run(["meson", "introspect", "--tests", build], check=True, capture_output=True, text=True).stdout
+    tests = json.loads(out)
+    if suites:
+        tests = [t for t in tests if any(suite.split(":")[-1] in suites for suite in t["suite"])]
+    if not names:
+        return tests
+    return [t for t in tests if any(n in text for n in names for text in [t["name"], *t["suite"]])]
+
+
+def run_meson(build, tests, jobs, counts):
+    """Individual cmocka cases are counted from the TAP that the programs print; other programs count as one test."""
+    log = os.path.join(build, "meson-logs", "testlog.json")
+    if os.path.exists(log):
+        os.remove(log)
+    env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
+    names = sorted({t["name"] for t in tests})
+    subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--num-processes", str(jobs), *names],
+                   env=env, check=False)
+    if not os.path.exists(log):
+        counts.add_failure("meson test", "it left no log")
+        return
+    with open(log) as lines:
+        for line in lines:
+            count_program(json.loads(line), counts)
+
+
+def count_program(entry, counts):
+    name, output = entry["name"], entry.get("stdout", "")
+    cases = re.findall(r"^(ok|not ok) \d+(?: - |( # SKIP) ?)(.*)$", output, re.M)
+    failed_before = counts.failed
+    for outcome, skip, case in cases:
+        if skip:
+            reasons = [line for line in output.splitlines() if re.search(r"skip|need|cannot", line, re.I)
+                       and "# SKIP" not in line]
+            counts.add_skip(f"{name}: {case}", reasons[0].lstrip("# ") if reasons else "no reason given")
+        elif outcome == "ok":
+            counts.passed += 1
+        else:
+            counts.add_failure(f"{name}: {case}")
+    if entry["result"] in ("OK", "EXPECTEDFAIL"):
+        if not cases:
+            counts.passed += 1
+    elif entry["result"] == "SKIP":
+        last = (output + entry.get("stderr", "")).strip().splitlines()
+        counts.add_skip(name, last[-1] if last else "no reason given")
+    elif counts.failed == failed_before:
+        counts.add_failure(name, f"{entry['result'].lower()}, exit code {entry['returncode']}")
+    if counts.failed > failed_before:
+        tail = (output + entry.get("stderr", "")).splitlines()
+        print("\n".join("    " + line for line in tail if not line.startswith("ok "))[-6000:])
+
+
+# --- system tests
+
+def run_system(build, names, counts):
+    directory = os.path.join(ROOT, "tests", "system")
+    if not os.path.isdir(directory):
+        return
+    if os.geteuid() != 0:
+        counts.add_skip("tests/system", "needs root, to make network namespaces")
+        return
+    report = os.path.join(build, "test-results", "system.xml")
+    os.makedirs(os.path.dirname(report), exist_ok=True)
+    if os.path.exists(report):
+        os.remove(report)
+    select = ["-k", " or ".join(names)] if names else []
+    print("== system tests", flush=True)
+    before = surroundings()
+    rc = subprocess.run([sys.executable, "-m", "pytest", directory, "-v", "-ra", "--tb=short", "-p", "no:cacheprovider",
+                         f"--junitxml={report}", "--color=no", *select],
+                        cwd=ROOT, env=dict(os.environ, RINGWAY_BUILD=build), check=False).returncode
+    if rc == 5:  # pytest's word for "nothing matched"
+        return
+    count_junit(report, rc, counts)
+    if names:
+        print(f"(only: {' '.join(names)})")
+    count_leftovers(before, counts)
+
+
+def count_junit(report, rc, counts):
+    if not os.path.exists(report):
+        counts.add_failure("tests/system", f"pytest exited {rc} and left no report")
+        return
+    failed_before = counts.failed
+    for case in xml.parse(report).getroot().iter("testcase"):
+        name = f"{case.get('classname', '')}.{case.get('name', '')}"
+        skip = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            counts.add_failure(name)
+        elif skip is not None:
+            counts.add_skip(name, skip.get("message", "no reason given"))
+        else:
+            counts.passed += 1
+    if rc not in (0, 5) and counts.failed == failed_before:
+        counts.add_failure("tests/system", f"pytest exited {rc}")
+
+
+# --- nothing may be left behind
+
+def surroundings():
+    """What a test could leave behind, as a set of lines: this runs in namespaces in which nobody else does anything."""
+    seen = set()
+    for line in subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=False).stdout.splitlines():
+        seen.add("link " + line.split(": ")[1].split("@")[0])
+    netns = "/run/netns"
+    for name in os.listdir(netns) if os.path.isdir(netns) else []:
+        seen.add(f"namespace {netns}/{name}")
+    with open("/proc/self/mountinfo") as mounts:
+        for line in mounts:
+            # The bind mount of /run/netns on itself comes with the first `ip netns add` and stays.
+            if line.split()[4] != netns:
+                seen.add("mount " + line.split()[4])
+    seen.update(f"process {pid} {command}" for pid, command in orphans())
+    return seen
+
+
+def orphans():
+    """Processes that outlived the tests which started them: as their subreaper we inherit them."""
+    found = []
+    with open(f"/proc/self/task/{os.getpid()}/children") as children:
+        for pid in children.read().split():
+            try:
+                with open(f"/proc/{pid}/cmdline") as cmdline:
+                    command = cmdline.read().replace("\0", " ").strip()
+            except OSError:
+                continue
+            if command:  # zombies have none
+                found.append((int(pid), command))
+    return found
+
+
+def count_leftovers(before, counts):
+    for _ in range(20):  # what was told to end may take a moment
+        left = sorted(surroundings() - before)
+        if not left:
+            counts.passed += 1
+            return
+        time.sleep(0.1)
+    counts.add_failure("nothing is left behind", "\n    " + "\n    ".join(left))
+    for pid, _ in orphans():
+        os.kill(pid, signal.SIGKILL)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--only-suites", help="these suites of meson's, and no system tests", default="")
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args()
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    counts = Counts()
+    tests = meson_tests(args.build, args.names, args.only_suites.split(",") if args.only_suites else [])
+    if tests:
+        print("== units and packets", flush=True)
+        run_meson(args.build, tests, args.jobs, counts)
+    if not args.only_suites:
+        run_system(args.build, args.names, counts)
+    if not counts.passed + counts.failed + counts.skipped:
+        print("no test has this name" if args.names else "there is no test")
+        print(counts.line())
+        return 1
+    print(counts.line())
+    return 1 if counts.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+#include "tests/support/services.h"
+
+#include <stdlib.h>
+
+#include "tests/packets/names.h"
+
+#define BACKENDS 2
+
+static const struct service {
+	const char *addrs[N_FAMILIES];
+	uint16_t port;
+	uint8_t proto;
+	struct {
+		const char *addrs[N_FAMILIES];
+		uint16_t port;
+		uint8_t slot;
+	} backends[BACKENDS]; /* all flows have the first */
+} services[] = {
+	{ { WEB_V4, WEB_V6 }, 80, PROTO_TCP, { { { POD2_V4, POD2_V6 }, 8080, 1 } } },
+	{ { WEB_V4, WEB_V6 }, 80, PROTO_UDP, { { { POD2_V4, POD2_V6 }, 8080, 1 } } },
+	{ { WEB_V4, WEB_V6 }, 80, PROTO_SCTP, { { { POD2_V4, POD2_V6 }, 8080, 1 } } },
+	{ { DNS_V4, DNS_V6 }, 53, PROTO_UDP, { { { REMOTE_V4, REMOTE_V6 }, 5353, 2 } } },
+	{ { FAR_V4, FAR_V6 }, 80, PROTO_TCP,
+		{ { { REMOTE_V4, REMOTE_V6 }, 8080, 3 }, { { SIBLING_V4, SIBLING_V6 }, 8080, 3 } } },
+	{ { SELF_V4, SELF_V6 }, 80, PROTO_TCP, { { { POD1_V4, POD1_V6 }, 8080, 1 } } },
+	{ { SELF0_V4, SELF0_V6 }, 80, PROTO_TCP, { { { POD1_V4, POD1_V6 }, 8081, 0 } } },
+	{ { FOURTH_V4, FOURTH_V6 }, 80, PROTO_TCP, { { { POD2_V4, POD2_V6 }, 8080, 0 } } },
+	{ { EMPTY_V4, EMPTY_V6 }, 80, PROTO_TCP, {} },
+};
+#define N_SERVICES (sizeof(services) / sizeof(services[0]))
+
+static struct ip_addr
+addr(const char *text)
+{
+	struct ip_addr a;
+
+	if (!ip_addr_parse(text, &a))
+		abort();
+	return a;
+}
+
+static void
+add_service(struct service_table *t, const struct service *s, unsigned family, uint32_t base)
+{
+	struct frontend f = {
+		.addr = addr(s->addrs[family]),
+		.port = s->port,
+		.proto = s->proto,
+		.backend_base = base,
+	};
+	uint32_t index;
+
+	while (f.n_backends < BACKENDS && s->backends[f.n_backends].port != 0)
+		f.n_backends++;
+	index = service_table_add_frontend(t, &f);
+	for (unsigned i = 0; i < f.n_backends; i++) {
+		t->backends[base + i] = (struct backend){
+			.addr = addr(s->backends[i].addrs[family]),
+			.port = s->backends[i].port,
+			.slot = s->backends[i].slot,
+		};
+		service_table_add_reverse(t, &t->backends[base + i], s->proto, index);
+	}
+}
+
+void
+some_services(struct fixture *f)
+{
+	uint32_t base = 0;
+
+	service_table_free(f->services);
+	f->services =
+		service_table_new(2 * N_SERVICES, 2 * BACKENDS * N_SERVICES, 1, 2 * BACKENDS * N_SERVICES);
+	for (unsigned i = 0; i < N_SERVICES; i++)
+		for (unsigned family = 0; family < N_FAMILIES; family++, base += BACKENDS)
+			add_service(f->services, &services[i], family, base);
+	f->tables.services = f->services;
+}

@@ -1,0 +1,258 @@
+"""Pods attached by ringway-cni as a container runtime does it, on a node with ringwayd: what works then, what a restart
+leaves alone, and that nothing stays behind."""
+
+import concurrent.futures
+import json
+import re
+import signal
+import sqlite3
+
+import pytest
+
+from cluster import FAMILIES, Cluster, Node
+from lab import run, wait_until
+
+
+@pytest.fixture
+def cluster():
+    with Cluster() as made:
+        yield made
+
+
+@pytest.fixture
+def node(cluster):
+    made = cluster.add_node("a")
+    cluster.start()
+    return made
+
+
+def ping(source, address, count=3, check=True, size=56):
+    """Whether all came back."""
+    done = source.run(f"ping -c {count} -i 0.05 -W 1 -s {size} {address}", check=False)
+    if check:
+        assert done.returncode == 0, f"{source} to {address}: {done.stdout}"
+    return done.returncode == 0
+
+
+def iperf(server, client, address, arguments="-t 1"):
+    """Bits per second that the receiver got."""
+    listener = server.popen("iperf3 -s -1 --forceflush")
+    wait_until(lambda: "Server listening" in listener.output(), what="iperf3")
+    result = json.loads(client.run(f"iperf3 -J -c {address} {arguments}", timeout=30).stdout)
+    return result["end"]["sum_received"]["bits_per_second"]
+
+
+def interfaces(node):
+    return {link["ifname"] for link in json.loads(node.ns.ip("-j link").stdout)}
+
+
+def pod_links(node):
+    return {name for name in interfaces(node) if re.fullmatch("rw[0-9a-f]{10}", name)}
+
+
+def pins(node):
+    """Names of the programs that are attached to pods."""
+    found = run(node.wrap(f"find {node.dir}/run -name link")).stdout.split()
+    return {path.split("/")[-2] for path in found if path.split("/")[-2].startswith("rw")}
+
+
+def rows(node, table):
+    """Rows of the state file; ringwayd must not be running, since it keeps it locked."""
+    with sqlite3.connect(node.dir / "state" / "ringway.db") as db:
+        return db.execute(f"SELECT * FROM {table}").fetchall()
+
+
+def test_the_gateway_answers_in_both_families(node):
+    pod = node.add_pod("web")
+    ping(pod, "169.254.1.1")
+    ping(pod, "fe80::1%eth0")
+    assert "02:72:77:00:00:01" in pod.ns.ip("neigh show 169.254.1.1").stdout
+
+
+def test_pods_of_a_node_reach_each_other(node):
+    client, server = node.add_pod("client"), node.add_pod("server")
+    node.cluster.wait_published()
+    for family in FAMILIES:
+        ping(client, server.ip[family])
+        ping(server, client.ip[family], size=1400)
+        assert iperf(server, client, server.ip[family]) > 50e6
+
+
+def test_the_host_and_pods_reach_each_other(node):
+    pod = node.add_pod("web")
+    node.cluster.wait_published()
+    for family in FAMILIES:
+        ping(node, pod.ip[family])
+        ping(pod, node.ip[family])
+        assert iperf(pod, node, pod.ip[family]) > 50e6
+    # by the node's address in the pod network, never by the uplink's
+    source = json.loads(node.ns.ip(f"-j route get {pod.ip[4]}").stdout)[0]
+    assert source["dev"] == "ringway0" and source["prefsrc"] == "10.244.1.1"
+
+
+def test_packets_of_pods_stay_off_the_nodes_own_stack(node):
+    pod = node.add_pod("web")
+    (link,) = pod_links(node)
+    assert node.ns.run(f"cat /proc/sys/net/ipv6/conf/{link}/disable_ipv6").stdout.strip() == "1"
+    assert "xdp" in node.ns.ip(f"link show dev {link}").stdout
+    before = node.ns.run("cat /proc/net/snmp").stdout
+    pod.run("ping -c 3 -i 0.05 -W 1 192.0.2.1", check=False)
+    after = node.ns.run("cat /proc/net/snmp").stdout
+
+    def received(text):
+        names, values = [line.split() for line in text.splitlines() if line.startswith("Ip:")]
+        return int(values[names.index("ForwDatagrams")])
+
+    assert received(after) == received(before)
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
+def test_a_restart_keeps_pods_working_without_the_runtime(node, sig):
+    client, server = node.add_pod("client"), node.add_pod("server")
+    node.cluster.wait_published()
+    ping(client, server.ip[4])
+    links = pod_links(node)
+    node.restart(sig)
+    assert pod_links(node) == links
+    for family in FAMILIES:
+        wait_until(lambda f=family: ping(client, server.ip[f], 1, check=False), what="ping after the restart")
+        ping(client, server.ip[family])
+        ping(node, server.ip[family])
+    assert node.cni("CHECK", client, dict(node.netconf, prevResult=client.result)) == {}
+    assert node.add_pod("third").ip[4] not in (client.ip[4], server.ip[4])
+
+
+def test_a_connection_lives_through_a_restart(node):
+    client, server = node.add_pod("client"), node.add_pod("server")
+    node.cluster.wait_published()
+    listener = server.popen("iperf3 -s -1 --forceflush")
+    wait_until(lambda: "Server listening" in listener.output(), what="iperf3")
+    load = client.popen(f"iperf3 -c {server.ip[4]} -t 6 -i 1 --forceflush")
+    wait_until(lambda: "1.00-2.00" in load.output(), what="traffic")
+    node.restart()
+    load.wait_for("iperf Done", timeout=15)
+    seconds = [float(rate) for rate in re.findall(r"(\d+(?:\.\d+)?) [KMG]?bits/sec +\d+ ", load.output())]
+    assert seconds and seconds[-1] > 0, load.output()
+
+
+def test_del_leaves_nothing_and_may_come_again(node):
+    pod = node.add_pod("web")
+    assert len(pod_links(node)) == 1 and len(pins(node)) == 1
+    config = dict(node.netconf, prevResult=pod.result)
+    for _ in range(3):
+        assert node.cni("DEL", pod, config) == {}
+    assert pod_links(node) == set() and pins(node) == set()
+    assert "eth0" not in pod.run("ls /sys/class/net", check=False).stdout or \
+        pod.ns.ip("link show dev eth0", check=False).returncode != 0
+    node.stop()
+    assert rows(node, "attachments") == []
+    assert len(rows(node, "leases")) == 2  # cooling down, one of each family
+    assert interfaces(node) >= {"ringway0", "uplink"}
+
+
+def test_add_may_be_repeated(node):
+    pod = node.add_pod("web")
+    again = node.cni("ADD", pod)
+    assert again == pod.result
+    assert len(pod_links(node)) == 1
+    ping(pod, "169.254.1.1")
+
+
+def test_parallel_adds_get_addresses_of_their_own(node):
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        pods = list(pool.map(lambda i: node.add_pod(f"pod-{i}"), range(20)))
+    assert len({pod.ip[4] for pod in pods}) == 20 and len({pod.ip[6] for pod in pods}) == 20
+    node.cluster.wait_published()
+    for pod in pods[::5]:
+        ping(pods[1], pod.ip[4], 1)
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda pod: pod.detach(), pods))
+    assert pod_links(node) == set()
+
+
+def test_a_pod_that_vanished_is_forgotten(node):
+    pod, other = node.add_pod("web"), node.add_pod("other")
+    node.stop()
+    (link,) = pod_links(node) - {other.result["interfaces"][0]["name"]}
+    node.ns.ip(f"link del {link}")
+    node.start()
+    node.wait_ready()
+    ping(other, "169.254.1.1")
+    done = node.cni("CHECK", pod, dict(node.netconf, prevResult=pod.result), check=False)
+    assert done["code"] == 3, done
+    # and while it runs
+    node.ns.ip(f"link del {other.result['interfaces'][0]['name']}")
+    wait_until(lambda: node.cni("CHECK", other, dict(node.netconf, prevResult=other.result), check=False).get("code") == 3,
+               15, "the second pod forgotten")
+    assert pins(node) == set()
+
+
+def test_an_add_that_was_never_finished_can_be_done_again(node):
+    pod = node.add_pod("web")
+    node.cni("DEL", pod)
+    body = json.dumps({"containerId": pod.container, "ifname": "eth0", "netns": pod.ns.path})
+    answer = json.loads(run(["curl", "-sS", "--unix-socket", node.socket, "-d", body, "http://x/v1/cni/add"]).stdout)
+    node.ns.ip(f"link add {answer['link']} type veth peer name half")  # the shim died here
+    node.restart()
+    result = node.cni("ADD", pod)
+    assert answer["addresses"][0]["address"] + "/32" == result["ips"][0]["address"]
+    ping(pod, "169.254.1.1")
+
+
+class SmallNode(Node):
+    """Room for seven pods."""
+
+    def __init__(self, cluster, name, number, behind=None):
+        super().__init__(cluster, name, number, behind)
+        self.pod_cidrs = {4: f"10.244.{number}.0/28", 6: f"fd00:10:244:{number:x}::/124"}
+
+
+def test_a_full_node_says_so_with_counts(cluster):
+    node = cluster.add_node("a", SmallNode)
+    cluster.start()
+    pods = [node.add_pod(f"pod-{i}") for i in range(7)]
+    assert "7 IPv4 addresses" in node.log() or "of 7" in node.log()  # the warning at 80%
+    with pytest.raises(AssertionError, match="all 7 are used"):
+        node.add_pod("one-more")
+    pods[0].detach()
+    with pytest.raises(AssertionError, match="1 were released lately"):
+        node.add_pod("too-soon")
+
+
+def test_more_than_pods_max_is_refused(cluster):
+    cluster.options = {"pods": {"max": 1}}
+    node = cluster.add_node("a")
+    cluster.start()
+    node.add_pod("first")
+    with pytest.raises(AssertionError, match="at most 1 pods"):
+        node.add_pod("second")
+
+
+def test_the_host_port_is_made_again(node):
+    pod = node.add_pod("web")
+    node.cluster.wait_published()
+    ping(node, pod.ip[4])
+    node.ns.ip("link del ringway0")
+    # meanwhile what is for pods ends in a blackhole, and does not leave by the uplink
+    assert node.ns.ip(f"route get {pod.ip[4]}", check=False).returncode != 0
+    wait_until(lambda: "ringway0" in interfaces(node), 15, "a new pair")
+    wait_until(lambda: ping(node, pod.ip[4], 1, check=False), 10, "ping by the new pair")
+
+
+def test_a_route_that_collides_is_told(cluster):
+    node = cluster.add_node("a")
+    node.ns.ip("route add 10.96.4.0/24 via 172.30.0.9")
+    cluster.start()
+    assert "10.96.4.0/24 over uplink overlaps with the service network 10.96.0.0/16" in node.log()
+
+
+def test_a_damaged_state_file_stops_the_start_and_is_kept(node):
+    node.stop()
+    path = node.dir / "state" / "ringway.db"
+    for name in ("ringway.db-wal", "ringway.db-shm"):
+        (node.dir / "state" / name).unlink(missing_ok=True)
+    path.write_bytes(b"x" * 8192)
+    node.start()
+    assert node.daemon.popen.wait(10) != 0
+    assert "is damaged" in node.log()
+    assert path.read_bytes() == b"x" * 8192

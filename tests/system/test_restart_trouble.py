@@ -1,0 +1,143 @@
+"""What goes wrong around a restart: files that are damaged, gone or of another size, two starts at once, a daemon that dies
+again and again, a configuration with an error. Pods keep what they have, or the start says what is wrong."""
+
+import os
+import shutil
+import signal
+import time
+
+import pytest
+import yaml
+
+from cluster import FAMILIES, Cluster, children
+from lab import run, wait_until
+from traffic import ping
+
+
+@pytest.fixture
+def node():
+    with Cluster() as cluster:
+        node = cluster.add_node("a")
+        cluster.start()
+        node.client, node.server = node.add_pod("client"), node.add_pod("server")
+        cluster.wait_published()
+        yield node
+
+
+def assert_pods_work(node):
+    for family in FAMILIES:
+        wait_until(lambda f=family: ping(node.client, node.server.ip[f], 1) == 1, 10, "ping")
+        assert ping(node, node.server.ip[family]) == 3
+    assert len(node.ringway("pods")["pods"]) == 2
+
+
+def pod_programs(node):
+    """Pods' interfaces that have an XDP program."""
+    return sorted(line.split(":")[1].split("@")[0].strip() for line in node.ns.ip("-o link").stdout.splitlines()
+                  if ": rw" in line and "xdp" in line)
+
+
+def edit_config(node, **sections):
+    path = node.dir / "ringway.yaml"
+    config = yaml.safe_load(path.read_text())
+    for section, keys in sections.items():
+        config.setdefault(section, {}).update(keys)
+    path.write_text(yaml.safe_dump(config))
+
+
+@pytest.mark.parametrize("damage", ("noise", "cut", "gone"))
+def test_a_damaged_arena_is_made_anew(node, damage):
+    node.stop()
+    arena = node.dir / "run" / "arena"
+    if damage == "noise":
+        with open(arena, "r+b") as f:
+            f.write(os.urandom(1 << 20))
+    elif damage == "cut":
+        os.truncate(arena, 1000)
+    else:
+        arena.unlink()
+    node.start()
+    node.wait_ready()
+    assert_pods_work(node)
+
+
+def test_an_arena_of_another_size_is_made_anew(node):
+    node.stop()
+    edit_config(node, services={"exceptions": 32768}, pods={"max": 300})
+    node.start()
+    node.wait_ready()
+    assert_pods_work(node)
+
+
+def test_other_frames_and_rings_after_a_crash(node):
+    """What the holder kept of before does not fit any more."""
+    edit_config(node, pods={"framesPerShard": 8192}, io={"ringSize": 1024})
+    node.crash()  # the holder has read its configuration once
+    assert_pods_work(node)
+    node.restart()
+    assert_pods_work(node)
+
+
+def test_a_wiped_run_directory_is_filled_again(node):
+    """As after an unmount of /run: pins and arena are gone, links are not."""
+    node.stop()
+    run(node.wrap(["umount", node.dir / "run" / "bpf"]))
+    shutil.rmtree(node.dir / "run")
+    node.start()
+    node.wait_ready()
+    assert_pods_work(node)
+    assert len(pod_programs(node)) == 2
+
+
+def test_without_the_state_file_links_that_nobody_knows_stay_shut(node):
+    """It cannot be told what they were; no packet of theirs may reach the node's own stack."""
+    before = pod_programs(node)
+    assert len(before) == 2
+    node.stop()
+    shutil.rmtree(node.dir / "state")
+    node.start()
+    node.wait_ready()
+    assert node.ringway("pods")["pods"] == []
+    assert pod_programs(node) == before
+    assert ping(node.client, node.server.ip[4], 1) == 0
+    node.cni("DEL", node.client)
+    fresh = node.add_pod("fresh")
+    assert ping(fresh, "169.254.1.1", 1) == 1
+
+
+def test_two_starts_at_once(node):
+    second = node.lab.start(node.wrap([node.daemon.args[-3], "--config", node.dir / "ringway.yaml"]))
+    assert second.popen.wait(10) == 1
+    assert "another ringwayd" in second.output() and str(node.daemon.pid) in second.output()
+    assert_pods_work(node)
+
+
+def test_a_daemon_that_keeps_dying_is_started_ever_later(node):
+    deaths = []
+    for _ in range(4):
+        (worker,) = wait_until(lambda: children(node.daemon.pid), 10, "a process")
+        wait_until(node.is_ready, 10, "ready")
+        deaths.append(time.monotonic())
+        os.kill(worker, signal.SIGKILL)
+        wait_until(lambda gone=worker: children(node.daemon.pid) not in ([], [gone]), 10, "another process")
+    node.wait_ready()
+    log = node.log()
+    for pause in (0, 100, 200, 400):
+        assert f"starting it again in {pause} ms" in log, log
+    assert_pods_work(node)
+
+
+def test_an_error_in_the_configuration_ends_the_start_and_changes_nothing(node):
+    before = pod_programs(node)
+    config = (node.dir / "ringway.yaml").read_text()
+    node.stop()
+    edit_config(node, pods={"framesPerShard": 1000})
+    node.start()
+    assert node.daemon.popen.wait(10) == 2
+    assert "pods.framesPerShard" in node.log()
+    assert pod_programs(node) == before and len(before) == 2
+    assert ping(node.client, node.server.ip[4], 1) == 0  # shut, not open
+    (node.dir / "ringway.yaml").write_text(config)
+    node.start()
+    node.wait_ready()
+    assert_pods_work(node)

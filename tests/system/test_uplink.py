@@ -1,0 +1,140 @@
+"""The uplink's program: what is ours goes to the socket, everything else to the host's stack."""
+
+import pytest
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6EchoRequest, ICMPv6PacketTooBig, IPv6, IPv6ExtHdrDestOpt
+from scapy.layers.l2 import ARP, Dot1Q, Ether
+from scapy.packet import Raw
+
+from lab import run, wait_until
+from test_forward import Forwarder
+
+VTEP = {4: "192.0.2.1", 6: "2001:db8::1"}
+PEER = {4: "192.0.2.2", 6: "2001:db8::2"}
+IN_SENDER = """
+import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("eth0", 0))
+for line in sys.stdin:
+    s.send(bytes.fromhex(line))
+"""
+
+
+def ip(family, source, destination, **fields):
+    return IP(src=source, dst=destination, **fields) if family == 4 else IPv6(src=source, dst=destination, **fields)
+
+
+def vxlan(family, port=4789, to=None):
+    return ip(family, PEER[family], to or VTEP[family]) / UDP(sport=50000, dport=port) / Raw(b"\x08" + bytes(60))
+
+
+def quoted(family, port=4789, source=None):
+    """What our VTEP sent, as a router quotes it."""
+    sent = ip(family, source or VTEP[family], PEER[family]) / UDP(sport=50000, dport=port) / Raw(bytes(40))
+    return Raw(bytes(sent))
+
+
+def error(family, inner):
+    router = "198.51.100.9" if family == 4 else "2001:db8:9::9"
+    kind = ICMP(type=3, code=4, nexthopmtu=1400) if family == 4 else ICMPv6PacketTooBig(mtu=1400)
+    return ip(family, router, VTEP[family]) / kind / inner
+
+
+def unreachable(family, inner):
+    kind = ICMP(type=3, code=3) if family == 4 else ICMPv6DestUnreach(code=4)
+    return ip(family, PEER[family], VTEP[family]) / kind / inner
+
+
+# name, is it ours, the packet by family
+CASES = [
+    ("VXLAN to our VTEP", True, vxlan),
+    ("VXLAN with a VLAN tag", True, lambda f: Dot1Q(vlan=7) / vxlan(f)),
+    ("a router's error about VXLAN of ours", True, lambda f: error(f, quoted(f))),
+    ("a peer's error about VXLAN of ours", True, lambda f: unreachable(f, quoted(f))),
+    ("another UDP port", False, lambda f: vxlan(f, port=4790)),
+    ("VXLAN to another address", False, lambda f: vxlan(f, to="192.0.2.77" if f == 4 else "2001:db8::77")),
+    ("an error about another port", False, lambda f: error(f, quoted(f, port=53))),
+    ("an error about VXLAN of another", False,
+     lambda f: error(f, quoted(f, source="192.0.2.77" if f == 4 else "2001:db8::77"))),
+    ("an error that quotes too little", False, lambda f: error(f, Raw(bytes(quoted(f))[:22 if f == 4 else 42]))),
+    ("TCP", False, lambda f: ip(f, PEER[f], VTEP[f]) / TCP(sport=4789, dport=4789)),
+    ("echo", False, lambda f: ip(f, PEER[f], VTEP[f]) / (ICMP() if f == 4 else ICMPv6EchoRequest())),
+    ("a header that is cut off", False, lambda f: Raw(bytes(vxlan(f))[:18])),
+]
+ONLY_V4 = [
+    ("VXLAN behind IP options", True, IP(src=PEER[4], dst=VTEP[4], options=[b"\x01\x01\x01\x00"]) / UDP(dport=4789)),
+    ("a later fragment", False, IP(src=PEER[4], dst=VTEP[4], frag=10, proto=17) / Raw(b"\x12\xb5\x12\xb5" * 4)),
+    ("ARP", False, ARP(psrc=PEER[4], pdst=VTEP[4])),
+]
+ONLY_V6 = [
+    ("extension headers", False, IPv6(src=PEER[6], dst=VTEP[6]) / IPv6ExtHdrDestOpt() / UDP(dport=4789)),
+]
+
+
+@pytest.fixture
+def uplink(lab):
+    node, peer = lab.netns("node"), lab.netns("peer")
+    lab.veth(node, "eth0", peer, "eth0")
+    for ns, own in ((node, VTEP), (peer, PEER)):
+        ns.ip(f"addr add {own[4]}/24 dev eth0")
+        ns.ip(f"addr add {own[6]}/64 dev eth0 nodad")
+    f = Forwarder(lab, node, 1)
+    return node, peer, f
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_only_what_is_ours_goes_to_the_socket(uplink, family):
+    node, peer, f = uplink
+    f.tell(f"uplink up eth0 {VTEP[family]} 4789")
+    f.tell("socket up eth0")
+    ether = Ether(src=peer.mac("eth0"), dst=node.mac("eth0"))
+    cases = [(name, ours, packet(family)) for name, ours, packet in CASES] + (ONLY_V4 if family == 4 else ONLY_V6)
+    wrong = []
+    for name, is_ours, packet in cases:
+        kind = {4: 0x0800, 6: 0x86dd}[family]
+        header = ether / packet if packet.haslayer(ARP) or packet.haslayer(Dot1Q) else Ether(
+            src=ether.src, dst=ether.dst, type=kind) / packet
+        before = f.numbers("stats up")["rx"]
+        run(peer.wrap(["python3", "-c", IN_SENDER]), input=bytes(header).hex() + "\n")
+        try:
+            wait_until(lambda: f.numbers("stats up")["rx"] != before, timeout=2 if is_ours else 0.05)
+            went = True
+        except AssertionError:
+            went = False
+        if went != is_ours:
+            wrong.append(name)
+    assert not wrong
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_the_host_stays_reachable(uplink, family):
+    node, peer, f = uplink
+    f.tell(f"uplink up eth0 {VTEP[family]} 4789")
+    peer.run(f"ping -c 2 -i 0.01 -W 2 {VTEP[family]}")
+    f.tell("socket up eth0")
+    peer.run(f"ping -c 2 -i 0.01 -W 2 {VTEP[family]}")
+    f.kill()
+    peer.run(f"ping -c 2 -i 0.01 -W 2 {VTEP[family]}")
+
+
+def test_another_address_takes_over_without_a_gap(uplink):
+    node, peer, f = uplink
+    f.tell(f"uplink up eth0 {VTEP[4]} 4789")
+    f.tell("socket up eth0")
+
+    def arrives(packet):
+        before = f.numbers("stats up")["rx"]
+        header = Ether(src=peer.mac("eth0"), dst=node.mac("eth0")) / packet
+        run(peer.wrap(["python3", "-c", IN_SENDER]), input=bytes(header).hex() + "\n")
+        try:
+            return wait_until(lambda: f.numbers("stats up")["rx"] != before, timeout=0.3)
+        except AssertionError:
+            return False
+
+    assert arrives(vxlan(4)) and not arrives(vxlan(6))
+    link = node.ip("-d link show dev eth0").stdout
+    f.tell(f"uplink up eth0 {VTEP[6]} 8472")
+    assert link.split("xdp")[0] == node.ip("-d link show dev eth0").stdout.split("xdp")[0]
+    assert arrives(vxlan(6, port=8472)) and not arrives(vxlan(4))
+    f.quit("uninstall")
+    assert "xdp" not in node.ip("link show dev eth0").stdout

@@ -1,0 +1,356 @@
+/* From Services and EndpointSlices to the table that workers read. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "control/build/service_build.h"
+#include "tests/support/objects.h"
+
+#define WEB_V4 "10.96.0.10"
+#define WEB_V6 "fd00:10:96::a"
+
+/* A slice of n endpoints, 10.244.x.y or fd00:10:244::x.y, all ready, whose ports are given by name ("" ends them). */
+struct port {
+	const char *name;
+	uint16_t port;
+	uint8_t proto;
+};
+
+static void
+put_endpoints(struct store *s, const char *service, const char *slice, bool v4, unsigned first, unsigned n,
+	const struct port *ports)
+{
+	struct slice_object *o = calloc(1, sizeof(*o));
+
+	o->object.kind = OBJECT_ENDPOINT_SLICE;
+	o->object.ns = strdup("shop");
+	o->object.name = strdup(slice);
+	o->service = strdup(service);
+	o->family = v4 ? 4 : 6;
+	o->ports = calloc(8, sizeof(*o->ports));
+	for (; ports->port != 0; ports++)
+		o->ports[o->n_ports++] =
+			(struct slice_port){ strdup(ports->name), ports->port, ports->proto };
+	o->n_endpoints = n;
+	o->endpoints = calloc(n, sizeof(*o->endpoints));
+	for (unsigned i = 0; i < n; i++) {
+		struct slice_endpoint *e = &o->endpoints[i];
+
+		e->n_addrs = 1;
+		e->addrs = calloc(1, sizeof(*e->addrs));
+		assert_true(ip_addr_parse(v4 ? "10.244.0.0" : "fd00:10:244::", &e->addrs[0]));
+		e->addrs[0].b[15] = (uint8_t)(first + i);
+		e->addrs[0].b[14] = (uint8_t)((first + i) >> 8);
+		e->ready = e->serving = true;
+		e->node = strdup("");
+		e->pod = strdup("");
+	}
+	assert_int_equal(store_put(s, &o->object), 0);
+}
+
+struct world {
+	struct store *store;
+	struct slots *slots;
+	struct service_table *table;
+};
+
+static struct world
+world_new(void)
+{
+	return (struct world){ store_new(), slots_new(), NULL };
+}
+
+static void
+build(struct world *w)
+{
+	service_table_free(w->table);
+	assert_int_equal(service_build(w->store, w->slots, 1000000000u, &w->table), 0);
+}
+
+static void
+world_free(struct world *w)
+{
+	service_table_free(w->table);
+	slots_free(w->slots);
+	store_free(w->store);
+}
+
+static const struct frontend *
+frontend(const struct world *w, const char *text, uint16_t port, uint8_t proto)
+{
+	struct ip_addr a;
+
+	assert_true(ip_addr_parse(text, &a));
+	return service_frontend(w->table, addr_hash(&a, port, proto), &a, port, proto);
+}
+
+static const struct backend *
+backend(const struct world *w, const struct frontend *f, unsigned i)
+{
+	assert_true(i < f->n_backends);
+	return &w->table->backends[f->backend_base + i];
+}
+
+static void
+assert_addr(const struct ip_addr *a, const char *want)
+{
+	char text[IP_ADDR_STRLEN];
+
+	assert_string_equal(ip_addr_format(a, text), want);
+}
+
+static void
+nothing_makes_an_empty_table(void **state)
+{
+	struct world w = world_new();
+
+	build(&w);
+	assert_int_equal(w.table->n_frontends, 0);
+	assert_null(frontend(&w, WEB_V4, 80, PROTO_TCP));
+	world_free(&w);
+}
+
+static void
+each_family_has_its_frontend_and_its_endpoints(void **state)
+{
+	struct world w = world_new();
+	const struct frontend *f4, *f6;
+
+	put_service(w.store, "shop", "web", "app", "web", WEB_V4, WEB_V6, 80, PROTO_TCP);
+	put_endpoints(w.store, "web", "web-4", true, 1, 3, (struct port[]){ { "", 8080, PROTO_TCP }, { 0 } });
+	put_endpoints(
+		w.store, "web", "web-6", false, 1, 2, (struct port[]){ { "", 8081, PROTO_TCP }, { 0 } });
+	build(&w);
+	f4 = frontend(&w, WEB_V4, 80, PROTO_TCP);
+	f6 = frontend(&w, WEB_V6, 80, PROTO_TCP);
+	assert_non_null(f4);
+	assert_non_null(f6);
+	assert_int_equal(f4->n_backends, 3);
+	assert_int_equal(f6->n_backends, 2);
+	assert_addr(&backend(&w, f4, 0)->addr, "10.244.0.1");
+	assert_addr(&backend(&w, f6, 1)->addr, "fd00:10:244::2");
+	assert_int_equal(backend(&w, f4, 0)->port, 8080);
+	assert_int_equal(backend(&w, f6, 0)->port, 8081);
+	assert_int_equal(backend(&w, f4, 0)->slot, 1);
+	assert_null(frontend(&w, WEB_V4, 80, PROTO_UDP));
+	assert_null(frontend(&w, WEB_V4, 81, PROTO_TCP));
+	world_free(&w);
+}
+
+static void
+only_ready_endpoints_serve(void **state)
+{
+	struct world w = world_new();
+
+	put_service(w.store, "shop", "web", "app", "web", WEB_V4, NULL, 80, PROTO_TCP);
+	put_slice(w.store, "shop", "web", "10.244.1.1", 8080, PROTO_TCP, false, "web-0", "a");
+	put_slice(w.store, "other", "web", "10.244.1.2", 8080, PROTO_TCP, true, "web-1", "a");
+	build(&w);
+	assert_int_equal(frontend(&w, WEB_V4, 80, PROTO_TCP)->n_backends, 0);
+	put_slice(w.store, "shop", "web", "10.244.1.1", 8080, PROTO_TCP, true, "web-0", "a");
+	build(&w);
+	assert_int_equal(frontend(&w, WEB_V4, 80, PROTO_TCP)->n_backends, 1);
+	put_slice(w.store, "shop", "web", "10.244.1.1", 8080, PROTO_UDP, true, "web-0", "a");
+	build(&w);
+	assert_int_equal(frontend(&w, WEB_V4, 80, PROTO_TCP)->n_backends, 0);
+	world_free(&w);
+}
+
+static struct service_object *
+service_with_ports(const char *name, const char *cluster_ip, unsigned n, const struct service_port *ports)
+{
+	struct service_object *o = calloc(1, sizeof(*o));
+
+	o->object.kind = OBJECT_SERVICE;
+	o->object.ns = strdup("shop");
+	o->object.name = strdup(name);
+	o->n_cluster_ips = 1;
+	o->cluster_ips = calloc(1, sizeof(*o->cluster_ips));
+	assert_true(ip_addr_parse(cluster_ip, o->cluster_ips));
+	o->n_ports = n;
+	o->ports = calloc(n, sizeof(*o->ports));
+	for (unsigned i = 0; i < n; i++)
+		o->ports[i] = (struct service_port){ strdup(ports[i].name), ports[i].port, ports[i].proto };
+	return o;
+}
+
+static void
+ports_are_matched_by_name_and_protocol(void **state)
+{
+	static const struct service_port ports[] = { { "dns", 53, PROTO_UDP }, { "dns", 53, PROTO_TCP },
+		{ "metrics", 9153, PROTO_TCP }, { "gone", 99, PROTO_TCP } };
+	struct world w = world_new();
+
+	assert_int_equal(store_put(w.store, &service_with_ports("dns", WEB_V4, 4, ports)->object), 0);
+	put_endpoints(w.store, "dns", "dns-a", true, 1, 2,
+		(struct port[]){ { "metrics", 9154, PROTO_TCP }, { "dns", 5300, PROTO_UDP },
+			{ "dns", 5301, PROTO_TCP }, { 0 } });
+	/* another slice, whose pods call the port by another number; one endpoint is in both */
+	put_endpoints(
+		w.store, "dns", "dns-b", true, 2, 2, (struct port[]){ { "dns", 5300, PROTO_UDP }, { 0 } });
+	build(&w);
+	assert_int_equal(frontend(&w, WEB_V4, 53, PROTO_UDP)->n_backends, 3);
+	assert_int_equal(frontend(&w, WEB_V4, 53, PROTO_TCP)->n_backends, 2);
+	assert_int_equal(backend(&w, frontend(&w, WEB_V4, 53, PROTO_UDP), 0)->port, 5300);
+	assert_int_equal(backend(&w, frontend(&w, WEB_V4, 53, PROTO_TCP), 0)->port, 5301);
+	assert_int_equal(backend(&w, frontend(&w, WEB_V4, 9153, PROTO_TCP), 1)->port, 9154);
+	assert_int_equal(frontend(&w, WEB_V4, 99, PROTO_TCP)->n_backends, 0);
+	world_free(&w);
+}
+
+static void
+headless_services_and_second_claims_have_no_frontend(void **state)
+{
+	static const struct service_port port = { "", 80, PROTO_TCP };
+	struct world w = world_new();
+	struct service_object *headless = service_with_ports("headless", WEB_V6, 1, &port);
+
+	headless->headless = true;
+	assert_int_equal(store_put(w.store, &headless->object), 0);
+	assert_int_equal(store_put(w.store, &service_with_ports("a", WEB_V4, 1, &port)->object), 0);
+	assert_int_equal(store_put(w.store, &service_with_ports("b", WEB_V4, 1, &port)->object), 0);
+	put_endpoints(w.store, "a", "a-4", true, 1, 1, (struct port[]){ { "", 8080, PROTO_TCP }, { 0 } });
+	put_endpoints(w.store, "b", "b-4", true, 9, 1, (struct port[]){ { "", 8080, PROTO_TCP }, { 0 } });
+	build(&w);
+	assert_int_equal(w.table->n_frontends, 1);
+	assert_addr(&backend(&w, frontend(&w, WEB_V4, 80, PROTO_TCP), 0)->addr, "10.244.0.1");
+	world_free(&w);
+}
+
+/* The reverse table is what the backends and slots say, and the fourth frontend has no slot. */
+static void
+the_reverse_table_names_each_frontend_in_its_slot(void **state)
+{
+	struct world w = world_new();
+
+	for (unsigned i = 0; i < 4; i++) {
+		char name[8], v4[16], v6[24];
+
+		snprintf(name, sizeof(name), "web%u", i);
+		snprintf(v4, sizeof(v4), "10.96.0.%u", i + 1);
+		snprintf(v6, sizeof(v6), "fd00:10:96::%u", i + 1);
+		put_service(w.store, "shop", name, "app", "web", v4, v6, 80, PROTO_TCP);
+		put_endpoints(
+			w.store, name, v4, true, 1, 20, (struct port[]){ { "", 8080, PROTO_TCP }, { 0 } });
+		put_endpoints(
+			w.store, name, v6, false, 1, 20, (struct port[]){ { "", 8080, PROTO_TCP }, { 0 } });
+	}
+	build(&w);
+	assert_int_equal(w.table->n_frontends, 8);
+	assert_int_equal(w.table->n_reverses, 40);
+	for (uint32_t i = 0; i <= w.table->frontend_mask; i++) {
+		const struct frontend *f = &w.table->frontends[i];
+
+		for (unsigned j = 0; j < f->n_backends; j++) {
+			const struct backend *b = backend(&w, f, j);
+			const struct reverse *r = service_reverse(
+				w.table, addr_hash(&b->addr, b->port, f->proto), &b->addr, b->port, f->proto);
+
+			assert_int_equal(b->slot, f->service == 3 ? 0 : f->service + 1);
+			assert_non_null(r);
+			if (b->slot != 0)
+				assert_int_equal(r->frontend[b->slot - 1], i);
+		}
+	}
+	world_free(&w);
+}
+
+/* What a table answers does not depend on the order in which objects came, or on tables before. */
+static void
+the_table_depends_on_nothing_but_the_objects(void **state)
+{
+	static const struct port ports[] = { { "", 8080, PROTO_TCP }, { 0 } };
+	struct world w = world_new(), x = world_new();
+	const struct frontend *f, *g;
+
+	put_service(w.store, "shop", "web", "app", "web", WEB_V4, NULL, 80, PROTO_TCP);
+	put_endpoints(w.store, "web", "web-a", true, 1, 5, ports);
+	put_endpoints(w.store, "web", "web-b", true, 6, 5, ports);
+	build(&w);
+	put_endpoints(x.store, "web", "z", true, 4, 90, ports);
+	put_service(x.store, "shop", "web", "app", "web", WEB_V4, NULL, 80, PROTO_TCP);
+	build(&x);
+	put_endpoints(x.store, "web", "z", true, 4, 7, ports);
+	put_endpoints(x.store, "web", "a", true, 1, 4, ports);
+	build(&x);
+	f = frontend(&w, WEB_V4, 80, PROTO_TCP);
+	g = frontend(&x, WEB_V4, 80, PROTO_TCP);
+	assert_int_equal(f->n_backends, 10);
+	assert_int_equal(g->n_backends, 10);
+	assert_int_equal(f->bucket_mask, g->bucket_mask);
+	for (uint32_t i = 0; i <= f->bucket_mask; i++)
+		assert_memory_equal(&service_backend(w.table, f, *service_bucket(w.table, f, i))->addr,
+			&service_backend(x.table, g, *service_bucket(x.table, g, i))->addr,
+			sizeof(struct ip_addr));
+	world_free(&w);
+	world_free(&x);
+}
+
+/* 99.9% of random draws lie below these, by degrees of freedom. */
+static double
+chi_square_limit(unsigned n_backends)
+{
+	switch (n_backends) {
+	case 2:
+		return 10.83;
+	case 3:
+		return 13.82;
+	case 7:
+		return 22.46;
+	default:
+		return 148.2; /* 100 */
+	}
+}
+
+static void
+flows_spread_evenly(void **state)
+{
+	static const unsigned sizes[] = { 2, 3, 7, 100 };
+
+	for (unsigned k = 0; k < 8; k++) {
+		unsigned n = sizes[k / 2], counts[100] = { 0 }, n_flows = 10000;
+		bool v4 = k % 2;
+		struct world w = world_new();
+		const struct frontend *f;
+		struct ip_addr client;
+		double sum = 0, expected = (double)n_flows / n;
+
+		put_service(w.store, "shop", "web", "app", "web", v4 ? WEB_V4 : WEB_V6, NULL, 80, PROTO_TCP);
+		put_endpoints(
+			w.store, "web", "web", v4, 1, n, (struct port[]){ { "", 8080, PROTO_TCP }, { 0 } });
+		build(&w);
+		f = frontend(&w, v4 ? WEB_V4 : WEB_V6, 80, PROTO_TCP);
+		assert_true(ip_addr_parse(v4 ? "10.244.1.10" : "fd00:10:244:1::a", &client));
+		for (unsigned i = 0; i < n_flows; i++) {
+			client.b[15] = (uint8_t)(10 + i % 8);
+			counts[*service_bucket(w.table, f,
+				flow_hash(&client, &f->addr, (uint16_t)(33792 + i / 8), 80, PROTO_TCP))]++;
+		}
+		for (unsigned i = 0; i < n; i++)
+			sum += (counts[i] - expected) * (counts[i] - expected) / expected;
+		print_message("%u backends, IPv%d: chi-square %.1f\n", n, v4 ? 4 : 6, sum);
+		assert_true(sum < chi_square_limit(n));
+		world_free(&w);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_makes_an_empty_table),
+		cmocka_unit_test(each_family_has_its_frontend_and_its_endpoints),
+		cmocka_unit_test(only_ready_endpoints_serve),
+		cmocka_unit_test(ports_are_matched_by_name_and_protocol),
+		cmocka_unit_test(headless_services_and_second_claims_have_no_frontend),
+		cmocka_unit_test(the_reverse_table_names_each_frontend_in_its_slot),
+		cmocka_unit_test(the_table_depends_on_nothing_but_the_objects),
+		cmocka_unit_test(flows_spread_evenly),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,212 @@
+/* TCP exceptions end with their connections, and only with them. The kernel is asked about real sockets, in a network
+ * namespace of the test's own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "control/node/sockets.h"
+#include "control/node/sweep.h"
+#include "dataplane/worker.h"
+
+#define CAPACITY 64
+
+static struct ip_addr
+addr(const char *text)
+{
+	struct ip_addr a;
+
+	assert_true(ip_addr_parse(text, &a));
+	return a;
+}
+
+struct connection {
+	int listener, client, server;
+	struct ip_addr addr;
+	uint16_t listener_port, client_port;
+};
+
+static uint16_t
+port_of(int fd)
+{
+	struct sockaddr_in6 sa; /* the port stands at the same place in both families */
+	socklen_t len = sizeof(sa);
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	return ntohs(sa.sin6_port);
+}
+
+static struct connection
+connect_loopback(int family)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct sockaddr *sa = family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
+	socklen_t len = family == AF_INET ? sizeof(v4) : sizeof(v6);
+	struct connection c = { .addr = addr(family == AF_INET ? "127.0.0.1" : "::1") };
+
+	c.listener = socket(family, SOCK_STREAM, 0);
+	assert_int_equal(bind(c.listener, sa, len), 0);
+	assert_int_equal(listen(c.listener, 1), 0);
+	assert_int_equal(getsockname(c.listener, sa, &len), 0);
+	c.listener_port = port_of(c.listener);
+	c.client = socket(family, SOCK_STREAM, 0);
+	assert_int_equal(connect(c.client, sa, len), 0);
+	c.server = accept(c.listener, NULL, NULL);
+	assert_true(c.server >= 0);
+	c.client_port = port_of(c.client);
+	return c;
+}
+
+/* Both ends with a reset, so that no TIME-WAIT is left. */
+static void
+break_connection(struct connection *c)
+{
+	struct linger now = { .l_onoff = 1 };
+
+	setsockopt(c->client, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(c->client);
+	close(c->server);
+	close(c->listener);
+}
+
+static int
+setup(void **state)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd, result;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return -1;
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	result = ioctl(fd, SIOCSIFFLAGS, &lo);
+	close(fd);
+	return result;
+}
+
+static void
+test_the_kernel_tells_which_connections_exist(void **state)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct connection c = connect_loopback(families[i]);
+		int view = sockets_open(NULL);
+
+		assert_true(view >= 0);
+		assert_int_equal(sockets_has_tcp(view, &c.addr, c.client_port, &c.addr, c.listener_port), 1);
+		/* a listener of that port is no connection */
+		assert_int_equal(sockets_has_tcp(view, &c.addr, c.listener_port, &c.addr, 9), 0);
+		break_connection(&c);
+		assert_int_equal(sockets_has_tcp(view, &c.addr, c.client_port, &c.addr, c.listener_port), 0);
+		close(view);
+	}
+}
+
+static void
+test_another_namespace_is_looked_into_and_left_again(void **state)
+{
+	struct connection c = connect_loopback(AF_INET);
+	int view, here;
+	char path[64];
+
+	/* what is ours now becomes the other one */
+	here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", here);
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	view = sockets_open(path);
+	assert_true(view >= 0);
+	assert_int_equal(sockets_has_tcp(view, &c.addr, c.client_port, &c.addr, c.listener_port), 1);
+	close(view);
+	view = sockets_open(NULL);
+	assert_int_equal(sockets_has_tcp(view, &c.addr, c.client_port, &c.addr, c.listener_port), 0);
+	close(view);
+	assert_int_equal(sockets_open("/nowhere"), -ENOENT);
+	break_connection(&c);
+	close(here);
+	assert_int_equal(setup(state), 0);
+}
+
+/* Entries by client port: even ones are gone, port 5 cannot be told. */
+static int
+ask_by_port(const struct exception *x, void *arg)
+{
+	(*(unsigned *)arg)++;
+	return x->client_port == 5 ? -EIO : x->client_port % 2;
+}
+
+static void
+add(struct exceptions *e, uint16_t client_port, uint8_t proto, uint64_t now_ns)
+{
+	struct exception flow = {
+		.client = addr("10.244.1.10"),
+		.client_port = client_port,
+		.frontend = addr("10.96.0.10"),
+		.frontend_port = 80,
+		.backend = addr("10.244.2.20"),
+		.backend_port = 8080,
+		.wire = addr("10.244.1.10"),
+		.wire_port = client_port,
+		.proto = proto,
+	};
+
+	assert_non_null(exceptions_add(e, &flow, false, NULL, NULL, now_ns));
+}
+
+static void
+test_only_quiet_tcp_entries_without_a_socket_end(void **state)
+{
+	struct exceptions *e = aligned_alloc(CACHE_LINE, exceptions_size(CAPACITY));
+	struct crossing *crossing = crossing_new(1);
+	struct snapshot *snapshot = snapshot_new(1);
+	struct worker_config config = {
+		.cpu = -1, .snapshot = snapshot, .crossing = crossing, .exceptions = e
+	};
+	struct worker *w = worker_new(&config);
+	uint64_t now = 10 * SWEEP_QUIET_NS;
+	unsigned asked = 0;
+	struct ip_addr client = addr("10.244.1.10"), frontend = addr("10.96.0.10");
+
+	memset(e, 0, exceptions_size(CAPACITY));
+	exceptions_adopt(e, CAPACITY, CAPACITY, 0);
+	for (uint16_t port = 1; port <= 8; port++)
+		add(e, port, PROTO_TCP, 0);
+	add(e, 10, PROTO_UDP, 0);
+	add(e, 12, PROTO_TCP, now - 1); /* used just now */
+	assert_int_equal(sweep_worker(w, now, ask_by_port, &asked), 4);
+	assert_int_equal(asked, 8);
+	for (uint16_t port = 1; port <= 8; port++)
+		assert_int_equal(exceptions_find_forward(e, &client, port, &frontend, 80, PROTO_TCP) != NULL,
+			port % 2);
+	assert_non_null(exceptions_find_forward(e, &client, 10, &frontend, 80, PROTO_UDP));
+	assert_non_null(exceptions_find_forward(e, &client, 12, &frontend, 80, PROTO_TCP));
+	worker_free(w);
+	snapshot_free(snapshot);
+	crossing_free(crossing);
+	free(e);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_kernel_tells_which_connections_exist),
+		cmocka_unit_test(test_another_namespace_is_looked_into_and_left_again),
+		cmocka_unit_test(test_only_quiet_tcp_entries_without_a_socket_end),
+	};
+
+	if (geteuid() != 0) {
+		printf("1..0 # SKIP needs root, to make network namespaces\n");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,302 @@
+#include "control/source/decode.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static int
+decode(const char *yaml, struct object **out, const char **ignored, struct decode_error *error)
+{
+	struct yaml_error yaml_error;
+	struct yaml_file *f;
+	int result;
+
+	if (yaml_file_parse(&f, yaml, strlen(yaml), &yaml_error) < 0)
+		fail_msg("%s: line %u: %s", yaml, yaml_error.line, yaml_error.message);
+	result = object_decode(
+		f, yaml_document(f, 0), yaml_document_line(f, 0), "t.yaml:1", out, ignored, error);
+	yaml_file_free(f);
+	return result;
+}
+
+static void *
+good(const char *yaml)
+{
+	struct decode_error error = { 0 };
+	struct object *object;
+	const char *ignored;
+
+	if (decode(yaml, &object, &ignored, &error) < 0)
+		fail_msg("%s: line %u: %s: %s", yaml, error.line, error.field, error.message);
+	assert_non_null(object);
+	assert_string_equal(object->origin, "t.yaml:1");
+	return object;
+}
+
+static const char *
+text(const struct ip_addr *a)
+{
+	static char buf[4][IP_ADDR_STRLEN];
+	static unsigned i;
+
+	return ip_addr_format(a, buf[i++ % 4]);
+}
+
+static void
+test_node(void **state)
+{
+	struct node_object *node =
+		good("apiVersion: v1\n"
+		     "kind: Node\n"
+		     "metadata:\n"
+		     "  name: node-a\n"
+		     "  annotations: {ringway.io/tunnel-mac: '0a:52:00:00:00:FF'}\n"
+		     "spec: {podCIDR: 10.244.1.0/24, podCIDRs: [10.244.1.0/24, 'fd00:1::/64']}\n"
+		     "status:\n"
+		     "  addresses:\n"
+		     "  - {type: Hostname, address: node-a}\n"
+		     "  - {type: InternalIP, address: 192.0.2.1}\n"
+		     "  - {type: InternalIP, address: 'fd00::1'}\n"
+		     "  - {type: ExternalIP, address: 198.51.100.1}\n");
+	char prefix[IP_PREFIX_STRLEN];
+
+	assert_string_equal(node->object.name, "node-a");
+	assert_string_equal(node->object.ns, "");
+	assert_int_equal(node->n_addrs, 2);
+	assert_string_equal(text(&node->addrs[0]), "192.0.2.1");
+	assert_string_equal(text(&node->addrs[1]), "fd00::1");
+	assert_int_equal(node->n_pod_cidrs, 2);
+	assert_string_equal(ip_prefix_format(&node->pod_cidrs[0], prefix), "10.244.1.0/24");
+	assert_int_equal(node->tunnel_mac.b[5], 0xff);
+	object_free(&node->object);
+
+	node = good("apiVersion: v1\nkind: Node\nmetadata: {name: b}\nspec: {podCIDR: 10.244.2.0/24}\n");
+	assert_int_equal(node->n_pod_cidrs, 1);
+	assert_int_equal(node->n_addrs, 0);
+	object_free(&node->object);
+}
+
+static void
+test_pod(void **state)
+{
+	struct pod_object *pod = good("apiVersion: v1\n"
+				      "kind: Pod\n"
+				      "metadata: {name: web-0, namespace: shop, labels: {app: web, n: '1'}}\n"
+				      "spec:\n"
+				      "  nodeName: node-a\n"
+				      "  containers:\n"
+				      "  - ports:\n"
+				      "    - {containerPort: 80, name: http}\n"
+				      "    - {containerPort: 53, protocol: UDP}\n"
+				      "  - {name: no-ports}\n"
+				      "  initContainers:\n"
+				      "  - ports: [{containerPort: 7, protocol: SCTP}]\n"
+				      "status:\n"
+				      "  podIP: 10.244.1.9\n"
+				      "  podIPs: [{ip: 10.244.1.9}, {ip: 'fd00:1::9'}]\n");
+
+	assert_string_equal(pod->object.ns, "shop");
+	assert_string_equal(pod->node, "node-a");
+	assert_string_equal(labels_get(&pod->labels, "app"), "web");
+	assert_int_equal(pod->n_addrs, 2);
+	assert_int_equal(pod->n_ports, 3);
+	assert_string_equal(pod->ports[0].name, "http");
+	assert_int_equal(pod->ports[0].proto, PROTO_TCP);
+	assert_int_equal(pod->ports[1].port, 53);
+	assert_int_equal(pod->ports[1].proto, PROTO_UDP);
+	assert_int_equal(pod->ports[2].proto, PROTO_SCTP);
+	object_free(&pod->object);
+
+	pod = good("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {hostNetwork: true}\n"
+		   "status: {phase: Failed, podIP: 10.244.1.9}\n");
+	assert_string_equal(pod->object.ns, "default");
+	assert_true(pod->host_network);
+	assert_int_equal(pod->n_addrs, 0);
+	object_free(&pod->object);
+}
+
+static void
+test_service(void **state)
+{
+	struct service_object *s = good(
+		"apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+		"spec:\n"
+		"  clusterIP: 10.96.0.1\n"
+		"  clusterIPs: [10.96.0.1, 'fd00:96::1']\n"
+		"  selector: {app: web}\n"
+		"  publishNotReadyAddresses: true\n"
+		"  ports: [{name: a, port: 80, targetPort: http}, {name: b, port: 80, protocol: UDP}]\n");
+
+	assert_int_equal(s->n_cluster_ips, 2);
+	assert_int_equal(s->n_ports, 2);
+	assert_string_equal(s->ports[1].name, "b");
+	assert_true(s->publish_not_ready);
+	assert_false(s->headless);
+	assert_int_equal(s->selector.n, 1);
+	object_free(&s->object);
+
+	s = good("apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {clusterIP: None}\n");
+	assert_true(s->headless);
+	assert_int_equal(s->n_cluster_ips, 0);
+	object_free(&s->object);
+}
+
+static void
+test_slice(void **state)
+{
+	struct slice_object *s =
+		good("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
+		     "metadata: {name: web-x, labels: {kubernetes.io/service-name: web}}\n"
+		     "addressType: IPv6\n"
+		     "ports: [{port: 8080}, {name: all}]\n"
+		     "endpoints:\n"
+		     "- {addresses: ['fd00:1::9'], nodeName: node-a, targetRef: {kind: Pod, name: web-0}}\n"
+		     "- {addresses: ['fd00:1::a'], conditions: {ready: false}}\n"
+		     "- {addresses: ['fd00:1::b'], conditions: {ready: false, serving: true, terminating: "
+		     "true}}\n");
+
+	assert_string_equal(s->service, "web");
+	assert_int_equal(s->family, 6);
+	assert_int_equal(s->n_ports, 1);
+	assert_int_equal(s->n_endpoints, 3);
+	assert_true(s->endpoints[0].ready && s->endpoints[0].serving && !s->endpoints[0].terminating);
+	assert_string_equal(s->endpoints[0].pod, "web-0");
+	assert_string_equal(s->endpoints[0].node, "node-a");
+	assert_true(!s->endpoints[1].ready && !s->endpoints[1].serving);
+	assert_true(!s->endpoints[2].ready && s->endpoints[2].serving && s->endpoints[2].terminating);
+	object_free(&s->object);
+}
+
+static void
+test_namespace(void **state)
+{
+	struct namespace_object *n =
+		good("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: a}}\n");
+
+	assert_string_equal(labels_get(&n->labels, "team"), "a");
+	object_free(&n->object);
+}
+
+#define SERVICE "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n"
+#define SLICE "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: web}\n"
+#define POD "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
+#define NODE "apiVersion: v1\nkind: Node\nmetadata: {name: node}\n"
+
+static void
+test_bad(void **state)
+{
+	static const struct {
+		const char *yaml;
+		unsigned line;
+		const char *field, *message; /* how it begins */
+	} cases[] = {
+		{ "[1]", 1, "", "must be a mapping" },
+		{ "a: 1", 1, "kind", "is missing" },
+		{ "kind: [1]", 1, "kind", "must be text" },
+		{ "kind: Pod", 1, "apiVersion", "is missing; for a Pod it is v1" },
+		{ "apiVersion: v1\nkind: Pod\nmetadata:\n", 3, "metadata.name", "is missing" },
+		{ "apiVersion: v1\nkind: Pod\nmetadata:\n  name: Web", 4, "metadata.name",
+			"\"Web\" is not a name" },
+		{ "apiVersion: v1\nkind: Pod\nmetadata:\n  name: 1", 4, "metadata.name",
+			"must be text; quote it" },
+		{ "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: a.b}", 3, "metadata.namespace",
+			"\"a.b\" is not a name" },
+		{ NODE "spec:\n  podCIDRs: [10.0.0.0]", 5, "spec.podCIDRs[0]",
+			"\"10.0.0.0\" is not a network" },
+		{ NODE "spec: {podCIDRs: 10.0.0.0/8}", 4, "spec.podCIDRs", "must be a list" },
+		{ NODE "status:\n  addresses:\n  - type: InternalIP\n    address: 300.0.0.1", 7,
+			"status.addresses[0].address", "\"300.0.0.1\" is not an IP address" },
+		{ NODE "status: {addresses: [{type: InternalIP}]}", 4, "status.addresses[0].address",
+			"is missing" },
+		{ "apiVersion: v1\nkind: Node\nmetadata:\n  name: node\n  annotations:\n    "
+		  "ringway.io/tunnel-mac: 1:2:3",
+			6, "metadata.annotations.ringway.io/tunnel-mac",
+			"\"1:2:3\" is not an interface's MAC" },
+		{ POD "spec:\n  containers:\n  - ports:\n    - containerPort: 0", 7,
+			"spec.containers[0].ports[0].containerPort", "is 0, must be from 1 to 65535" },
+		{ POD "spec: {hostNetwork: 'true'}", 4, "spec.hostNetwork", "must be true or false" },
+		{ POD "status: {podIPs: [{ip: 10.0.0.1}, {ip: 127.0.0.1}]}", 4, "status.podIPs[1].ip",
+			"127.0.0.1 is a loopback address" },
+		{ SERVICE "  ports: [{port: 80}]\n", 4, "spec.clusterIP", "is missing: nothing assigns" },
+		{ SERVICE "  clusterIP: 10.96.0.1\n", 4, "spec.ports", "is missing: a service needs a port" },
+		{ SERVICE "  clusterIP: 10.96.0.1\n  clusterIPs: [10.96.0.2]\n", 6, "spec.clusterIPs[0]",
+			"must be clusterIP, 10.96.0.1" },
+		{ SERVICE "  clusterIPs: [10.96.0.1, 10.96.0.2]\n  ports: [{port: 1}]", 5, "spec.clusterIPs",
+			"must hold at most one address of each family" },
+		{ SERVICE "  clusterIP: 224.0.0.1\n  ports: [{port: 1}]\n", 5, "spec.clusterIP",
+			"224.0.0.1 is a multicast address" },
+		{ SERVICE "  clusterIP: 10.96.0.1\n  ports:\n  - port: 80\n  - port: 80\n", 8,
+			"spec.ports[1]", "port 80 is given twice" },
+		{ SERVICE "  clusterIP: 10.96.0.1\n  ports:\n  - port: 80\n  - port: 81\n", 8,
+			"spec.ports[1]", "the name \"\" is given twice" },
+		{ SERVICE "  clusterIP: 10.96.0.1\n  ports:\n  - port: 80\n    protocol: tcp\n", 8,
+			"spec.ports[0].protocol", "\"tcp\" is not a protocol: TCP, UDP or SCTP" },
+		{ SERVICE "  clusterIP: 10.96.0.1\n  ports: [{port: '80'}]\n", 6, "spec.ports[0].port",
+			"must be a whole number" },
+		{ SERVICE "  clusterIP: 10.96.0.1\n  ports: [~]\n", 6, "spec.ports[0]", "must not be null" },
+		{ SERVICE "  clusterIP: 10.96.0.1\n  ports: [{port: 1}]\n  selector: {a: 1}\n", 7,
+			"spec.selector.a", "must be text" },
+		{ SLICE "addressType: IPv5\n", 4, "addressType", "must be IPv4 or IPv6" },
+		{ SLICE "addressType: IPv4\nendpoints:\n- addresses: ['fd00::1']\n", 6,
+			"endpoints[0].addresses[0]", "fd00::1 is not of the slice's addressType, IPv4" },
+		{ SLICE "addressType: IPv6\nendpoints:\n- addresses: []\n", 6, "endpoints[0].addresses",
+			"must hold an address" },
+		{ SLICE "addressType: IPv6\nendpoints:\n- addresses: ['fe80::1']\n", 6,
+			"endpoints[0].addresses[0]", "fe80::1 is a link-local address" },
+		{ SLICE "addressType: IPv4\nports: [{port: 70000}]\n", 5, "ports[0].port",
+			"is 70000, must be from 1 to 65535" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct decode_error error = { 0 };
+		const char *ignored;
+		struct object *object;
+
+		if (decode(cases[i].yaml, &object, &ignored, &error) == 0)
+			fail_msg("%s: is taken", cases[i].yaml);
+		assert_null(object);
+		if (error.line != cases[i].line || strcmp(error.field, cases[i].field) != 0 ||
+			strncmp(error.message, cases[i].message, strlen(cases[i].message)) != 0)
+			fail_msg("%s: got line %u: %s: %s", cases[i].yaml, error.line, error.field,
+				error.message);
+	}
+}
+
+static void
+test_ignored(void **state)
+{
+	static const char *const cases[] = {
+		"apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: x}\n",
+		"apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: web}\nspec: {}\n",
+		SERVICE "  type: ExternalName\n  externalName: example.com\n",
+		SLICE "addressType: FQDN\n",
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct decode_error error;
+		const char *ignored;
+		struct object *object;
+
+		assert_int_equal(decode(cases[i], &object, &ignored, &error), 0);
+		assert_null(object);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_node),
+		cmocka_unit_test(test_namespace),
+		cmocka_unit_test(test_pod),
+		cmocka_unit_test(test_service),
+		cmocka_unit_test(test_slice),
+		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_ignored),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,130 @@
+/* ringwayd as a user meets it before it runs: bad arguments, bad configuration, bad manifests, --check. The program is
+ * named by RINGWAYD. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+static char dir[] = "/tmp/test_main.XXXXXX";
+
+/* Runs ringwayd with these arguments; returns its exit status, with all it printed in out. */
+static int
+ringwayd(char out[4096], const char *arguments)
+{
+	char command[2048];
+	size_t n;
+	FILE *pipe;
+	int status;
+
+	snprintf(command, sizeof(command), "cd %s && %s %s 2>&1", dir, getenv("RINGWAYD"), arguments);
+	pipe = popen(command, "r");
+	assert_non_null(pipe);
+	n = fread(out, 1, 4095, pipe);
+	out[n] = '\0';
+	status = pclose(pipe);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void
+write_file(const char *name, const char *text)
+{
+	char path[256];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	fputs(text, out);
+	fclose(out);
+}
+
+static void
+test_arguments(void **state)
+{
+	char out[4096];
+
+	assert_int_equal(ringwayd(out, "--version"), 0);
+	assert_int_equal(strncmp(out, "ringwayd ", 9), 0);
+	assert_int_equal(ringwayd(out, "--help-config"), 0);
+	assert_non_null(strstr(out, "overlay.vni"));
+	assert_int_not_equal(ringwayd(out, "--nonsense"), 0);
+	assert_int_not_equal(ringwayd(out, "something"), 0);
+	assert_non_null(strstr(out, "\"something\": there are no arguments"));
+}
+
+static void
+test_bad_configuration(void **state)
+{
+	char out[4096];
+
+	write_file("bad.conf", "overlay:\n  vnii: 1\n  port: 0\n");
+	assert_int_equal(ringwayd(out, "--config bad.conf --set log.level=loud"), 2);
+	assert_string_equal(out, "bad.conf:2: overlay.vnii: no such option; is overlay.vni meant?\n"
+				 "bad.conf:3: overlay.port: is 0, must be from 1 to 65535\n"
+				 "--set log.level: must be one of: error warn info debug\n");
+	assert_int_equal(ringwayd(out, "--config none.conf"), 2);
+	assert_string_equal(out, "none.conf: cannot be read: No such file or directory\n");
+}
+
+#define CHECK \
+	"--check --set run.dir=run --set node.name=node-a --set cluster.manifests=. --config ringway.conf"
+
+static void
+test_check(void **state)
+{
+	char out[4096];
+
+	write_file("ringway.conf", "");
+	assert_int_equal(ringwayd(out, CHECK), 2);
+	assert_non_null(strstr(out, "there is no Node node-a; add it, or set node.name"));
+	write_file("node.yaml", "apiVersion: v1\nkind: Node\nmetadata: {name: node-a}\n"
+				"spec: {podCIDRs: [10.244.1.0/24, 'fd00:1::/64']}\n"
+				"status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}\n");
+	assert_int_equal(ringwayd(out, CHECK), 0);
+	assert_string_equal(
+		out, "1 file, 1 Node, 0 Namespace, 0 Pod, 0 Service, 0 EndpointSlice: 0 errors\n");
+	assert_int_equal(ringwayd(out, CHECK " --set 'cluster.podCIDRs=[10.99.0.0/16, \"fd00::/16\"]'"), 2);
+	assert_string_equal(out, "node.yaml:1: Node node-a has the pod CIDR 10.244.1.0/24, which is in none "
+				 "of cluster.podCIDRs\n"
+				 "1 file, 1 Node, 0 Namespace, 0 Pod, 0 Service, 0 EndpointSlice: 1 error\n");
+	assert_int_equal(ringwayd(out, "--no-such-option"), 2);
+	write_file("web.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+			       "spec:\n  clusterIP: 10.96.0\n  ports: [{port: 80}]\n");
+	assert_int_equal(ringwayd(out, CHECK), 2);
+	assert_string_equal(out,
+		"web.yaml:5: spec.clusterIP: \"10.96.0\" is not an IP address (Service web)\n"
+		"2 files, 1 Node, 0 Namespace, 0 Pod, 0 Service, 0 EndpointSlice: 1 error\n");
+}
+
+static int
+make_dir(void **state)
+{
+	return mkdtemp(dir) == NULL;
+}
+
+static int
+remove_dir(void **state)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return system(command);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_bad_configuration),
+		cmocka_unit_test(test_check),
+	};
+
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}

@@ -1,0 +1,310 @@
+/* Properties of translation there and back, through the real stages: whatever a client sends comes back to it from
+ * where it sent to, for every port, slot and family; and what happens over a flow's time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "dataplane/net/flow_key.h"
+#include "dataplane/stages.h"
+#include "tests/support/fixtures.h"
+
+#define SECOND UINT64_C(1000000000)
+
+static const struct names {
+	const char *pod, *host, *frontend, *other, *backend, *second;
+} families[N_FAMILIES] = {
+	[V4] = { "10.244.1.10", "10.244.1.1", "10.96.0.10", "10.96.0.11", "10.244.2.7", "10.244.2.8" },
+	[V6] = { "fd00:10:244:1::10", "fd00:10:244:1::1", "fd00:10:96::a", "fd00:10:96::b",
+		"fd00:10:244:2::7", "fd00:10:244:2::8" },
+};
+
+static struct ip_addr
+addr(const char *text)
+{
+	struct ip_addr a;
+
+	assert_true(ip_addr_parse(text, &a));
+	return a;
+}
+
+/* One or two frontends, port 80, each with a backend of its own choice, in this slot. */
+static struct fixture *
+world(const char *frontend, const char *backend, const char *other, const char *other_backend, uint8_t proto,
+	uint8_t slot)
+{
+	struct fixture *f = fixture_new(1, false);
+	const char *const names[2][2] = { { frontend, backend }, { other, other_backend } };
+
+	service_table_free(f->services);
+	f->services = service_table_new(2, 2, 1, 2);
+	for (uint32_t i = 0; i < 2 && names[i][0] != NULL; i++) {
+		struct frontend front = { .addr = addr(names[i][0]),
+			.port = 80,
+			.proto = proto,
+			.backend_base = i,
+			.n_backends = 1 };
+		struct backend *b = &f->services->backends[i];
+		uint32_t index = service_table_add_frontend(f->services, &front);
+
+		*b = (struct backend){ .addr = addr(names[i][1]), .port = 8080, .slot = slot };
+		service_table_add_reverse(f->services, b, proto, index);
+	}
+	f->tables.services = f->services;
+	return f;
+}
+
+static struct pkt *
+put_packet(struct burst *b, enum origin origin, uint16_t port, const struct ip_addr *src, uint16_t sport,
+	const struct ip_addr *dst, uint16_t dport, uint8_t proto, uint8_t tcp_flags)
+{
+	struct pkt *p = &b->pkts[0];
+
+	memset(b, 0, sizeof(*b));
+	b->n = 1;
+	*p = (struct pkt){
+		.origin = (uint8_t)origin,
+		.in_port = port,
+		.out_port = port,
+		.family = ip_addr_is_v4(src) ? 4 : 6,
+		.proto = proto,
+		.tcp_flags = tcp_flags,
+		.src = *src,
+		.new_src = *src,
+		.sport = sport,
+		.new_sport = sport,
+		.dst = *dst,
+		.new_dst = *dst,
+		.dport = dport,
+		.new_dport = dport,
+		.hash = flow_hash(src, dst, sport, dport, proto),
+	};
+	return p;
+}
+
+/* Sends a client's packet, into *sent as the backend gets it; false when it is dropped. */
+static bool
+send_to(struct fixture *f, enum fixture_port port, const char *client, uint16_t client_port,
+	const char *frontend, uint8_t proto, uint8_t tcp_flags, struct pkt *sent)
+{
+	static struct burst b;
+	struct ip_addr src = addr(client), dst = addr(frontend);
+	struct pkt *p = put_packet(&b, port == FIXTURE_HOST ? ORIGIN_HOST : ORIGIN_POD, (uint16_t)port, &src,
+		client_port, &dst, 80, proto, tcp_flags);
+
+	translate_send_burst(&f->tables, f->workers[0], &b);
+	*sent = *p;
+	return p->verdict == VERDICT_CONTINUE;
+}
+
+/* The backend's answer to *sent, as the client gets it. */
+static bool
+reply_to(
+	struct fixture *f, enum fixture_port port, const struct pkt *sent, uint8_t tcp_flags, struct pkt *got)
+{
+	static struct burst b;
+	struct pkt *p = put_packet(&b, ORIGIN_UPLINK, (uint16_t)port, &sent->new_dst, sent->new_dport,
+		&sent->new_src, sent->new_sport, sent->proto, tcp_flags);
+
+	translate_receive_burst(&f->tables, f->workers[0], &b);
+	*got = *p;
+	return p->verdict == VERDICT_CONTINUE;
+}
+
+static void
+assert_answers(const struct pkt *sent, const struct pkt *got)
+{
+	assert_true(ip_addr_eq(&got->new_src, &sent->dst));
+	assert_true(ip_addr_eq(&got->new_dst, &sent->src));
+	assert_int_equal(got->new_sport, sent->dport);
+	assert_int_equal(got->new_dport, sent->sport);
+}
+
+static void
+check_round_trips(const struct names *n, enum fixture_port port, uint8_t proto, uint8_t slot)
+{
+	const char *client = port == FIXTURE_HOST ? n->host : n->pod;
+	struct fixture *f = world(n->frontend, n->backend, NULL, NULL, proto, slot);
+	struct pkt sent, got;
+
+	for (unsigned sport = 1; sport < 65536; sport++) {
+		assert_true(send_to(f, port, client, (uint16_t)sport, n->frontend, proto, TCP_SYN, &sent));
+		assert_true(reply_to(f, port, &sent, TCP_SYN | TCP_ACK, &got));
+		assert_answers(&sent, &got);
+		/* the bounded table is for few at a time */
+		exceptions_delete_client(f->exceptions[0], &sent.src);
+	}
+	fixture_free(f);
+}
+
+static void
+what_a_client_sends_comes_back_from_where_it_sent_to(void **state)
+{
+	static const uint8_t protos[] = { PROTO_TCP, PROTO_UDP, PROTO_SCTP };
+
+	for (unsigned family = 0; family < N_FAMILIES; family++)
+		for (unsigned i = 0; i < 3; i++)
+			for (uint8_t slot = 0; slot < SLOTS; slot++) {
+				check_round_trips(&families[family], FIXTURE_POD1, protos[i], slot);
+				check_round_trips(&families[family], FIXTURE_HOST, protos[i], slot);
+			}
+}
+
+static void
+a_slot_needs_no_memory(void **state)
+{
+	for (unsigned family = 0; family < N_FAMILIES; family++) {
+		const struct names *n = &families[family];
+		struct fixture *f = world(n->frontend, n->backend, NULL, NULL, PROTO_TCP, 2);
+		struct pkt sent, got;
+
+		for (unsigned sport = CLIENT_PORT_FIRST; sport <= CLIENT_PORT_LAST; sport++) {
+			assert_true(send_to(f, FIXTURE_POD1, n->pod, (uint16_t)sport, n->frontend, PROTO_TCP,
+				TCP_ACK, &sent));
+			assert_int_equal(sent.new_sport, slot_encode((uint16_t)sport, 2));
+			assert_true(reply_to(f, FIXTURE_POD1, &sent, TCP_ACK, &got));
+			assert_answers(&sent, &got);
+		}
+		assert_true(exceptions_is_empty(f->exceptions[0]));
+		fixture_free(f);
+	}
+}
+
+/* A client uses one port of its own choice for two services that have the same backend. */
+static void
+a_port_that_is_taken_towards_the_backend_is_moved(void **state)
+{
+	for (unsigned family = 0; family < N_FAMILIES; family++) {
+		const struct names *n = &families[family];
+		struct fixture *f = world(n->frontend, n->backend, n->other, n->backend, PROTO_TCP, 0);
+		struct pkt first, second, got;
+
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 5000, n->frontend, PROTO_TCP, TCP_SYN, &first));
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 5000, n->other, PROTO_TCP, TCP_SYN, &second));
+		assert_int_equal(first.new_sport, 5000);
+		assert_in_range(second.new_sport, EXCEPTION_PORT_FIRST, EXCEPTION_PORT_LAST);
+		assert_true(reply_to(f, FIXTURE_POD1, &first, TCP_ACK, &got));
+		assert_answers(&first, &got);
+		assert_true(reply_to(f, FIXTURE_POD1, &second, TCP_ACK, &got));
+		assert_answers(&second, &got);
+		fixture_free(f);
+	}
+}
+
+/* A connection whose backend serves no more goes on; a new one from the same port goes to the new backend. */
+static void
+an_exceptional_connection_stays_with_its_backend(void **state)
+{
+	for (unsigned family = 0; family < N_FAMILIES; family++) {
+		const struct names *n = &families[family];
+		struct fixture *f = world(n->frontend, n->backend, NULL, NULL, PROTO_TCP, 1);
+		struct fixture *later = world(n->frontend, n->second, NULL, NULL, PROTO_TCP, 1);
+		struct ip_addr was = addr(n->backend), is = addr(n->second);
+		struct pkt sent, got;
+
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 5000, n->frontend, PROTO_TCP, TCP_SYN, &sent));
+		f->tables.services = later->services;
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 5000, n->frontend, PROTO_TCP, TCP_ACK, &sent));
+		assert_true(ip_addr_eq(&sent.new_dst, &was));
+		assert_true(reply_to(f, FIXTURE_POD1, &sent, TCP_ACK, &got));
+		assert_answers(&sent, &got);
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 5000, n->frontend, PROTO_TCP, TCP_SYN, &sent));
+		assert_true(ip_addr_eq(&sent.new_dst, &is));
+		fixture_free(f);
+		fixture_free(later);
+	}
+}
+
+/* The pod begins to use the port in which a connection of its own stands: that one lives on, new ones step aside. */
+static void
+a_port_that_becomes_the_pods_own_breaks_no_connection(void **state)
+{
+	for (unsigned family = 0; family < N_FAMILIES; family++) {
+		const struct names *n = &families[family];
+		struct fixture *f = world(n->frontend, n->backend, NULL, NULL, PROTO_TCP, 2);
+		struct pkt sent, got;
+
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_TCP, TCP_SYN, &sent));
+		assert_int_equal(sent.new_sport, slot_encode(40000, 2));
+		roles_set(f->endpoints->endpoints[1].roles, PROTO_TCP, slot_encode(40000, 2));
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_TCP, TCP_ACK, &sent));
+		assert_int_equal(sent.new_sport, slot_encode(40000, 2));
+		assert_true(reply_to(f, FIXTURE_POD1, &sent, TCP_ACK, &got));
+		assert_answers(&sent, &got);
+		fixture_free(f);
+	}
+}
+
+/* What a pod's use of a port teaches about it. */
+static void
+ports_are_learned_from_what_a_pod_chooses_to_send(void **state)
+{
+	static const struct {
+		uint16_t port;
+		uint8_t proto, tcp_flags;
+		bool learned;
+	} cases[] = {
+		{ 8080, PROTO_TCP, TCP_SYN | TCP_ACK, true },
+		{ 8080, PROTO_TCP, TCP_ACK, true },
+		{ 8080, PROTO_TCP, TCP_SYN, true },
+		{ 8080, PROTO_TCP, TCP_RST | TCP_ACK, false }, /* what a scan of closed ports makes it send */
+		{ 40000, PROTO_TCP, TCP_SYN, false },
+		{ 5353, PROTO_UDP, 0, true },
+		{ 40000, PROTO_UDP, 0, false },
+	};
+
+	for (unsigned i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct names *n = &families[i % 2];
+		struct fixture *f = world(n->frontend, n->backend, NULL, NULL, PROTO_TCP, 1);
+		const struct roles *roles = f->endpoints->endpoints[1].roles;
+		uint8_t proto = cases[i / 2].proto;
+		struct pkt sent;
+
+		/* to somebody who is no service */
+		send_to(f, FIXTURE_POD1, n->pod, cases[i / 2].port, n->backend, proto, cases[i / 2].tcp_flags,
+			&sent);
+		assert_int_equal(roles_has(roles, proto, cases[i / 2].port), cases[i / 2].learned);
+		assert_false(roles_has(roles, proto == PROTO_TCP ? PROTO_UDP : PROTO_TCP, cases[i / 2].port));
+		fixture_free(f);
+	}
+}
+
+/* Explain looks, and leaves no trace of it. */
+static void
+a_dry_run_changes_nothing(void **state)
+{
+	for (unsigned family = 0; family < N_FAMILIES; family++) {
+		const struct names *n = &families[family];
+		struct fixture *f = world(n->frontend, n->backend, NULL, NULL, PROTO_TCP, 1);
+		struct ip_addr src = addr(n->pod), dst = addr(n->frontend);
+		static struct burst b;
+		struct pkt *p =
+			put_packet(&b, ORIGIN_POD, FIXTURE_POD1, &src, 5000, &dst, 80, PROTO_TCP, TCP_SYN);
+
+		p->flags |= PKT_DRY_RUN;
+		translate_send_burst(&f->tables, f->workers[0], &b);
+		assert_int_equal(p->new_dport, 8080);
+		assert_int_equal(p->new_sport, 5000);
+		assert_true(exceptions_is_empty(f->exceptions[0]));
+		assert_false(roles_has(f->endpoints->endpoints[1].roles, PROTO_TCP, 5000));
+		fixture_free(f);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_a_client_sends_comes_back_from_where_it_sent_to),
+		cmocka_unit_test(a_slot_needs_no_memory),
+		cmocka_unit_test(a_port_that_is_taken_towards_the_backend_is_moved),
+		cmocka_unit_test(an_exceptional_connection_stays_with_its_backend),
+		cmocka_unit_test(a_port_that_becomes_the_pods_own_breaks_no_connection),
+		cmocka_unit_test(ports_are_learned_from_what_a_pod_chooses_to_send),
+		cmocka_unit_test(a_dry_run_changes_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,85 @@
+/* The kernel's part: programs on interfaces, and the maps through which they find our sockets. All of an
+ * instance is pinned below one directory on a bpffs, so that it stays in force while no daemon runs (packets
+ * of pods are dropped then, never passed to a kernel that knows nothing of the translation), and the next one
+ * finds it: <dir>/<name>/link and <dir>/<name>/sockets. Control thread only, in the
+ * network namespace of the interfaces. */
+#ifndef RINGWAY_XDP_LOADER_H
+#define RINGWAY_XDP_LOADER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/net/ip_addr.h"
+
+/* Room for an error's text: what is wrong, and what to do. */
+#define XDP_ERROR_SIZE 512
+
+/* Names of attachments are the caller's choice: at most this long, with the terminating zero, and without '/'
+ * and '.'. */
+#define XDP_NAME_MAX 64
+
+struct xdp;
+
+enum xdp_mode {
+	XDP_MODE_NATIVE,
+	/* Generic: the driver has no XDP. It sees packets after GRO, so GRO must be off on the interface, and
+	 * the sender's segmentation offload too: what exceeds one frame is dropped. */
+	XDP_MODE_SKB,
+};
+
+/* Which of them is wanted. AUTO: native, and skb where the driver has no XDP. */
+enum xdp_choice {
+	XDP_CHOICE_AUTO,
+	XDP_CHOICE_NATIVE,
+	XDP_CHOICE_SKB,
+};
+
+/* "native", "skb"; static storage. */
+const char *xdp_mode_label(enum xdp_mode mode);
+
+/* Mounts a bpffs at dir (made if missing) unless it is on one already, and removes pins of interfaces that
+ * are gone. Raises RLIMIT_MEMLOCK where allowed. log (may be NULL) receives libbpf's
+ * warnings. 0 or -errno. */
+int xdp_open(
+	struct xdp **out, const char *dir, void (*log)(const char *text), char error[static XDP_ERROR_SIZE]);
+
+/* Closes our ends; all that is pinned stays in force. Accepts NULL. */
+void xdp_close(struct xdp *x);
+
+/* Puts the pod program on an interface: everything goes to the socket of its queue, and what has none is
+ * dropped. Also for the host port. A link of that name which is still on this interface is kept as it is, with
+ * the sockets it has and in the mode it has: without it, the pod's packets would reach the host's stack. One on
+ * another interface is replaced. *mode (may be NULL) tells how. 0 or -errno. */
+int xdp_attach_pod(struct xdp *x, unsigned ifindex, const char *name, enum xdp_choice choice,
+	enum xdp_mode *mode, char error[static XDP_ERROR_SIZE]);
+
+/* What is ours on an uplink; the rest passes to the host's stack. */
+struct xdp_uplink_config {
+	struct ip_addr vtep;
+	uint16_t vxlan_port; /* host byte order */
+	uint32_t n_queues;   /* receive queues of the interface */
+};
+
+/* Puts the uplink program on an interface: VXLAN to our VTEP, and ICMP errors about VXLAN that our VTEP sent.
+ * If it is attached already, the program is exchanged without a gap, and sockets stay in place; in another mode
+ * than the one chosen it is attached anew, and its sockets have to be set again. 0 or -errno. */
+int xdp_attach_uplink(struct xdp *x, unsigned ifindex, const char *name,
+	const struct xdp_uplink_config *config, enum xdp_choice choice, enum xdp_mode *mode,
+	char error[static XDP_ERROR_SIZE]);
+
+/* Names the socket that receives what arrives at that queue, and unnames it. A socket that closes is taken
+ * out by the kernel itself. 0 or -errno: -ENOENT when nothing of that name is attached. */
+int xdp_set_socket(struct xdp *x, const char *name, uint32_t queue, int socket);
+int xdp_clear_socket(struct xdp *x, const char *name, uint32_t queue);
+
+/* Takes the program off and removes its pins; nothing if there is none of that name. The interface's traffic
+ * goes to the host's stack from then on, so a pod's interface goes first, or is down. 0 or -errno. */
+int xdp_detach(struct xdp *x, const char *name);
+
+/* Calls fn for everything attached: ifindex is 0 when the interface is gone. fn may detach it. */
+void xdp_each(struct xdp *x, void (*fn)(void *arg, const char *name, unsigned ifindex), void *arg);
+
+/* Detaches everything, unmounts the bpffs if it was mounted for us, removes the directory. Closes x. */
+int xdp_uninstall(struct xdp *x, char error[static XDP_ERROR_SIZE]);
+
+#endif

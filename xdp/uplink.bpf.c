@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* On an uplink: only what is ours goes to the sockets, the rest passes to the host's stack, so that a node never
+ * loses its own connectivity. Ours is VXLAN addressed to our VTEP, and ICMP errors about VXLAN that our VTEP sent.
+ * While there is no socket, what is ours is dropped. This steers and is no security boundary: user space parses
+ * everything again. */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+#include <stdbool.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "xdp/steer.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, 1); /* queues; the loader sets it */
+	__type(key, __u32);
+	__type(value, __u32);
+} sockets SEC(".maps");
+
+const volatile struct steer_uplink config;
+
+#define FRAGMENT_OFFSET 0x1fff
+
+/* RFC 792 */
+enum {
+	ICMP_UNREACHABLE = 3,
+	ICMP_TIME_EXCEEDED = 11,
+	ICMP_PARAMETER_PROBLEM = 12,
+};
+
+/* RFC 4443 section 2.1: errors are 1 to 127, and these are those that routers and hosts send. */
+enum {
+	ICMPV6_UNREACHABLE = 1,
+	ICMPV6_PARAMETER_PROBLEM = 4,
+};
+
+/* The kernel's <linux/icmp.h> does not compile for BPF. Both families' errors begin like this. */
+struct icmp_error {
+	__u8 type;
+	__u8 code;
+	__be16 checksum;
+	__be32 rest;
+};
+
+struct vlan_tag {
+	__be16 tci;
+	__be16 ethertype;
+};
+
+/* Where reading stands. */
+struct cursor {
+	void *at, *end;
+};
+
+/* The next size bytes, or NULL when the packet ends before. */
+static __always_inline void *
+take(struct cursor *c, __u32 size)
+{
+	void *here = c->at;
+
+	if (here + size > c->end)
+		return NULL;
+	c->at = here + size;
+	return here;
+}
+
+static __always_inline bool
+is_vtep_v4(__be32 addr)
+{
+	return config.is_v4 && addr == config.vtep[3];
+}
+
+static __always_inline bool
+is_vtep_v6(const struct in6_addr *a)
+{
+	return a->s6_addr32[0] == config.vtep[0] && a->s6_addr32[1] == config.vtep[1] &&
+	       a->s6_addr32[2] == config.vtep[2] && a->s6_addr32[3] == config.vtep[3];
+}
+
+static __always_inline bool
+is_vxlan(struct cursor *c)
+{
+	const struct udphdr *udp = take(c, sizeof(*udp));
+
+	return udp != NULL && udp->dest == config.vxlan_port;
+}
+
+/* An IPv4 header and its options; NULL unless it is the first part of a datagram. */
+static __always_inline const struct iphdr *
+take_ipv4(struct cursor *c)
+{
+	const struct iphdr *ip = take(c, sizeof(*ip));
+
+	if (ip == NULL || ip->version != 4 || ip->ihl < 5 || ip->frag_off & bpf_htons(FRAGMENT_OFFSET))
+		return NULL;
+	if (ip->ihl > 5 && take(c, (ip->ihl * 4u - sizeof(*ip)) & 0x3c) == NULL)
+		return NULL;
+	return ip;
+}
+
+static __always_inline bool
+is_ours_v4(struct cursor *c)
+{
+	const struct iphdr *ip = take_ipv4(c), *quoted;
+	const struct icmp_error *icmp;
+
+	if (ip == NULL || !is_vtep_v4(ip->daddr))
+		return false;
+	if (ip->protocol == IPPROTO_UDP)
+		return is_vxlan(c);
+	if (ip->protocol != IPPROTO_ICMP)
+		return false;
+	icmp = take(c, sizeof(*icmp));
+	if (icmp == NULL || (icmp->type != ICMP_UNREACHABLE && icmp->type != ICMP_TIME_EXCEEDED &&
+				    icmp->type != ICMP_PARAMETER_PROBLEM))
+		return false;
+	quoted = take_ipv4(c);
+	return quoted != NULL && quoted->protocol == IPPROTO_UDP && is_vtep_v4(quoted->saddr) && is_vxlan(c);
+}
+
+static __always_inline bool
+is_ours_v6(struct cursor *c)
+{
+	const struct ipv6hdr *ip = take(c, sizeof(*ip)), *quoted;
+	const struct icmp_error *icmp;
+
+	/* nobody puts extension headers in front of VXLAN; what has some is the host's */
+	if (ip == NULL || config.is_v4 || !is_vtep_v6(&ip->daddr))
+		return false;
+	if (ip->nexthdr == IPPROTO_UDP)
+		return is_vxlan(c);
+	if (ip->nexthdr != IPPROTO_ICMPV6)
+		return false;
+	icmp = take(c, sizeof(*icmp));
+	if (icmp == NULL || icmp->type < ICMPV6_UNREACHABLE || icmp->type > ICMPV6_PARAMETER_PROBLEM)
+		return false;
+	quoted = take(c, sizeof(*quoted));
+	return quoted != NULL && quoted->nexthdr == IPPROTO_UDP && is_vtep_v6(&quoted->saddr) && is_vxlan(c);
+}
+
+static __always_inline bool
+is_ours(struct cursor *c)
+{
+	const struct ethhdr *eth = take(c, sizeof(*eth));
+	__be16 ethertype;
+
+	if (eth == NULL)
+		return false;
+	ethertype = eth->h_proto;
+	if (ethertype == bpf_htons(ETH_P_8021Q)) {
+		const struct vlan_tag *tag = take(c, sizeof(*tag));
+
+		if (tag == NULL)
+			return false;
+		ethertype = tag->ethertype;
+	}
+	if (ethertype == bpf_htons(ETH_P_IP))
+		return is_ours_v4(c);
+	return ethertype == bpf_htons(ETH_P_IPV6) && is_ours_v6(c);
+}
+
+SEC("xdp")
+int
+steer_uplink(struct xdp_md *ctx)
+{
+	struct cursor c = { (void *)(long)ctx->data, (void *)(long)ctx->data_end };
+
+	if (!is_ours(&c))
+		return XDP_PASS;
+	return (int)bpf_redirect_map(&sockets, ctx->rx_queue_index, XDP_DROP);
+}
+
+const char dual_license[] SEC("license") = "Dual BSD/GPL";
