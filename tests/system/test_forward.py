@@ -48,10 +48,12 @@ class Forwarder:
         return found
 
     def quiet_audit(self):
-        """The same, when nothing is under way."""
-        found = self.audit()
-        assert found["in_hand"] == 0 and found["tx"] == 0 and found["in_kernel"] == 0, found
-        return found
+        """The same, once nothing is under way."""
+        def quiet():
+            found = self.audit()
+            return found if found["in_hand"] == 0 and found["tx"] == 0 and found["in_kernel"] == 0 else None
+
+        return wait_until(quiet, what="frames that nobody holds")
 
     def quit(self, how="quit"):
         answer = self.ask(how)
@@ -136,8 +138,12 @@ def test_two_pods_reach_each_other(lab, node, pods, workers):
         assert iperf(lab, a.ns, b.ns, address, "") > 100
         assert iperf(lab, a.ns, b.ns, address, "-u -b 50M -l 1200") > 25
 
-    seen = f.numbers(f"stats {a.link}")
-    assert seen["received"] == seen["forwarded"] + seen["dropped"], seen
+    def balanced():
+        numbers = f.numbers(f"stats {a.link}")
+        return numbers if numbers["received"] == numbers["forwarded"] + numbers["dropped"] else None
+
+    # a packet that crosses between workers is counted received before it is counted forwarded
+    seen = wait_until(balanced, what="balanced books")
     assert seen["multi_buffer"] == 0, seen
     print(seen)
     assert (seen["crossed"] > 0) == (workers == 2), seen
