@@ -6,24 +6,24 @@
 #include "control/config.h"
 #include "dataplane/tables.h"
 
-struct loop;       /* loop.h: descriptors, timers, signals, deferred work */
-struct store;      /* model/store.h: the cluster's objects */
-struct state;      /* node/state.h: what must survive, in SQLite */
-struct ipam;       /* node/ipam.h: addresses of this node's pod CIDRs */
-struct attach;     /* node/attach.h: pods and the host's stack, as ports */
-struct underlay;   /* node/underlay.h: the uplink, its neighbours and routes, by netlink */
-struct arena;      /* dataplane/io/arena.h: roles and exceptions, shared memory that outlives the process */
-struct engine;     /* dataplane/engine.h: workers, shards, ports */
-struct xdp;        /* xdp/loader.h: programs, maps and links in the instance's bpffs */
-struct publisher;  /* build/publish.h: store and facts to a snapshot, when something changed */
-struct follow;     /* follow.h: what follows from a change */
-struct snapshot;   /* dataplane/snapshot.h: the tables in force */
-struct fd_store;   /* dataplane/io/fd_store.h: descriptors that outlive the process */
-struct source;     /* source/files.h: fills the store */
-struct admin;      /* admin/admin.h: HTTP on the unix socket, and metrics */
-struct exceptions; /* dataplane/service/exceptions.h */
-struct events;     /* dataplane/events.h */
-struct slots;      /* build/slots.h: slot numbers of (backend, frontend) pairs */
+struct loop;      /* loop.h: descriptors, timers, signals, deferred work */
+struct store;     /* model/store.h: the cluster's objects */
+struct state;     /* node/state.h: what must survive, in SQLite */
+struct ipam;      /* node/ipam.h: addresses of this node's pod CIDRs */
+struct attach;    /* node/attach.h: pods and the host's stack, as ports */
+struct underlay;  /* node/underlay.h: the uplink, its neighbours and routes, by netlink */
+struct arena;     /* dataplane/io/arena.h: roles and exceptions, shared memory that outlives the process */
+struct engine;    /* dataplane/engine.h: workers, shards, ports */
+struct xdp;       /* xdp/loader.h: programs, maps and links in the instance's bpffs */
+struct publisher; /* build/publish.h: store and facts to a snapshot, when something changed */
+struct follow;    /* follow.h: what follows from a change */
+struct snapshot;  /* dataplane/snapshot.h: the tables in force */
+struct fd_store;  /* dataplane/io/fd_store.h: descriptors that outlive the process */
+struct source;    /* source/files.h: fills the store */
+struct admin;     /* admin/admin.h: HTTP on the unix socket, and metrics */
+struct nat_flows; /* dataplane/service/nat_flows.h */
+struct events;    /* dataplane/events.h */
+struct slots;     /* build/slots.h: slot numbers of (backend, frontend) pairs */
 
 struct daemon {
 	struct config config;
@@ -37,9 +37,9 @@ struct daemon {
 	struct slots *slots;
 	struct arena *arena;
 	struct snapshot *snapshot;
-	struct exceptions *exceptions[WORKERS_MAX]; /* in the arena; each its worker's */
-	struct events *events[WORKERS_MAX];         /* each from its worker */
-	int event_fd;                               /* readable when there are such */
+	struct nat_flows *exceptions[WORKERS_MAX]; /* in the arena; each its worker's */
+	struct events *events[WORKERS_MAX];        /* each from its worker */
+	int event_fd;                              /* readable when there are such */
 	struct engine *engine;
 	struct xdp *xdp;
 	struct ipam *ipam;

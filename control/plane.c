@@ -16,7 +16,7 @@
 #include "dataplane/engine.h"
 #include "dataplane/io/arena.h"
 #include "dataplane/io/fd_store.h"
-#include "dataplane/service/exceptions.h"
+#include "dataplane/service/nat_flows.h"
 #include "dataplane/service/roles.h"
 #include "dataplane/snapshot.h"
 #include "dataplane/worker.h"
@@ -63,7 +63,7 @@ plane_fds_stop(struct daemon *d)
 int
 plane_arena_start(struct daemon *d)
 {
-	size_t exceptions = exceptions_size(d->config.services.exceptions) * count_workers(d);
+	size_t exceptions = nat_flows_size(d->config.services.exceptions) * count_workers(d);
 	/* a pod that goes may leave its region a little longer than its successor waits */
 	size_t roles = (size_t)2 * d->config.pods.max * sizeof(struct roles);
 	char path[PATH_MAX];
@@ -111,11 +111,11 @@ equip_worker(struct daemon *d, unsigned w, int *cpu)
 	if (config->workers.cpus.n != 0 && read_cpu(config->workers.cpus.items[w], cpu) < 0)
 		return -EINVAL;
 	snprintf(name, sizeof(name), "exceptions/%u", w);
-	d->exceptions[w] = arena_region(d->arena, name, exceptions_size(config->services.exceptions), NULL);
+	d->exceptions[w] = arena_region(d->arena, name, nat_flows_size(config->services.exceptions), NULL);
 	d->events[w] = events_new(d->event_fd);
 	if (d->exceptions[w] == NULL || d->events[w] == NULL)
 		return -ENOMEM;
-	kept = exceptions_adopt(d->exceptions[w], config->services.exceptions,
+	kept = nat_flows_adopt(d->exceptions[w], config->services.exceptions,
 		config->services.exceptions_per_pod, clock_now_ns());
 	if (kept != 0)
 		log_info("worker %u goes on with %u exceptional service flows", w, kept);

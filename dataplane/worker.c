@@ -11,7 +11,7 @@
 #include "dataplane/clock.h"
 #include "dataplane/io/umem.h"
 #include "dataplane/pipeline.h"
-#include "dataplane/service/exceptions.h"
+#include "dataplane/service/nat_flows.h"
 
 /* Rounds without a packet before the worker sleeps: a sender that paused for a few microseconds finds it
  * awake. */
@@ -270,7 +270,7 @@ worker_round(struct worker *w, const struct tables *t)
 	n += process_arrivals(w, t);
 	flush_ports(w);
 	if (w->exceptions != NULL)
-		exceptions_expire_some(w->exceptions, w->now_ns);
+		nat_flows_expire_some(w->exceptions, w->now_ns);
 	crossing_kick(w->crossing, w->id);
 	count(&w->counters, COUNT_POLLS);
 	return n;

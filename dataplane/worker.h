@@ -15,7 +15,7 @@
 #include "dataplane/snapshot.h"
 #include "dataplane/tables.h"
 
-struct exceptions;
+struct nat_flows;
 
 struct worker_request;
 
@@ -25,7 +25,7 @@ struct worker {
 	int cpu; /* -1: not pinned */
 	struct snapshot *snapshot;
 	struct crossing *crossing;
-	struct exceptions *exceptions;
+	struct nat_flows *exceptions;
 	struct events *events; /* to control; NULL: nobody listens */
 	int epoll_fd;          /* its ports and its crossing: what wakes it */
 
@@ -55,7 +55,7 @@ struct worker_config {
 	int cpu;
 	struct snapshot *snapshot;
 	struct crossing *crossing;
-	struct exceptions *exceptions;
+	struct nat_flows *exceptions;
 	struct events *events;
 };
 

@@ -5,7 +5,7 @@
 
 #include "control/build/service_build.h"
 #include "control/build/topology_build.h"
-#include "dataplane/service/exceptions.h"
+#include "dataplane/service/nat_flows.h"
 #include "dataplane/service/roles.h"
 #include "perf/traffic.h"
 #include "perf/world_store.h"
@@ -28,7 +28,7 @@ struct world_tables {
 	unsigned n_workers;
 	struct endpoint endpoints[CLUSTER_PODS];
 	struct uplink_queue uplinks[WORKERS_MAX];
-	struct exceptions *exceptions[WORKERS_MAX];
+	struct nat_flows *exceptions[WORKERS_MAX];
 };
 
 static struct mac_addr
@@ -60,13 +60,13 @@ make_endpoint(struct world_tables *t, const struct cluster *c, uint32_t pod, uin
 static bool
 make_exceptions(struct world_tables *t, unsigned worker)
 {
-	size_t size = exceptions_size(EXCEPTIONS_DEFAULT);
-	struct exceptions *e = aligned_alloc(CACHE_LINE, size);
+	size_t size = nat_flows_size(EXCEPTIONS_DEFAULT);
+	struct nat_flows *e = aligned_alloc(CACHE_LINE, size);
 
 	if (e == NULL)
 		return false;
 	memset(e, 0, size);
-	exceptions_adopt(e, EXCEPTIONS_DEFAULT, EXCEPTIONS_QUOTA_DEFAULT, 0);
+	nat_flows_adopt(e, EXCEPTIONS_DEFAULT, EXCEPTIONS_QUOTA_DEFAULT, 0);
 	t->exceptions[worker] = e;
 	return true;
 }
@@ -181,7 +181,7 @@ world_tables_get(const struct world_tables *t)
 	return &t->tables;
 }
 
-struct exceptions *
+struct nat_flows *
 world_tables_exceptions(const struct world_tables *t, unsigned worker)
 {
 	return t->exceptions[worker];

@@ -6,7 +6,7 @@
 #include "dataplane/tables.h"
 #include "perf/cluster.h"
 
-struct exceptions;
+struct nat_flows;
 struct world_tables;
 
 /* ports: id of each pod's port; those of the workers' uplinks follow at TRAFFIC_UPLINK. NULL on failure,
@@ -17,6 +17,6 @@ void world_tables_free(struct world_tables *t);
 const struct tables *world_tables_get(const struct world_tables *t);
 
 /* Of one worker. */
-struct exceptions *world_tables_exceptions(const struct world_tables *t, unsigned worker);
+struct nat_flows *world_tables_exceptions(const struct world_tables *t, unsigned worker);
 
 #endif

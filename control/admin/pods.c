@@ -8,7 +8,7 @@
 #include "control/daemon.h"
 #include "control/node/attach.h"
 #include "dataplane/engine.h"
-#include "dataplane/service/exceptions.h"
+#include "dataplane/service/nat_flows.h"
 #include "dataplane/worker.h"
 
 #define EXCEPTIONS_AT_ONCE 256 /* copied between two bursts of a worker */
@@ -27,7 +27,7 @@ struct exception_counts {
 struct copy {
 	uint32_t cursor;
 	unsigned n;
-	struct exception entries[EXCEPTIONS_AT_ONCE];
+	struct nat_flow entries[EXCEPTIONS_AT_ONCE];
 };
 
 struct listing {
@@ -44,7 +44,7 @@ copy_some(struct worker *w, void *arg)
 
 	c->n = w->exceptions == NULL
 		       ? 0
-		       : exceptions_copy_some(w->exceptions, &c->cursor, c->entries, EXCEPTIONS_AT_ONCE);
+		       : nat_flows_copy_some(w->exceptions, &c->cursor, c->entries, EXCEPTIONS_AT_ONCE);
 }
 
 static void

@@ -8,7 +8,7 @@
 #include "control/log.h"
 #include "dataplane/engine.h"
 #include "dataplane/io/arena.h"
-#include "dataplane/service/exceptions.h"
+#include "dataplane/service/nat_flows.h"
 #include "dataplane/service/roles.h"
 #include "dataplane/worker.h"
 
@@ -108,7 +108,7 @@ forget_flows(struct worker *w, void *arg)
 
 	for (unsigned family = 0; family < N_FAMILIES && w->exceptions != NULL; family++)
 		if (!ip_addr_is_none(&pod->record.addrs[family]))
-			exceptions_delete_client(w->exceptions, &pod->record.addrs[family]);
+			nat_flows_delete_client(w->exceptions, &pod->record.addrs[family]);
 }
 
 int

@@ -13,7 +13,7 @@
 struct batch {
 	uint32_t cursor;
 	unsigned n;
-	struct exception entries[AT_ONCE];
+	struct nat_flow entries[AT_ONCE];
 };
 
 static void
@@ -21,7 +21,7 @@ copy_batch(struct worker *w, void *arg)
 {
 	struct batch *batch = arg;
 
-	batch->n = exceptions_copy_some(w->exceptions, &batch->cursor, batch->entries, AT_ONCE);
+	batch->n = nat_flows_copy_some(w->exceptions, &batch->cursor, batch->entries, AT_ONCE);
 }
 
 /* What was used since it was copied stays. */
@@ -32,7 +32,7 @@ delete_batch(struct worker *w, void *arg)
 	unsigned deleted = 0;
 
 	for (unsigned i = 0; i < batch->n; i++)
-		deleted += exceptions_delete(w->exceptions, &batch->entries[i]);
+		deleted += nat_flows_delete(w->exceptions, &batch->entries[i]);
 	batch->n = deleted;
 }
 
@@ -43,7 +43,7 @@ judge_batch(struct batch *batch, uint64_t now_ns, sweep_ask *ask, void *arg)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < batch->n; i++) {
-		const struct exception *x = &batch->entries[i];
+		const struct nat_flow *x = &batch->entries[i];
 
 		if (x->proto != PROTO_TCP || x->last_seen_ns + SWEEP_QUIET_NS > now_ns || ask(x, arg) != 0)
 			continue;
@@ -103,7 +103,7 @@ match_pod(const struct attached *pod, void *arg)
 }
 
 int
-sweep_ask_client(const struct exception *x, void *arg)
+sweep_ask_client(const struct nat_flow *x, void *arg)
 {
 	struct sweep_views *v = arg;
 

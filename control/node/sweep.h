@@ -3,7 +3,7 @@
 #ifndef RINGWAY_NODE_SWEEP_H
 #define RINGWAY_NODE_SWEEP_H
 
-#include "dataplane/service/exceptions.h"
+#include "dataplane/service/nat_flows.h"
 
 struct attach;
 struct worker;
@@ -12,7 +12,7 @@ struct worker;
 #define SWEEP_QUIET_NS (60 * UINT64_C(1000000000))
 
 /* Whether the connection of a TCP entry still exists: 1, 0, or -errno when that cannot be told. */
-typedef int sweep_ask(const struct exception *x, void *arg);
+typedef int sweep_ask(const struct nat_flow *x, void *arg);
 
 /* Looks at all of a worker's entries and ends those that 'ask' says are gone. Returns how many. */
 unsigned sweep_worker(struct worker *w, uint64_t now_ns, sweep_ask *ask, void *arg);

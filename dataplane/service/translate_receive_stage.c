@@ -1,7 +1,7 @@
 /* A backend's reply back to its frontend, on the worker that owns the client's port. The slot in the client's
  * port, or in which of the host's addresses it came to, names the frontend; asking the forward choice again
  * proves that this backend was chosen, so no sibling of it can inject. */
-#include "dataplane/service/exceptions.h"
+#include "dataplane/service/nat_flows.h"
 #include "dataplane/service/roles.h"
 #include "dataplane/service/translate.h"
 #include "dataplane/stages.h"
@@ -81,11 +81,11 @@ static bool
 restore_exception(struct worker *w, struct burst *b, struct pkt *p)
 {
 	char frontend[IP_ADDR_STRLEN];
-	struct exception *x;
+	struct nat_flow *x;
 
-	if (exceptions_is_empty(w->exceptions))
+	if (nat_flows_is_empty(w->exceptions))
 		return false;
-	x = exceptions_find_reverse(w->exceptions, &p->src, p->sport, &p->dst, p->dport, p->proto);
+	x = nat_flows_find_reverse(w->exceptions, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	if (x == NULL)
 		return false;
 	if (p->flags & PKT_FRAGMENT) {
@@ -93,7 +93,7 @@ restore_exception(struct worker *w, struct burst *b, struct pkt *p)
 		return true;
 	}
 	if (!(p->flags & PKT_DRY_RUN))
-		exception_seen(x, false, p->tcp_flags, w->now_ns);
+		nat_flow_seen(x, false, p->tcp_flags, w->now_ns);
 	p->new_src = x->frontend;
 	p->new_sport = x->frontend_port;
 	p->new_dst = x->client;
@@ -213,7 +213,7 @@ translate_receive_burst(const struct tables *t, struct worker *w, struct burst *
 {
 	const struct service_table *s = t->services;
 	struct candidate c[BURST_MAX];
-	unsigned n_replies = 0, n = pick(t, !exceptions_is_empty(w->exceptions), b, c);
+	unsigned n_replies = 0, n = pick(t, !nat_flows_is_empty(w->exceptions), b, c);
 
 	if (n == 0)
 		return;

@@ -3,7 +3,7 @@
  *
  * The tables are far larger than the cache, so the burst goes through each step together: every step
  * prefetches for the next one, and a packet costs a look at memory that has arrived. */
-#include "dataplane/service/exceptions.h"
+#include "dataplane/service/nat_flows.h"
 #include "dataplane/service/hairpin.h"
 #include "dataplane/service/roles.h"
 #include "dataplane/service/translate.h"
@@ -165,7 +165,7 @@ tally_forward(const struct pkt *p, struct tally *tally)
 }
 
 static void
-apply_exception(struct pkt *p, const struct exception *x, struct tally *tally)
+apply_exception(struct pkt *p, const struct nat_flow *x, struct tally *tally)
 {
 	p->new_src = x->wire;
 	p->new_sport = x->wire_port;
@@ -177,7 +177,7 @@ apply_exception(struct pkt *p, const struct exception *x, struct tally *tally)
 }
 
 static void
-trace_exception(struct burst *b, const struct exception *x, const char *what)
+trace_exception(struct burst *b, const struct nat_flow *x, const char *what)
 {
 	char backend[IP_ADDR_STRLEN], wire[IP_ADDR_STRLEN];
 
@@ -189,13 +189,13 @@ trace_exception(struct burst *b, const struct exception *x, const char *what)
 /* Whether an entry's flow goes on where it went. A new connection or a datagram does not wait for a backend
  * that serves no more. */
 static bool
-still_stands(const struct service_table *s, const struct pkt *p, const struct exception *x)
+still_stands(const struct service_table *s, const struct pkt *p, const struct nat_flow *x)
 {
 	uint32_t hash;
 
 	if (p->proto == PROTO_TCP && !translate_is_opening(p))
 		return true;
-	if (x->flags & EXCEPTION_CLOSED)
+	if (x->flags & NAT_FLOW_CLOSED)
 		return false;
 	hash = addr_hash(&x->backend, x->backend_port, x->proto);
 	return service_reverse(s, hash, &x->backend, x->backend_port, x->proto) != NULL;
@@ -207,20 +207,20 @@ continue_exception(const struct tables *t, struct worker *w, struct burst *b, co
 	struct tally *tally)
 {
 	struct pkt *p = c->pkt;
-	struct exception *x;
+	struct nat_flow *x;
 
-	if (exceptions_is_empty(w->exceptions))
+	if (nat_flows_is_empty(w->exceptions))
 		return false;
-	x = exceptions_find_forward(w->exceptions, &p->src, p->sport, &p->dst, p->dport, p->proto);
+	x = nat_flows_find_forward(w->exceptions, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	if (x == NULL)
 		return false;
 	if (!still_stands(t->services, p, x)) {
 		if (!(p->flags & PKT_DRY_RUN))
-			exceptions_remove(w->exceptions, x);
+			nat_flows_remove(w->exceptions, x);
 		return false;
 	}
 	if (!(p->flags & PKT_DRY_RUN))
-		exception_seen(x, true, p->tcp_flags, w->now_ns);
+		nat_flow_seen(x, true, p->tcp_flags, w->now_ns);
 	apply_exception(p, x, tally);
 	if (b->trace != NULL)
 		trace_exception(b, x, "an exceptional flow, noted before");
@@ -245,7 +245,7 @@ begin_exception(struct worker *w, struct burst *b, const struct candidate *c, st
 {
 	struct pkt *p = c->pkt;
 	struct port_user user = { p->proto == PROTO_SCTP ? NULL : c->roles, p->proto };
-	struct exception flow = {
+	struct nat_flow flow = {
 		.client = p->src,
 		.client_port = p->sport,
 		.frontend = p->dst,
@@ -256,16 +256,16 @@ begin_exception(struct worker *w, struct burst *b, const struct candidate *c, st
 		.wire_port = p->new_sport,
 		.proto = p->proto,
 	};
-	const struct exception *x = &flow;
+	const struct nat_flow *x = &flow;
 
 	if (w->exceptions == NULL) {
 		x = NULL;
 	} else if (p->flags & PKT_DRY_RUN) {
-		if (!exceptions_has_room(w->exceptions, &p->src))
+		if (!nat_flows_has_room(w->exceptions, &p->src))
 			x = NULL;
 	} else {
 		/* an association's ports stay: both ends have them in their state cookies */
-		x = exceptions_add(
+		x = nat_flows_add(
 			w->exceptions, &flow, p->proto != PROTO_SCTP, is_pods_own, &user, w->now_ns);
 		tally->created += x != NULL;
 	}

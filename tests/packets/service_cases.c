@@ -41,7 +41,7 @@ static void
 add_exception(struct fixture *f, unsigned worker, const char *client, uint16_t client_port,
 	const char *frontend, const char *wire, uint16_t backend_port, const char *backend)
 {
-	struct exception x = {
+	struct nat_flow x = {
 		.client = addr(client),
 		.client_port = client_port,
 		.frontend = addr(frontend),
@@ -53,7 +53,7 @@ add_exception(struct fixture *f, unsigned worker, const char *client, uint16_t c
 		.proto = PROTO_TCP,
 	};
 
-	if (exceptions_add(f->exceptions[worker], &x, true, NULL, NULL, 0) == NULL)
+	if (nat_flows_add(f->exceptions[worker], &x, true, NULL, NULL, 0) == NULL)
 		abort();
 }
 

@@ -146,9 +146,9 @@ static void
 give_memories(struct fixture *f)
 {
 	for (unsigned i = 0; i < f->n_workers; i++) {
-		f->exceptions[i] = must(aligned_alloc(CACHE_LINE, exceptions_size(FIXTURE_EXCEPTIONS)));
-		memset(f->exceptions[i], 0, exceptions_size(FIXTURE_EXCEPTIONS));
-		exceptions_adopt(f->exceptions[i], FIXTURE_EXCEPTIONS, FIXTURE_EXCEPTIONS_QUOTA, 0);
+		f->exceptions[i] = must(aligned_alloc(CACHE_LINE, nat_flows_size(FIXTURE_EXCEPTIONS)));
+		memset(f->exceptions[i], 0, nat_flows_size(FIXTURE_EXCEPTIONS));
+		nat_flows_adopt(f->exceptions[i], FIXTURE_EXCEPTIONS, FIXTURE_EXCEPTIONS_QUOTA, 0);
 	}
 	for (unsigned i = 1; i < f->endpoints->n; i++) {
 		f->endpoints->endpoints[i].roles = must(calloc(1, sizeof(struct roles)));

@@ -13,7 +13,7 @@
 
 #include "dataplane/io/port_mem.h"
 #include "dataplane/io/umem.h"
-#include "dataplane/service/exceptions.h"
+#include "dataplane/service/nat_flows.h"
 #include "dataplane/service/roles.h"
 #include "dataplane/worker.h"
 
@@ -49,7 +49,7 @@ struct fixture {
 	struct crossing *crossing;
 	struct events *events;
 	int event_fd;
-	struct exceptions *exceptions[FIXTURE_WORKERS_MAX];
+	struct nat_flows *exceptions[FIXTURE_WORKERS_MAX];
 	struct worker *workers[FIXTURE_WORKERS_MAX];
 	struct port_mem ports[FIXTURE_PORTS];
 };

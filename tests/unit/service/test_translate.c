@@ -134,7 +134,7 @@ check_round_trips(const struct names *n, enum fixture_port port, uint8_t proto, 
 		assert_true(reply_to(f, port, &sent, TCP_SYN | TCP_ACK, &got));
 		assert_answers(&sent, &got);
 		/* the bounded table is for few at a time */
-		exceptions_delete_client(f->exceptions[0], &sent.src);
+		nat_flows_delete_client(f->exceptions[0], &sent.src);
 	}
 	fixture_free(f);
 }
@@ -167,7 +167,7 @@ a_slot_needs_no_memory(void **state)
 			assert_true(reply_to(f, FIXTURE_POD1, &sent, TCP_ACK, &got));
 			assert_answers(&sent, &got);
 		}
-		assert_true(exceptions_is_empty(f->exceptions[0]));
+		assert_true(nat_flows_is_empty(f->exceptions[0]));
 		fixture_free(f);
 	}
 }
@@ -287,7 +287,7 @@ a_dry_run_changes_nothing(void **state)
 		translate_send_burst(&f->tables, f->workers[0], &b);
 		assert_int_equal(p->new_dport, 8080);
 		assert_int_equal(p->new_sport, 5000);
-		assert_true(exceptions_is_empty(f->exceptions[0]));
+		assert_true(nat_flows_is_empty(f->exceptions[0]));
 		assert_false(roles_has(f->endpoints->endpoints[1].roles, PROTO_TCP, 5000));
 		fixture_free(f);
 	}

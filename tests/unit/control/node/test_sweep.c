@@ -138,16 +138,16 @@ test_another_namespace_is_looked_into_and_left_again(void **state)
 
 /* Entries by client port: even ones are gone, port 5 cannot be told. */
 static int
-ask_by_port(const struct exception *x, void *arg)
+ask_by_port(const struct nat_flow *x, void *arg)
 {
 	(*(unsigned *)arg)++;
 	return x->client_port == 5 ? -EIO : x->client_port % 2;
 }
 
 static void
-add(struct exceptions *e, uint16_t client_port, uint8_t proto, uint64_t now_ns)
+add(struct nat_flows *e, uint16_t client_port, uint8_t proto, uint64_t now_ns)
 {
-	struct exception flow = {
+	struct nat_flow flow = {
 		.client = addr("10.244.1.10"),
 		.client_port = client_port,
 		.frontend = addr("10.96.0.10"),
@@ -159,13 +159,13 @@ add(struct exceptions *e, uint16_t client_port, uint8_t proto, uint64_t now_ns)
 		.proto = proto,
 	};
 
-	assert_non_null(exceptions_add(e, &flow, false, NULL, NULL, now_ns));
+	assert_non_null(nat_flows_add(e, &flow, false, NULL, NULL, now_ns));
 }
 
 static void
 test_only_quiet_tcp_entries_without_a_socket_end(void **state)
 {
-	struct exceptions *e = aligned_alloc(CACHE_LINE, exceptions_size(CAPACITY));
+	struct nat_flows *e = aligned_alloc(CACHE_LINE, nat_flows_size(CAPACITY));
 	struct crossing *crossing = crossing_new(1);
 	struct snapshot *snapshot = snapshot_new(1);
 	struct worker_config config = {
@@ -176,8 +176,8 @@ test_only_quiet_tcp_entries_without_a_socket_end(void **state)
 	unsigned asked = 0;
 	struct ip_addr client = addr("10.244.1.10"), frontend = addr("10.96.0.10");
 
-	memset(e, 0, exceptions_size(CAPACITY));
-	exceptions_adopt(e, CAPACITY, CAPACITY, 0);
+	memset(e, 0, nat_flows_size(CAPACITY));
+	nat_flows_adopt(e, CAPACITY, CAPACITY, 0);
 	for (uint16_t port = 1; port <= 8; port++)
 		add(e, port, PROTO_TCP, 0);
 	add(e, 10, PROTO_UDP, 0);
@@ -185,10 +185,10 @@ test_only_quiet_tcp_entries_without_a_socket_end(void **state)
 	assert_int_equal(sweep_worker(w, now, ask_by_port, &asked), 4);
 	assert_int_equal(asked, 8);
 	for (uint16_t port = 1; port <= 8; port++)
-		assert_int_equal(exceptions_find_forward(e, &client, port, &frontend, 80, PROTO_TCP) != NULL,
-			port % 2);
-	assert_non_null(exceptions_find_forward(e, &client, 10, &frontend, 80, PROTO_UDP));
-	assert_non_null(exceptions_find_forward(e, &client, 12, &frontend, 80, PROTO_TCP));
+		assert_int_equal(
+			nat_flows_find_forward(e, &client, port, &frontend, 80, PROTO_TCP) != NULL, port % 2);
+	assert_non_null(nat_flows_find_forward(e, &client, 10, &frontend, 80, PROTO_UDP));
+	assert_non_null(nat_flows_find_forward(e, &client, 12, &frontend, 80, PROTO_TCP));
 	worker_free(w);
 	snapshot_free(snapshot);
 	crossing_free(crossing);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/service/exceptions.h"
+#include "dataplane/service/nat_flows.h"
 
 #define CAPACITY 256
 #define QUOTA 100
@@ -32,21 +32,21 @@ addr(const char *text)
 	return a;
 }
 
-static struct exceptions *
+static struct nat_flows *
 table_new(void)
 {
-	struct exceptions *e = aligned_alloc(64, exceptions_size(CAPACITY));
+	struct nat_flows *e = aligned_alloc(64, nat_flows_size(CAPACITY));
 
-	memset(e, 0xa5, exceptions_size(CAPACITY));
-	assert_int_equal(exceptions_adopt(e, CAPACITY, QUOTA, START), 0);
-	assert_true(exceptions_is_empty(e));
+	memset(e, 0xa5, nat_flows_size(CAPACITY));
+	assert_int_equal(nat_flows_adopt(e, CAPACITY, QUOTA, START), 0);
+	assert_true(nat_flows_is_empty(e));
 	return e;
 }
 
-static struct exception
+static struct nat_flow
 flow(const char *client, uint16_t port, const char *frontend, const char *backend, uint8_t proto)
 {
-	return (struct exception){
+	return (struct nat_flow){
 		.client = addr(client),
 		.client_port = port,
 		.frontend = addr(frontend),
@@ -59,17 +59,17 @@ flow(const char *client, uint16_t port, const char *frontend, const char *backen
 	};
 }
 
-static struct exception *
-find_forward(struct exceptions *e, const struct exception *x)
+static struct nat_flow *
+find_forward(struct nat_flows *e, const struct nat_flow *x)
 {
-	return exceptions_find_forward(
+	return nat_flows_find_forward(
 		e, &x->client, x->client_port, &x->frontend, x->frontend_port, x->proto);
 }
 
-static struct exception *
-find_reverse(struct exceptions *e, const struct exception *x)
+static struct nat_flow *
+find_reverse(struct nat_flows *e, const struct nat_flow *x)
 {
-	return exceptions_find_reverse(e, &x->backend, x->backend_port, &x->wire, x->wire_port, x->proto);
+	return nat_flows_find_reverse(e, &x->backend, x->backend_port, &x->wire, x->wire_port, x->proto);
 }
 
 static void
@@ -77,10 +77,10 @@ an_entry_is_found_from_both_sides_until_it_is_removed(void **state)
 {
 	FOREACH_FAMILY(f)
 	{
-		struct exceptions *e = table_new();
-		struct exception want = flow(f->client, 5000, f->frontend, f->backend, PROTO_TCP);
-		struct exception other = flow(f->client, 5000, f->frontend, f->backend, PROTO_UDP);
-		struct exception *x = exceptions_add(e, &want, true, NULL, NULL, START);
+		struct nat_flows *e = table_new();
+		struct nat_flow want = flow(f->client, 5000, f->frontend, f->backend, PROTO_TCP);
+		struct nat_flow other = flow(f->client, 5000, f->frontend, f->backend, PROTO_UDP);
+		struct nat_flow *x = nat_flows_add(e, &want, true, NULL, NULL, START);
 
 		assert_non_null(x);
 		assert_int_equal(x->wire_port, 5000);
@@ -88,10 +88,10 @@ an_entry_is_found_from_both_sides_until_it_is_removed(void **state)
 		assert_ptr_equal(find_reverse(e, x), x);
 		assert_null(find_forward(e, &other));
 		assert_null(find_reverse(e, &other));
-		exceptions_remove(e, x);
+		nat_flows_remove(e, x);
 		assert_null(find_forward(e, &want));
 		assert_null(find_reverse(e, &want));
-		assert_true(exceptions_is_empty(e));
+		assert_true(nat_flows_is_empty(e));
 		free(e);
 	}
 }
@@ -107,14 +107,14 @@ a_taken_port_is_replaced_by_one_of_the_exceptions_own(void **state)
 {
 	FOREACH_FAMILY(f)
 	{
-		struct exceptions *e = table_new();
-		struct exception first = flow(f->client, 5000, f->frontend, f->backend, PROTO_TCP);
-		struct exception second = flow(f->client, 5000, f->frontend2, f->backend, PROTO_TCP);
-		struct exception *x;
+		struct nat_flows *e = table_new();
+		struct nat_flow first = flow(f->client, 5000, f->frontend, f->backend, PROTO_TCP);
+		struct nat_flow second = flow(f->client, 5000, f->frontend2, f->backend, PROTO_TCP);
+		struct nat_flow *x;
 
-		assert_non_null(exceptions_add(e, &first, true, NULL, NULL, START));
-		assert_null(exceptions_add(e, &second, false, NULL, NULL, START));
-		x = exceptions_add(e, &second, true, is_even, NULL, START);
+		assert_non_null(nat_flows_add(e, &first, true, NULL, NULL, START));
+		assert_null(nat_flows_add(e, &second, false, NULL, NULL, START));
+		x = nat_flows_add(e, &second, true, is_even, NULL, START);
 		assert_non_null(x);
 		assert_in_range(x->wire_port, EXCEPTION_PORT_FIRST, EXCEPTION_PORT_LAST);
 		assert_int_equal(x->wire_port % 2, 1);
@@ -130,25 +130,25 @@ one_client_cannot_use_the_table_up(void **state)
 {
 	FOREACH_FAMILY(f)
 	{
-		struct exceptions *e = table_new();
-		struct exception x;
+		struct nat_flows *e = table_new();
+		struct nat_flow x;
 		struct ip_addr client = addr(f->client);
 
 		for (uint16_t i = 0; i < QUOTA; i++) {
 			x = flow(f->client, (uint16_t)(5000 + i), f->frontend, f->backend, PROTO_UDP);
-			assert_true(exceptions_has_room(e, &client));
-			assert_non_null(exceptions_add(e, &x, true, NULL, NULL, START));
+			assert_true(nat_flows_has_room(e, &client));
+			assert_non_null(nat_flows_add(e, &x, true, NULL, NULL, START));
 		}
 		x = flow(f->client, 6000, f->frontend, f->backend, PROTO_UDP);
-		assert_false(exceptions_has_room(e, &client));
-		assert_null(exceptions_add(e, &x, true, NULL, NULL, START));
+		assert_false(nat_flows_has_room(e, &client));
+		assert_null(nat_flows_add(e, &x, true, NULL, NULL, START));
 		assert_int_equal(e->n_refused_quota, 1);
 		x = flow(f->client2, 6000, f->frontend, f->backend, PROTO_UDP);
-		assert_non_null(exceptions_add(e, &x, true, NULL, NULL, START));
+		assert_non_null(nat_flows_add(e, &x, true, NULL, NULL, START));
 
-		exceptions_delete_client(e, &client);
+		nat_flows_delete_client(e, &client);
 		assert_int_equal(e->n, 1);
-		assert_true(exceptions_has_room(e, &client));
+		assert_true(nat_flows_has_room(e, &client));
 		free(e);
 	}
 }
@@ -156,29 +156,29 @@ one_client_cannot_use_the_table_up(void **state)
 static void
 a_full_table_refuses_and_recovers(void **state)
 {
-	struct exceptions *e = table_new();
-	struct exception x = flow("10.0.0.0", 5000, "10.96.0.10", "10.244.2.7", PROTO_UDP);
+	struct nat_flows *e = table_new();
+	struct nat_flow x = flow("10.0.0.0", 5000, "10.96.0.10", "10.244.2.7", PROTO_UDP);
 
 	for (unsigned i = 0; i < CAPACITY; i++) {
 		x.client.b[15] = x.wire.b[15] = (uint8_t)i;
-		assert_non_null(exceptions_add(e, &x, true, NULL, NULL, START));
+		assert_non_null(nat_flows_add(e, &x, true, NULL, NULL, START));
 	}
 	x.client.b[14] = x.wire.b[14] = 1;
-	assert_false(exceptions_has_room(e, &x.client));
-	assert_null(exceptions_add(e, &x, true, NULL, NULL, START));
+	assert_false(nat_flows_has_room(e, &x.client));
+	assert_null(nat_flows_add(e, &x, true, NULL, NULL, START));
 	assert_int_equal(e->n_refused_full, 1);
 	for (unsigned i = 0; i < CAPACITY; i++)
-		exceptions_expire_some(e, START + EXCEPTION_UDP_IDLE_NS);
-	assert_true(exceptions_is_empty(e));
-	assert_non_null(exceptions_add(e, &x, true, NULL, NULL, START));
+		nat_flows_expire_some(e, START + NAT_FLOW_UDP_IDLE_NS);
+	assert_true(nat_flows_is_empty(e));
+	assert_non_null(nat_flows_add(e, &x, true, NULL, NULL, START));
 	free(e);
 }
 
 static void
-expire(struct exceptions *e, uint64_t now_ns)
+expire(struct nat_flows *e, uint64_t now_ns)
 {
 	for (unsigned i = 0; i < CAPACITY; i++)
-		exceptions_expire_some(e, now_ns);
+		nat_flows_expire_some(e, now_ns);
 }
 
 static void
@@ -191,25 +191,25 @@ datagrams_age_and_quiet_connections_do_not(void **state)
 		uint64_t idle_ns;
 		bool lives;
 	} cases[] = {
-		{ "a datagram, recently", PROTO_UDP, 0, 0, EXCEPTION_UDP_IDLE_NS - 1, true },
-		{ "a datagram, long ago", PROTO_UDP, 0, 0, EXCEPTION_UDP_IDLE_NS, false },
-		{ "an association, recently", PROTO_SCTP, 0, 0, EXCEPTION_SCTP_IDLE_NS - 1, true },
-		{ "an association, long ago", PROTO_SCTP, 0, 0, EXCEPTION_SCTP_IDLE_NS, false },
+		{ "a datagram, recently", PROTO_UDP, 0, 0, NAT_FLOW_UDP_IDLE_NS - 1, true },
+		{ "a datagram, long ago", PROTO_UDP, 0, 0, NAT_FLOW_UDP_IDLE_NS, false },
+		{ "an association, recently", PROTO_SCTP, 0, 0, NAT_FLOW_SCTP_IDLE_NS - 1, true },
+		{ "an association, long ago", PROTO_SCTP, 0, 0, NAT_FLOW_SCTP_IDLE_NS, false },
 		{ "a quiet connection", PROTO_TCP, TCP_ACK, TCP_ACK, 1000000 * SECOND, true },
 		{ "half closed", PROTO_TCP, TCP_FIN | TCP_ACK, TCP_ACK, 1000000 * SECOND, true },
-		{ "closed, recently", PROTO_TCP, TCP_FIN, TCP_FIN, EXCEPTION_CLOSED_IDLE_NS - 1, true },
-		{ "closed", PROTO_TCP, TCP_FIN, TCP_FIN, EXCEPTION_CLOSED_IDLE_NS, false },
-		{ "reset", PROTO_TCP, TCP_ACK, TCP_RST, EXCEPTION_CLOSED_IDLE_NS, false },
+		{ "closed, recently", PROTO_TCP, TCP_FIN, TCP_FIN, NAT_FLOW_CLOSED_IDLE_NS - 1, true },
+		{ "closed", PROTO_TCP, TCP_FIN, TCP_FIN, NAT_FLOW_CLOSED_IDLE_NS, false },
+		{ "reset", PROTO_TCP, TCP_ACK, TCP_RST, NAT_FLOW_CLOSED_IDLE_NS, false },
 	};
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct exceptions *e = table_new();
-		struct exception want = flow("10.244.1.10", 5000, "10.96.0.10", "10.244.2.7", cases[i].proto);
-		struct exception *x = exceptions_add(e, &want, true, NULL, NULL, START);
+		struct nat_flows *e = table_new();
+		struct nat_flow want = flow("10.244.1.10", 5000, "10.96.0.10", "10.244.2.7", cases[i].proto);
+		struct nat_flow *x = nat_flows_add(e, &want, true, NULL, NULL, START);
 
 		print_message("%s\n", cases[i].what);
-		exception_seen(x, true, cases[i].forward, START + 1);
-		exception_seen(x, false, cases[i].reverse, START + 2);
+		nat_flow_seen(x, true, cases[i].forward, START + 1);
+		nat_flow_seen(x, false, cases[i].reverse, START + 2);
 		expire(e, START + 2 + cases[i].idle_ns);
 		assert_int_equal(find_forward(e, &want) != NULL, cases[i].lives);
 		free(e);
@@ -219,25 +219,25 @@ datagrams_age_and_quiet_connections_do_not(void **state)
 static void
 control_deletes_what_it_saw_unless_used_since(void **state)
 {
-	struct exceptions *e = table_new();
-	struct exception copies[4], x;
+	struct nat_flows *e = table_new();
+	struct nat_flow copies[4], x;
 	uint32_t cursor = 0;
 	unsigned n = 0, got;
 
 	for (unsigned i = 0; i < 10; i++) {
 		x = flow("10.244.1.10", (uint16_t)(5000 + i), "10.96.0.10", "10.244.2.7", PROTO_TCP);
-		assert_non_null(exceptions_add(e, &x, true, NULL, NULL, START));
+		assert_non_null(nat_flows_add(e, &x, true, NULL, NULL, START));
 	}
-	while ((got = exceptions_copy_some(e, &cursor, copies, 4)) > 0)
+	while ((got = nat_flows_copy_some(e, &cursor, copies, 4)) > 0)
 		n += got;
 	assert_int_equal(n, 10);
 
 	cursor = 0;
-	assert_int_equal(exceptions_copy_some(e, &cursor, copies, 2), 2);
-	exception_seen(find_forward(e, &copies[0]), true, TCP_ACK, START + 1);
-	assert_false(exceptions_delete(e, &copies[0]));
-	assert_true(exceptions_delete(e, &copies[1]));
-	assert_false(exceptions_delete(e, &copies[1]));
+	assert_int_equal(nat_flows_copy_some(e, &cursor, copies, 2), 2);
+	nat_flow_seen(find_forward(e, &copies[0]), true, TCP_ACK, START + 1);
+	assert_false(nat_flows_delete(e, &copies[0]));
+	assert_true(nat_flows_delete(e, &copies[1]));
+	assert_false(nat_flows_delete(e, &copies[1]));
 	assert_int_equal(e->n, 9);
 	free(e);
 }
@@ -245,21 +245,21 @@ control_deletes_what_it_saw_unless_used_since(void **state)
 static void
 the_next_process_finds_every_whole_entry(void **state)
 {
-	struct exceptions *e = table_new();
-	struct exception want[10], *half, *twin;
+	struct nat_flows *e = table_new();
+	struct nat_flow want[10], *half, *twin;
 
 	for (unsigned i = 0; i < 10; i++) {
 		const struct family *f = &families[i % 2];
 
 		want[i] = flow(f->client, (uint16_t)(5000 + i), f->frontend, f->backend, PROTO_TCP);
-		assert_non_null(exceptions_add(e, &want[i], true, NULL, NULL, START + 5 * SECOND));
+		assert_non_null(nat_flows_add(e, &want[i], true, NULL, NULL, START + 5 * SECOND));
 	}
 	half = find_forward(e, &want[0]); /* died while writing it */
 	half->proto = 0;
 	twin = find_forward(e, &want[2]); /* something wrote over it */
 	twin->client_port = want[4].client_port;
 	e->n = 77;
-	assert_int_equal(exceptions_adopt(e, CAPACITY, QUOTA, START), 8);
+	assert_int_equal(nat_flows_adopt(e, CAPACITY, QUOTA, START), 8);
 	assert_int_equal(e->n, 8);
 	assert_null(find_forward(e, &want[0]));
 	assert_null(find_forward(e, &want[2]));
@@ -271,7 +271,7 @@ the_next_process_finds_every_whole_entry(void **state)
 		assert_int_equal(find_forward(e, &want[i])->last_seen_ns, START);
 	}
 	e->version++;
-	assert_int_equal(exceptions_adopt(e, CAPACITY, QUOTA, START), 0);
+	assert_int_equal(nat_flows_adopt(e, CAPACITY, QUOTA, START), 0);
 	free(e);
 }
 
@@ -280,9 +280,9 @@ static void
 random_changes_keep_the_table_whole(void **state)
 {
 	enum { N = 400 };
-	static struct exception list[N];
+	static struct nat_flow list[N];
 	static bool is_in[N];
-	struct exceptions *e = table_new();
+	struct nat_flows *e = table_new();
 	unsigned n = 0, seed = 1;
 
 	for (unsigned i = 0; i < N; i++) {
@@ -294,21 +294,21 @@ random_changes_keep_the_table_whole(void **state)
 	}
 	for (unsigned round = 0; round < 20000; round++) {
 		unsigned i = (unsigned)rand_r(&seed) % N;
-		struct exception *x = find_forward(e, &list[i]);
+		struct nat_flow *x = find_forward(e, &list[i]);
 
 		assert_int_equal(x != NULL, is_in[i]);
 		if (x != NULL) {
 			assert_ptr_equal(find_reverse(e, x), x);
-			exceptions_remove(e, x);
+			nat_flows_remove(e, x);
 			is_in[i] = false;
 			n--;
-		} else if (exceptions_add(e, &list[i], true, NULL, NULL, START) != NULL) {
+		} else if (nat_flows_add(e, &list[i], true, NULL, NULL, START) != NULL) {
 			is_in[i] = true;
 			n++;
 		}
 		assert_int_equal(e->n, n);
 	}
-	assert_int_equal(exceptions_adopt(e, CAPACITY, QUOTA, START), n);
+	assert_int_equal(nat_flows_adopt(e, CAPACITY, QUOTA, START), n);
 	free(e);
 }
 

@@ -1,4 +1,4 @@
-#include "dataplane/service/exceptions.h"
+#include "dataplane/service/nat_flows.h"
 
 #include "dataplane/net/flow_key.h"
 
@@ -8,7 +8,7 @@
 /* Keys are what pods choose, and the hash is known: a chain that is this long takes no more. */
 #define CHAIN_MAX 32
 
-/* Entries looked at by one exceptions_expire_some(). */
+/* Entries looked at by one nat_flows_expire_some(). */
 #define EXPIRE_SLICE 16
 
 /* Ports tried when the client's own is taken. */
@@ -33,41 +33,41 @@ n_accounts(uint32_t capacity)
 	return capacity;
 }
 
-static struct exception *
-entries(const struct exceptions *e)
+static struct nat_flow *
+entries(const struct nat_flows *e)
 {
-	return (struct exception *)e->memory;
+	return (struct nat_flow *)e->memory;
 }
 
 static struct account *
-accounts(const struct exceptions *e)
+accounts(const struct nat_flows *e)
 {
 	return (struct account *)(entries(e) + e->capacity);
 }
 
 static uint32_t *
-account_heads(const struct exceptions *e)
+account_heads(const struct nat_flows *e)
 {
 	return (uint32_t *)(accounts(e) + n_accounts(e->capacity));
 }
 
 /* Two heads per entry and direction keep chains short. */
 static uint32_t *
-heads(const struct exceptions *e, enum direction d)
+heads(const struct nat_flows *e, enum direction d)
 {
 	return account_heads(e) + n_accounts(e->capacity) + (size_t)d * 2 * e->capacity;
 }
 
 size_t
-exceptions_size(uint32_t capacity)
+nat_flows_size(uint32_t capacity)
 {
-	return sizeof(struct exceptions) + capacity * sizeof(struct exception) +
+	return sizeof(struct nat_flows) + capacity * sizeof(struct nat_flow) +
 	       n_accounts(capacity) * (sizeof(struct account) + sizeof(uint32_t)) +
 	       (size_t)4 * capacity * sizeof(uint32_t);
 }
 
 static uint32_t *
-forward_head(const struct exceptions *e, const struct ip_addr *client, uint16_t client_port,
+forward_head(const struct nat_flows *e, const struct ip_addr *client, uint16_t client_port,
 	const struct ip_addr *frontend, uint16_t frontend_port, uint8_t proto)
 {
 	uint32_t h = flow_hash(client, frontend, client_port, frontend_port, proto);
@@ -76,7 +76,7 @@ forward_head(const struct exceptions *e, const struct ip_addr *client, uint16_t 
 }
 
 static uint32_t *
-reverse_head(const struct exceptions *e, const struct ip_addr *backend, uint16_t backend_port,
+reverse_head(const struct nat_flows *e, const struct ip_addr *backend, uint16_t backend_port,
 	const struct ip_addr *wire, uint16_t wire_port, uint8_t proto)
 {
 	uint32_t h = flow_hash(backend, wire, backend_port, wire_port, proto);
@@ -85,20 +85,20 @@ reverse_head(const struct exceptions *e, const struct ip_addr *backend, uint16_t
 }
 
 static uint32_t *
-head_of(const struct exceptions *e, const struct exception *x, enum direction d)
+head_of(const struct nat_flows *e, const struct nat_flow *x, enum direction d)
 {
 	if (d == FORWARD)
 		return forward_head(e, &x->client, x->client_port, &x->frontend, x->frontend_port, x->proto);
 	return reverse_head(e, &x->backend, x->backend_port, &x->wire, x->wire_port, x->proto);
 }
 
-struct exception *
-exceptions_find_forward(struct exceptions *e, const struct ip_addr *client, uint16_t client_port,
+struct nat_flow *
+nat_flows_find_forward(struct nat_flows *e, const struct ip_addr *client, uint16_t client_port,
 	const struct ip_addr *frontend, uint16_t frontend_port, uint8_t proto)
 {
 	uint32_t i = *forward_head(e, client, client_port, frontend, frontend_port, proto);
 
-	for (struct exception *x; i != NONE; i = x->next[FORWARD]) {
+	for (struct nat_flow *x; i != NONE; i = x->next[FORWARD]) {
 		x = &entries(e)[i];
 		if (x->client_port == client_port && x->frontend_port == frontend_port && x->proto == proto &&
 			ip_addr_eq(&x->client, client) && ip_addr_eq(&x->frontend, frontend))
@@ -107,13 +107,13 @@ exceptions_find_forward(struct exceptions *e, const struct ip_addr *client, uint
 	return NULL;
 }
 
-struct exception *
-exceptions_find_reverse(struct exceptions *e, const struct ip_addr *backend, uint16_t backend_port,
+struct nat_flow *
+nat_flows_find_reverse(struct nat_flows *e, const struct ip_addr *backend, uint16_t backend_port,
 	const struct ip_addr *wire, uint16_t wire_port, uint8_t proto)
 {
 	uint32_t i = *reverse_head(e, backend, backend_port, wire, wire_port, proto);
 
-	for (struct exception *x; i != NONE; i = x->next[REVERSE]) {
+	for (struct nat_flow *x; i != NONE; i = x->next[REVERSE]) {
 		x = &entries(e)[i];
 		if (x->wire_port == wire_port && x->backend_port == backend_port && x->proto == proto &&
 			ip_addr_eq(&x->wire, wire) && ip_addr_eq(&x->backend, backend))
@@ -123,13 +123,13 @@ exceptions_find_reverse(struct exceptions *e, const struct ip_addr *backend, uin
 }
 
 static uint32_t *
-account_head(const struct exceptions *e, const struct ip_addr *client)
+account_head(const struct nat_flows *e, const struct ip_addr *client)
 {
 	return &account_heads(e)[addr_hash(client, 0, 0) & (n_accounts(e->capacity) - 1)];
 }
 
 static struct account *
-account_find(const struct exceptions *e, const struct ip_addr *client)
+account_find(const struct nat_flows *e, const struct ip_addr *client)
 {
 	uint32_t i = *account_head(e, client);
 
@@ -143,7 +143,7 @@ account_find(const struct exceptions *e, const struct ip_addr *client)
 
 /* There are as many accounts as entries, so there is one for each new entry. */
 static uint32_t
-account_charge(struct exceptions *e, const struct ip_addr *client)
+account_charge(struct nat_flows *e, const struct ip_addr *client)
 {
 	struct account *a = account_find(e, client);
 	uint32_t *head;
@@ -162,7 +162,7 @@ account_charge(struct exceptions *e, const struct ip_addr *client)
 }
 
 static void
-account_refund(struct exceptions *e, uint32_t i)
+account_refund(struct nat_flows *e, uint32_t i)
 {
 	struct account *a = &accounts(e)[i];
 	uint32_t *link = account_head(e, &a->client);
@@ -177,7 +177,7 @@ account_refund(struct exceptions *e, uint32_t i)
 }
 
 static unsigned
-chain_len(const struct exceptions *e, uint32_t i, enum direction d)
+chain_len(const struct nat_flows *e, uint32_t i, enum direction d)
 {
 	unsigned n = 0;
 
@@ -187,7 +187,7 @@ chain_len(const struct exceptions *e, uint32_t i, enum direction d)
 }
 
 static void
-link_entry(struct exceptions *e, struct exception *x)
+link_entry(struct nat_flows *e, struct nat_flow *x)
 {
 	for (enum direction d = FORWARD; d <= REVERSE; d++) {
 		uint32_t *head = head_of(e, x, d);
@@ -200,7 +200,7 @@ link_entry(struct exceptions *e, struct exception *x)
 }
 
 void
-exceptions_remove(struct exceptions *e, struct exception *x)
+nat_flows_remove(struct nat_flows *e, struct nat_flow *x)
 {
 	uint32_t i = (uint32_t)(x - entries(e));
 
@@ -219,7 +219,7 @@ exceptions_remove(struct exceptions *e, struct exception *x)
 }
 
 static bool
-is_over_quota(const struct exceptions *e, const struct ip_addr *client)
+is_over_quota(const struct nat_flows *e, const struct ip_addr *client)
 {
 	const struct account *a = account_find(e, client);
 
@@ -227,21 +227,21 @@ is_over_quota(const struct exceptions *e, const struct ip_addr *client)
 }
 
 bool
-exceptions_has_room(const struct exceptions *e, const struct ip_addr *client)
+nat_flows_has_room(const struct nat_flows *e, const struct ip_addr *client)
 {
 	return e != NULL && e->free_entry != NONE && !is_over_quota(e, client);
 }
 
 static bool
-is_port_free(struct exceptions *e, const struct exception *flow, uint16_t port)
+is_port_free(struct nat_flows *e, const struct nat_flow *flow, uint16_t port)
 {
-	return exceptions_find_reverse(
+	return nat_flows_find_reverse(
 		       e, &flow->backend, flow->backend_port, &flow->wire, port, flow->proto) == NULL;
 }
 
 /* The wished for wire port if it is free, else one of the exceptions' own; 0 when there is none. */
 static uint16_t
-choose_port(struct exceptions *e, const struct exception *flow, bool may_move,
+choose_port(struct nat_flows *e, const struct nat_flow *flow, bool may_move,
 	bool (*is_taken)(const void *arg, uint16_t port), const void *arg)
 {
 	uint32_t h = flow_hash(
@@ -259,11 +259,11 @@ choose_port(struct exceptions *e, const struct exception *flow, bool may_move,
 	return 0;
 }
 
-struct exception *
-exceptions_add(struct exceptions *e, const struct exception *flow, bool may_move,
+struct nat_flow *
+nat_flows_add(struct nat_flows *e, const struct nat_flow *flow, bool may_move,
 	bool (*is_taken)(const void *arg, uint16_t port), const void *arg, uint64_t now_ns)
 {
-	struct exception *x;
+	struct nat_flow *x;
 	uint32_t next;
 	uint16_t port;
 
@@ -298,50 +298,50 @@ exceptions_add(struct exceptions *e, const struct exception *flow, bool may_move
 }
 
 void
-exception_seen(struct exception *x, bool is_forward, uint8_t tcp_flags, uint64_t now_ns)
+nat_flow_seen(struct nat_flow *x, bool is_forward, uint8_t tcp_flags, uint64_t now_ns)
 {
-	const uint8_t both = EXCEPTION_FIN_FORWARD | EXCEPTION_FIN_REVERSE;
+	const uint8_t both = NAT_FLOW_FIN_FORWARD | NAT_FLOW_FIN_REVERSE;
 
 	x->last_seen_ns = now_ns;
 	if (x->proto != PROTO_TCP || !(tcp_flags & (TCP_FIN | TCP_RST)))
 		return;
 	if (tcp_flags & TCP_FIN)
-		x->flags |= is_forward ? EXCEPTION_FIN_FORWARD : EXCEPTION_FIN_REVERSE;
+		x->flags |= is_forward ? NAT_FLOW_FIN_FORWARD : NAT_FLOW_FIN_REVERSE;
 	if ((tcp_flags & TCP_RST) || (x->flags & both) == both)
-		x->flags |= EXCEPTION_CLOSED;
+		x->flags |= NAT_FLOW_CLOSED;
 }
 
 static bool
-has_aged(const struct exception *x, uint64_t now_ns)
+has_aged(const struct nat_flow *x, uint64_t now_ns)
 {
 	uint64_t idle = now_ns - x->last_seen_ns;
 
 	switch (x->proto) {
 	case PROTO_UDP:
-		return idle >= EXCEPTION_UDP_IDLE_NS;
+		return idle >= NAT_FLOW_UDP_IDLE_NS;
 	case PROTO_TCP:
-		return (x->flags & EXCEPTION_CLOSED) && idle >= EXCEPTION_CLOSED_IDLE_NS;
+		return (x->flags & NAT_FLOW_CLOSED) && idle >= NAT_FLOW_CLOSED_IDLE_NS;
 	default:
-		return idle >= EXCEPTION_SCTP_IDLE_NS;
+		return idle >= NAT_FLOW_SCTP_IDLE_NS;
 	}
 }
 
 void
-exceptions_expire_some(struct exceptions *e, uint64_t now_ns)
+nat_flows_expire_some(struct nat_flows *e, uint64_t now_ns)
 {
-	if (exceptions_is_empty(e))
+	if (nat_flows_is_empty(e))
 		return;
 	for (unsigned i = 0; i < EXPIRE_SLICE; i++) {
-		struct exception *x = &entries(e)[e->cursor];
+		struct nat_flow *x = &entries(e)[e->cursor];
 
 		if (x->proto != 0 && has_aged(x, now_ns))
-			exceptions_remove(e, x);
+			nat_flows_remove(e, x);
 		e->cursor = (e->cursor + 1) & (e->capacity - 1);
 	}
 }
 
 unsigned
-exceptions_copy_some(const struct exceptions *e, uint32_t *cursor, struct exception *out, unsigned max)
+nat_flows_copy_some(const struct nat_flows *e, uint32_t *cursor, struct nat_flow *out, unsigned max)
 {
 	unsigned n = 0;
 
@@ -352,30 +352,30 @@ exceptions_copy_some(const struct exceptions *e, uint32_t *cursor, struct except
 }
 
 bool
-exceptions_delete(struct exceptions *e, const struct exception *copy)
+nat_flows_delete(struct nat_flows *e, const struct nat_flow *copy)
 {
-	struct exception *x = exceptions_find_forward(
+	struct nat_flow *x = nat_flows_find_forward(
 		e, &copy->client, copy->client_port, &copy->frontend, copy->frontend_port, copy->proto);
 
 	if (x == NULL || x->last_seen_ns != copy->last_seen_ns)
 		return false;
-	exceptions_remove(e, x);
+	nat_flows_remove(e, x);
 	return true;
 }
 
 void
-exceptions_delete_client(struct exceptions *e, const struct ip_addr *client)
+nat_flows_delete_client(struct nat_flows *e, const struct ip_addr *client)
 {
 	for (uint32_t i = 0; i < e->capacity; i++) {
-		struct exception *x = &entries(e)[i];
+		struct nat_flow *x = &entries(e)[i];
 
 		if (x->proto != 0 && ip_addr_eq(&x->client, client))
-			exceptions_remove(e, x);
+			nat_flows_remove(e, x);
 	}
 }
 
 static bool
-is_sound(struct exceptions *e, const struct exception *x)
+is_sound(struct nat_flows *e, const struct nat_flow *x)
 {
 	bool v4 = ip_addr_is_v4(&x->client);
 
@@ -383,14 +383,14 @@ is_sound(struct exceptions *e, const struct exception *x)
 	       !ip_addr_is_none(&x->client) && ip_addr_is_v4(&x->frontend) == v4 &&
 	       ip_addr_is_v4(&x->backend) == v4 && ip_addr_is_v4(&x->wire) == v4 && x->client_port != 0 &&
 	       x->frontend_port != 0 && x->backend_port != 0 && x->wire_port != 0 &&
-	       exceptions_find_forward(
+	       nat_flows_find_forward(
 		       e, &x->client, x->client_port, &x->frontend, x->frontend_port, x->proto) == NULL &&
 	       is_port_free(e, x, x->wire_port);
 }
 
 /* Writes all that is not an entry anew. */
 static void
-clear_links(struct exceptions *e)
+clear_links(struct nat_flows *e)
 {
 	memset(account_heads(e), 0xff, n_accounts(e->capacity) * sizeof(uint32_t));
 	memset(heads(e, FORWARD), 0xff, (size_t)4 * e->capacity * sizeof(uint32_t));
@@ -405,17 +405,17 @@ clear_links(struct exceptions *e)
 }
 
 uint32_t
-exceptions_adopt(struct exceptions *e, uint32_t capacity, uint32_t quota, uint64_t now_ns)
+nat_flows_adopt(struct nat_flows *e, uint32_t capacity, uint32_t quota, uint64_t now_ns)
 {
 	if (e->version != EXCEPTIONS_VERSION || e->capacity != capacity) {
-		memset(e, 0, exceptions_size(capacity));
+		memset(e, 0, nat_flows_size(capacity));
 		e->capacity = capacity;
 		e->version = EXCEPTIONS_VERSION;
 	}
 	e->quota = quota;
 	clear_links(e);
 	for (uint32_t i = capacity; i-- > 0;) {
-		struct exception *x = &entries(e)[i];
+		struct nat_flow *x = &entries(e)[i];
 
 		if (is_sound(e, x)) {
 			if (x->last_seen_ns > now_ns)

@@ -1,15 +1,16 @@
-/* Explicit two-way entries for the service flows that fit no slot: clients with a source port of their own
- * choice, the fourth frontend of a backend, SCTP, and flows whose port in the slot is one of the pod's own.
- * An entry keeps the client's port, or when that is taken towards its backend, has one of 16384-17407.
+/* Two-way entries of translated flows, for those that need state of their own. One of these tables per worker holds the
+ * exceptions of the east-west path: service flows that fit no slot, which are clients with a source port of their own
+ * choice, the fourth frontend of a backend, SCTP, and flows whose port in the slot is one of the pod's own. An entry
+ * keeps the client's port, or when that is taken towards its backend, has one of 16384-17407.
  *
- * One table per worker, for the clients whose ports it owns; only that worker touches it, control through
- * worker_call(). It is bounded, per client address too, so no pod uses it up. It lives in memory that the
- * caller gives and that outlives the process: fixed layout, indices instead of pointers. Whatever a killed
- * process left half-written, exceptions_adopt() makes whole from the entries alone.
+ * Only the worker that owns the clients' ports touches a table; control through worker_call(). It is bounded, per client
+ * address too, so no pod uses it up. It lives in memory that the caller gives and that outlives the process: fixed layout,
+ * indices instead of pointers. Whatever a killed process left half-written, nat_flows_adopt() makes whole from the entries
+ * alone.
  *
  * Times are CLOCK_MONOTONIC in nanoseconds. Ports in host byte order. */
-#ifndef RINGWAY_SERVICE_EXCEPTIONS_H
-#define RINGWAY_SERVICE_EXCEPTIONS_H
+#ifndef RINGWAY_SERVICE_NAT_FLOWS_H
+#define RINGWAY_SERVICE_NAT_FLOWS_H
 
 #include "dataplane/net/headers.h"
 #include "dataplane/net/ip_addr.h"
@@ -20,37 +21,37 @@
 
 /* Datagrams without a successor for this long end an entry; the usual value for a two-way UDP mapping (RFC
  * 4787 section 4.3 wants at least 2 minutes). */
-#define EXCEPTION_UDP_IDLE_NS (180 * UINT64_C(1000000000))
+#define NAT_FLOW_UDP_IDLE_NS (180 * UINT64_C(1000000000))
 /* SCTP sends heartbeats every 30 s by default (RFC 9260 section 16). */
-#define EXCEPTION_SCTP_IDLE_NS (900 * UINT64_C(1000000000))
+#define NAT_FLOW_SCTP_IDLE_NS (900 * UINT64_C(1000000000))
 /* TCP, after both ends said FIN or one said RST: longer than TIME-WAIT. A live connection's entry never ages:
  * quiet is not dead. Control deletes those whose socket is gone. */
-#define EXCEPTION_CLOSED_IDLE_NS (120 * UINT64_C(1000000000))
+#define NAT_FLOW_CLOSED_IDLE_NS (120 * UINT64_C(1000000000))
 
-enum exception_flag {
-	EXCEPTION_FIN_FORWARD = 1 << 0,
-	EXCEPTION_FIN_REVERSE = 1 << 1,
-	EXCEPTION_CLOSED = 1 << 2,
+enum nat_flow_flag {
+	NAT_FLOW_FIN_FORWARD = 1 << 0,
+	NAT_FLOW_FIN_REVERSE = 1 << 1,
+	NAT_FLOW_CLOSED = 1 << 2,
 };
 
 /* Forward: (client, client_port) to (frontend, frontend_port) becomes (wire, wire_port) to (backend,
  * backend_port); the reverse likewise. */
-struct exception {
+struct nat_flow {
 	struct ip_addr client, frontend, backend;
 	struct ip_addr wire; /* the client as the backend sees it: itself, or a reserved or hairpin address */
 	uint16_t client_port, frontend_port, backend_port, wire_port;
 	uint8_t proto; /* 0: not in use; written last */
-	uint8_t flags; /* enum exception_flag */
+	uint8_t flags; /* enum nat_flow_flag */
 	uint16_t pad;
 	uint32_t next[2]; /* in the chain of its forward and of its reverse key; next[0] also of free ones */
 	uint32_t quota;   /* index of the client's account */
 	uint64_t last_seen_ns;
 	uint8_t pad2[32];
 };
-static_assert(sizeof(struct exception) == 128, "two cache lines per exception");
+static_assert(sizeof(struct nat_flow) == 128, "two cache lines per exception");
 
-/* Opaque, but for what exceptions_is_empty() needs. */
-struct exceptions {
+/* Opaque, but for what nat_flows_is_empty() needs. */
+struct nat_flows {
 	uint32_t version;
 	uint32_t capacity; /* a power of two */
 	uint32_t n;
@@ -61,57 +62,56 @@ struct exceptions {
 	uint32_t pad[5];
 	_Alignas(64) uint8_t memory[];
 };
-static_assert(sizeof(struct exceptions) == 64, "the arrays begin on a cache line");
+static_assert(sizeof(struct nat_flows) == 64, "the arrays begin on a cache line");
 
 /* Bytes for a table of that many entries (a power of two). */
-size_t exceptions_size(uint32_t capacity);
+size_t nat_flows_size(uint32_t capacity);
 
-/* Makes a table in memory of exceptions_size(capacity) bytes, aligned to a cache line: one that takes over
+/* Makes a table in memory of nat_flows_size(capacity) bytes, aligned to a cache line: one that takes over
  * what a former process left there, or an empty one when that is of another version or size. Entries that
  * contradict themselves or another are left out. Returns how many were kept. */
-uint32_t exceptions_adopt(struct exceptions *e, uint32_t capacity, uint32_t quota, uint64_t now_ns);
+uint32_t nat_flows_adopt(struct nat_flows *e, uint32_t capacity, uint32_t quota, uint64_t now_ns);
 
 static inline bool
-exceptions_is_empty(const struct exceptions *e)
+nat_flows_is_empty(const struct nat_flows *e)
 {
 	return e == NULL || e->n == 0;
 }
 
 /* The entry of a client's flow towards a frontend, or NULL. */
-struct exception *exceptions_find_forward(struct exceptions *e, const struct ip_addr *client,
+struct nat_flow *nat_flows_find_forward(struct nat_flows *e, const struct ip_addr *client,
 	uint16_t client_port, const struct ip_addr *frontend, uint16_t frontend_port, uint8_t proto);
 
 /* The entry of what a backend sends to a client, or NULL. */
-struct exception *exceptions_find_reverse(struct exceptions *e, const struct ip_addr *backend,
+struct nat_flow *nat_flows_find_reverse(struct nat_flows *e, const struct ip_addr *backend,
 	uint16_t backend_port, const struct ip_addr *wire, uint16_t wire_port, uint8_t proto);
 
 /* Adds a flow: *flow with its addresses, ports and protocol, wire_port the one wished for. When that is taken
  * towards this backend, and may_move, the entry gets another. is_taken(arg, port) excludes ports; may be NULL.
  * NULL: no room, the client's quota is used up, or no port is left. */
-struct exception *exceptions_add(struct exceptions *e, const struct exception *flow, bool may_move,
+struct nat_flow *nat_flows_add(struct nat_flows *e, const struct nat_flow *flow, bool may_move,
 	bool (*is_taken)(const void *arg, uint16_t port), const void *arg, uint64_t now_ns);
 
-/* Whether exceptions_add() would find room for another flow of this client. */
-bool exceptions_has_room(const struct exceptions *e, const struct ip_addr *client);
+/* Whether nat_flows_add() would find room for another flow of this client. */
+bool nat_flows_has_room(const struct nat_flows *e, const struct ip_addr *client);
 
 /* Notes a packet of the entry's flow. */
-void exception_seen(struct exception *x, bool is_forward, uint8_t tcp_flags, uint64_t now_ns);
+void nat_flow_seen(struct nat_flow *x, bool is_forward, uint8_t tcp_flags, uint64_t now_ns);
 
 /* Ends an entry that this table returned. */
-void exceptions_remove(struct exceptions *e, struct exception *x);
+void nat_flows_remove(struct nat_flows *e, struct nat_flow *x);
 
 /* Looks at the next few entries and ends those that have aged. Cheap; the worker's loop calls it always. */
-void exceptions_expire_some(struct exceptions *e, uint64_t now_ns);
+void nat_flows_expire_some(struct nat_flows *e, uint64_t now_ns);
 
 /* For control, which compares TCP entries with the pods' sockets outside the worker: copies up to max entries
  * in use from *cursor on (0 at first) and moves it; returns how many, 0 at the end. */
-unsigned exceptions_copy_some(
-	const struct exceptions *e, uint32_t *cursor, struct exception *out, unsigned max);
+unsigned nat_flows_copy_some(const struct nat_flows *e, uint32_t *cursor, struct nat_flow *out, unsigned max);
 
 /* Ends the entry with the copy's flow, unless it was used after the copy was made. True if it did. */
-bool exceptions_delete(struct exceptions *e, const struct exception *copy);
+bool nat_flows_delete(struct nat_flows *e, const struct nat_flow *copy);
 
 /* Ends all entries of a client, whose pod is gone. */
-void exceptions_delete_client(struct exceptions *e, const struct ip_addr *client);
+void nat_flows_delete_client(struct nat_flows *e, const struct ip_addr *client);
 
 #endif
