@@ -179,6 +179,11 @@ resolve_service(const struct service_object *service, const struct question *q, 
 {
 	const struct service_port *port;
 
+	if (service->type == SERVICE_EXTERNAL_NAME) {
+		admin_fail(reply, 422, "ask about the address that its clients resolve it to",
+			"service %s/%s is another name for %s", q->to.ns, q->to.name, service->external_name);
+		return false;
+	}
 	if (service->n_cluster_ips == 0) {
 		admin_fail(reply, 422, "clients of a headless service address its pods: name one of them",
 			"service %s/%s is headless", q->to.ns, q->to.name);

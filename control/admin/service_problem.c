@@ -151,7 +151,7 @@ services_problem_of(const struct names *n, const struct service_index *x,
 	struct backend_count count = count_backends(x, service, port);
 
 	*buf = '\0';
-	if (service->headless)
+	if (service->headless || service->type == SERVICE_EXTERNAL_NAME)
 		return buf;
 	if (count.n_endpoints == 0)
 		explain_no_endpoints(n, service, buf);

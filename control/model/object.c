@@ -18,7 +18,9 @@ node_fini(struct object *object)
 	struct node_object *node = (struct node_object *)object;
 
 	free(node->addrs);
+	free(node->external_addrs);
 	free(node->pod_cidrs);
+	labels_fini(&node->labels);
 }
 
 static void
@@ -45,11 +47,36 @@ service_fini(struct object *object)
 {
 	struct service_object *service = (struct service_object *)object;
 
+	free(service->external_name);
 	labels_fini(&service->selector);
+	free(service->lb_class);
 	free(service->cluster_ips);
-	for (size_t i = 0; i < service->n_ports; i++)
+	free(service->external_ips);
+	free(service->ingress);
+	free(service->source_ranges);
+	for (size_t i = 0; i < service->n_ports; i++) {
 		free(service->ports[i].name);
+		free(service->ports[i].target_name);
+	}
 	free(service->ports);
+}
+
+static void
+texts_free(char **texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(texts[i]);
+	free(texts);
+}
+
+static void
+hints_free(struct endpoint_hints *hints)
+{
+	if (hints == NULL)
+		return;
+	texts_free(hints->zones, hints->n_zones);
+	texts_free(hints->nodes, hints->n_nodes);
+	free(hints);
 }
 
 static void
@@ -65,6 +92,8 @@ slice_fini(struct object *object)
 		free(slice->endpoints[i].addrs);
 		free(slice->endpoints[i].node);
 		free(slice->endpoints[i].pod);
+		free(slice->endpoints[i].zone);
+		hints_free(slice->endpoints[i].hints);
 	}
 	free(slice->endpoints);
 }
@@ -105,4 +134,25 @@ labels_get(const struct labels *labels, const char *key)
 		if (strcmp(labels->items[i].key, key) == 0)
 			return labels->items[i].value;
 	return NULL;
+}
+
+const char *
+service_type_name(enum service_type type)
+{
+	static const char *const names[] = {
+		[SERVICE_CLUSTER_IP] = "ClusterIP",
+		[SERVICE_NODE_PORT] = "NodePort",
+		[SERVICE_LOAD_BALANCER] = "LoadBalancer",
+		[SERVICE_EXTERNAL_NAME] = "ExternalName",
+	};
+
+	return names[type];
+}
+
+const char *
+node_zone(const struct node_object *node)
+{
+	const char *zone = labels_get(&node->labels, "topology.kubernetes.io/zone");
+
+	return zone == NULL ? "" : zone;
 }

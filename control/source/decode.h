@@ -19,6 +19,9 @@ bool pod_decode(const struct field *root, struct pod_object *pod);
 bool service_decode(const struct field *root, struct service_object *service);
 bool slice_decode(const struct field *root, struct slice_object *slice);
 
+/* A part of service_decode(): what concerns the outside. Type and policies are known. */
+void exposure_decode(const struct field *root, struct service_object *service);
+
 /* A mapping of text to text. */
 void labels_decode(const struct field *mapping, struct labels *out);
 

@@ -42,6 +42,22 @@ decode_pod_cidrs(const struct field *spec, struct node_object *node)
 		node->pod_cidrs[node->n_pod_cidrs++] = field_prefix(&single);
 }
 
+/* Those of one type; hostnames and types we do not know are nothing to us. */
+static void
+decode_addresses(const struct field *addresses, const char *wanted, struct ip_addr **addrs, size_t *n_addrs)
+{
+	size_t n = field_count(addresses);
+
+	*addrs = field_alloc(addresses, n, sizeof(**addrs));
+	for (size_t i = 0; *addrs != NULL && i < n; i++) {
+		struct field entry = field_element(addresses, i);
+		struct field type = field_member(&entry, "type"), address = field_member(&entry, "address");
+
+		if (strcmp(field_peek(&type), wanted) == 0)
+			(*addrs)[(*n_addrs)++] = field_addr(&address);
+	}
+}
+
 bool
 node_decode(const struct field *root, struct node_object *node)
 {
@@ -49,18 +65,13 @@ node_decode(const struct field *root, struct node_object *node)
 	struct field status = field_member(root, "status"), addresses = field_member(&status, "addresses");
 	struct field annotations = field_member(&metadata, "annotations");
 	struct field mac = field_member(&annotations, TUNNEL_MAC);
-	size_t n = field_count(&addresses);
+	struct field labels = field_member(&metadata, "labels");
 
 	decode_mac(&mac, &node->tunnel_mac);
 	decode_pod_cidrs(&spec, node);
-	node->addrs = field_alloc(&addresses, n, sizeof(*node->addrs));
-	for (size_t i = 0; node->addrs != NULL && i < n; i++) {
-		struct field entry = field_element(&addresses, i);
-		struct field type = field_member(&entry, "type"), address = field_member(&entry, "address");
-
-		if (strcmp(field_peek(&type), "InternalIP") == 0)
-			node->addrs[node->n_addrs++] = field_addr(&address);
-	}
+	decode_addresses(&addresses, "InternalIP", &node->addrs, &node->n_addrs);
+	decode_addresses(&addresses, "ExternalIP", &node->external_addrs, &node->n_external_addrs);
+	labels_decode(&labels, &node->labels);
 	return true;
 }
 

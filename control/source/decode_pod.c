@@ -2,6 +2,20 @@
 
 #include "control/source/decode.h"
 
+/* Any address of the node's may be meant, loopback too; the unspecified ones and "" mean all of them. */
+static struct ip_addr
+decode_host_ip(const struct field *f)
+{
+	struct ip_addr addr = { 0 };
+	const char *text = field_peek(f);
+
+	if (*text == '\0' || strcmp(text, "0.0.0.0") == 0)
+		return addr;
+	if (!ip_addr_parse(text, &addr))
+		field_fail(f, "\"%.60s\" is not an IP address", text);
+	return addr;
+}
+
 /* Adds a container's ports; room was made for all. */
 static void
 decode_container(const struct field *container, struct pod_object *pod)
@@ -14,11 +28,15 @@ decode_container(const struct field *container, struct pod_object *pod)
 		struct field name = field_member(&entry, "name"),
 			     number = field_member(&entry, "containerPort");
 		struct field proto = field_member(&entry, "protocol");
+		struct field host_port = field_member(&entry, "hostPort"),
+			     host_ip = field_member(&entry, "hostIP");
 		struct container_port *port = &pod->ports[pod->n_ports++];
 
 		port->name = field_text(&name, "");
 		port->port = (uint16_t)field_number(&number, 1, 65535);
 		port->proto = field_proto(&proto);
+		port->host_port = (uint16_t)field_number_or(&host_port, 0, 0, 65535);
+		port->host_ip = decode_host_ip(&host_ip);
 	}
 }
 
@@ -73,6 +91,22 @@ decode_addrs(const struct field *status, struct pod_object *pod)
 		pod->addrs[pod->n_addrs++] = field_addr(&single);
 }
 
+static bool
+decode_readiness(const struct field *status)
+{
+	struct field list = field_member(status, "conditions");
+	size_t n = field_count(&list);
+
+	for (size_t i = 0; i < n; i++) {
+		struct field entry = field_element(&list, i);
+		struct field type = field_member(&entry, "type"), value = field_member(&entry, "status");
+
+		if (strcmp(field_peek(&type), "Ready") == 0)
+			return strcmp(field_peek(&value), "True") == 0;
+	}
+	return false;
+}
+
 bool
 pod_decode(const struct field *root, struct pod_object *pod)
 {
@@ -81,16 +115,19 @@ pod_decode(const struct field *root, struct pod_object *pod)
 	struct field node = field_member(&spec, "nodeName"),
 		     host_network = field_member(&spec, "hostNetwork");
 	struct field phase = field_member(&status, "phase");
-	bool has_ended;
+	struct field deletion = field_member(&metadata, "deletionTimestamp");
 
 	labels_decode(&labels, &pod->labels);
 	pod->node = field_text(&node, "");
 	pod->host_network = field_bool(&host_network, false);
 	decode_containers(&spec, pod);
 	decode_addrs(&status, pod);
+	pod->is_terminating = *field_peek(&deletion) != '\0';
+	pod->is_ready = decode_readiness(&status);
 	/* its addresses may be another pod's by now, although its status still names them */
-	has_ended = strcmp(field_peek(&phase), "Succeeded") == 0 || strcmp(field_peek(&phase), "Failed") == 0;
-	if (has_ended)
+	pod->has_ended =
+		strcmp(field_peek(&phase), "Succeeded") == 0 || strcmp(field_peek(&phase), "Failed") == 0;
+	if (pod->has_ended)
 		pod->n_addrs = 0;
 	return true;
 }

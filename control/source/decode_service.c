@@ -1,6 +1,11 @@
 #include <stdlib.h>
+#include <strings.h>
 
 #include "control/source/decode.h"
+
+/* The API's default and maximum of sessionAffinityConfig.clientIP.timeoutSeconds. */
+#define AFFINITY_TIMEOUT_DEFAULT_S 10800
+#define AFFINITY_TIMEOUT_MAX_S 86400
 
 static void
 check_twin(const struct field *entry, const struct service_object *s, const struct service_port *port)
@@ -15,13 +20,41 @@ check_twin(const struct field *entry, const struct service_object *s, const stru
 	}
 }
 
+/* A number, or the name of a container's port. */
+static void
+decode_target_port(const struct field *entry, struct service_port *port)
+{
+	struct field f = field_member(entry, "targetPort");
+
+	if (json_is_string(f.value))
+		port->target_name = field_text(&f, NULL);
+	else
+		port->target_port = (uint16_t)field_number_or(&f, port->port, 1, 65535);
+}
+
+static void
+decode_node_port(const struct field *entry, const struct service_object *s, struct service_port *port)
+{
+	struct field f = field_member(entry, "nodePort");
+
+	port->node_port = (uint16_t)field_number_or(&f, 0, 0, 65535);
+	if (port->node_port != 0 && s->type != SERVICE_NODE_PORT && s->type != SERVICE_LOAD_BALANCER)
+		field_fail(&f, "is %u, but the service is of type %s", port->node_port,
+			service_type_name(s->type));
+	else if (port->node_port == 0 && s->type == SERVICE_NODE_PORT)
+		field_fail(&f, "is missing: nothing assigns node ports to services of a file");
+	for (const struct service_port *p = s->ports; p < port; p++)
+		if (p->node_port != 0 && p->node_port == port->node_port && p->proto == port->proto)
+			field_fail(&f, "%u is given twice for this protocol", port->node_port);
+}
+
 static void
 decode_ports(const struct field *spec, struct service_object *s)
 {
 	struct field list = field_member(spec, "ports");
 	size_t n = field_count(&list);
 
-	if (n == 0 && !s->headless)
+	if (n == 0 && !s->headless && s->type != SERVICE_EXTERNAL_NAME)
 		field_fail(&list, "is missing: a service needs a port");
 	s->ports = field_alloc(&list, n, sizeof(*s->ports));
 	for (size_t i = 0; s->ports != NULL && i < n; i++) {
@@ -33,6 +66,8 @@ decode_ports(const struct field *spec, struct service_object *s)
 		port->name = field_text(&name, "");
 		port->port = (uint16_t)field_number(&number, 1, 65535);
 		port->proto = field_proto(&proto);
+		decode_target_port(&entry, port);
+		decode_node_port(&entry, s, port);
 		check_twin(&entry, s, port);
 	}
 }
@@ -60,6 +95,9 @@ decode_cluster_ips(const struct field *spec, struct service_object *s)
 				    "service");
 	} else if (strcmp(first, "None") == 0) {
 		s->headless = true;
+		if (s->type != SERVICE_CLUSTER_IP)
+			field_fail(&single, "is None, which a service of type %s cannot be",
+				service_type_name(s->type));
 		if (n > 1)
 			field_fail(&list, "has None and an address");
 	} else if (n == 0) {
@@ -76,104 +114,62 @@ decode_cluster_ips(const struct field *spec, struct service_object *s)
 		field_fail(&list, "must hold at most one address of each family");
 }
 
+/* All that follows from policies, and from the wish to be near. */
+static void
+decode_policies(const struct field *metadata, const struct field *spec, struct service_object *s)
+{
+	static const char *const policies[] = { "Cluster", "Local" };
+	static const char *const distributions[] = { "", "PreferSameZone", "PreferClose", "PreferSameNode" };
+	static const enum traffic_distribution meanings[] = { TRAFFIC_ANYWHERE, TRAFFIC_SAME_ZONE,
+		TRAFFIC_SAME_ZONE, TRAFFIC_SAME_NODE };
+	struct field internal = field_member(spec, "internalTrafficPolicy");
+	struct field external = field_member(spec, "externalTrafficPolicy");
+	struct field distribution = field_member(spec, "trafficDistribution");
+	struct field annotations = field_member(metadata, "annotations");
+	struct field mode = field_member(&annotations, "service.kubernetes.io/topology-mode");
+	struct field not_ready = field_member(spec, "publishNotReadyAddresses");
+
+	s->internal_local = field_choice(&internal, policies, 2) == 1;
+	s->external_local = field_choice(&external, policies, 2) == 1;
+	s->distribution = meanings[field_choice(&distribution, distributions, 4)];
+	/* the annotation's values are the controller's affair: only this one asks for hints */
+	s->topology_auto = strcasecmp(field_peek(&mode), "auto") == 0;
+	s->publish_not_ready = field_bool(&not_ready, false);
+}
+
+static void
+decode_affinity(const struct field *spec, struct service_object *s)
+{
+	static const char *const choices[] = { "None", "ClientIP" };
+	struct field affinity = field_member(spec, "sessionAffinity");
+	struct field config = field_member(spec, "sessionAffinityConfig");
+	struct field client_ip = field_member(&config, "clientIP");
+	struct field timeout = field_member(&client_ip, "timeoutSeconds");
+	uint32_t timeout_s = field_number_or(&timeout, AFFINITY_TIMEOUT_DEFAULT_S, 1, AFFINITY_TIMEOUT_MAX_S);
+
+	if (field_choice(&affinity, choices, 2) == 1)
+		s->affinity_timeout_s = timeout_s;
+}
+
 bool
 service_decode(const struct field *root, struct service_object *s)
 {
+	static const char *const types[] = { "ClusterIP", "NodePort", "LoadBalancer", "ExternalName" };
+	struct field metadata = field_member(root, "metadata"), labels = field_member(&metadata, "labels");
+	struct field foreign = field_member(&labels, "service.kubernetes.io/service-proxy-name");
 	struct field spec = field_member(root, "spec"), type = field_member(&spec, "type");
 	struct field selector = field_member(&spec, "selector");
-	struct field not_ready = field_member(&spec, "publishNotReadyAddresses");
 
 	if (spec.value == NULL)
 		field_fail(&spec, "is missing");
-	/* a name in DNS, without address and endpoints */
-	if (strcmp(field_peek(&type), "ExternalName") == 0)
-		return false;
-	decode_cluster_ips(&spec, s);
+	s->type = (enum service_type)field_choice(&type, types, 4);
+	s->is_foreign = foreign.value != NULL;
+	if (s->type != SERVICE_EXTERNAL_NAME)
+		decode_cluster_ips(&spec, s);
 	decode_ports(&spec, s);
 	labels_decode(&selector, &s->selector);
-	s->publish_not_ready = field_bool(&not_ready, false);
-	return true;
-}
-
-static void
-decode_slice_ports(const struct field *root, struct slice_object *slice)
-{
-	struct field list = field_member(root, "ports");
-	size_t n = field_count(&list);
-
-	slice->ports = field_alloc(&list, n, sizeof(*slice->ports));
-	for (size_t i = 0; slice->ports != NULL && i < n; i++) {
-		struct field entry = field_element(&list, i);
-		struct field name = field_member(&entry, "name"), number = field_member(&entry, "port");
-		struct field proto = field_member(&entry, "protocol");
-		struct slice_port *port = &slice->ports[slice->n_ports];
-
-		if (number.value == NULL)
-			continue; /* "all ports": means nothing to a service */
-		slice->n_ports++;
-		port->name = field_text(&name, "");
-		port->port = (uint16_t)field_number(&number, 1, 65535);
-		port->proto = field_proto(&proto);
-	}
-}
-
-static void
-decode_endpoint(const struct field *f, uint8_t family, struct slice_endpoint *e)
-{
-	struct field addresses = field_member(f, "addresses"), conditions = field_member(f, "conditions");
-	struct field ready = field_member(&conditions, "ready"),
-		     serving = field_member(&conditions, "serving");
-	struct field terminating = field_member(&conditions, "terminating");
-	struct field node = field_member(f, "nodeName"), target = field_member(f, "targetRef");
-	struct field kind = field_member(&target, "kind"), name = field_member(&target, "name");
-	size_t n = field_count(&addresses);
-
-	if (n == 0)
-		field_fail(&addresses, "must hold an address");
-	e->addrs = field_alloc(&addresses, n, sizeof(*e->addrs));
-	for (size_t i = 0; e->addrs != NULL && i < n; i++) {
-		struct field addr = field_element(&addresses, i);
-
-		e->addrs[e->n_addrs] = field_addr(&addr);
-		if (ip_addr_is_v4(&e->addrs[e->n_addrs]) != (family == 4))
-			field_fail(&addr, "%.60s is not of the slice's addressType, IPv%u", field_peek(&addr),
-				family);
-		e->n_addrs++;
-	}
-	/* the API's defaults: nil ready is ready, nil serving is as ready */
-	e->ready = field_bool(&ready, true);
-	e->serving = field_bool(&serving, e->ready);
-	e->terminating = field_bool(&terminating, false);
-	e->node = field_text(&node, "");
-	if (strcmp(field_peek(&kind), "Pod") == 0)
-		e->pod = field_text(&name, NULL);
-	else
-		e->pod = strdup("");
-	if (e->pod == NULL)
-		field_fail(&target, "out of memory");
-}
-
-bool
-slice_decode(const struct field *root, struct slice_object *slice)
-{
-	struct field metadata = field_member(root, "metadata"), labels = field_member(&metadata, "labels");
-	struct field service = field_member(&labels, "kubernetes.io/service-name");
-	struct field type = field_member(root, "addressType"), list = field_member(root, "endpoints");
-	const char *family = field_peek(&type);
-	size_t n = field_count(&list);
-
-	if (strcmp(family, "FQDN") == 0)
-		return false;
-	if (strcmp(family, "IPv4") != 0 && strcmp(family, "IPv6") != 0)
-		field_fail(&type, "must be IPv4 or IPv6");
-	slice->family = strcmp(family, "IPv6") == 0 ? 6 : 4;
-	slice->service = field_text(&service, "");
-	decode_slice_ports(root, slice);
-	slice->endpoints = field_alloc(&list, n, sizeof(*slice->endpoints));
-	for (size_t i = 0; slice->endpoints != NULL && i < n; i++) {
-		struct field endpoint = field_element(&list, i);
-
-		decode_endpoint(&endpoint, slice->family, &slice->endpoints[slice->n_endpoints++]);
-	}
+	decode_policies(&metadata, &spec, s);
+	decode_affinity(&spec, s);
+	exposure_decode(root, s);
 	return true;
 }

@@ -136,6 +136,35 @@ field_number(const struct field *f, uint32_t minimum, uint32_t maximum)
 	return minimum;
 }
 
+uint32_t
+field_number_or(const struct field *f, uint32_t absent, uint32_t minimum, uint32_t maximum)
+{
+	return f->value == NULL ? absent : field_number(f, minimum, maximum);
+}
+
+unsigned
+field_choice(const struct field *f, const char *const *choices, unsigned n)
+{
+	const char *text = field_peek(f);
+	unsigned first = *choices[0] == '\0'; /* a default without a name */
+	char list[96] = "";
+	size_t used = 0;
+
+	if (f->value == NULL)
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(text, choices[i]) == 0)
+			return i;
+	for (unsigned i = first; i < n && used < sizeof(list); i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+			i == first   ? ""
+			: i == n - 1 ? " or "
+				     : ", ",
+			choices[i]);
+	field_fail(f, "\"%.60s\" must be %s", text, list);
+	return 0;
+}
+
 bool
 field_bool(const struct field *f, bool absent)
 {

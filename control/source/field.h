@@ -48,11 +48,16 @@ char *field_text(const struct field *f, const char *absent);
 const char *field_peek(const struct field *f);
 
 uint32_t field_number(const struct field *f, uint32_t minimum, uint32_t maximum);
+/* The same, with 'absent' for a missing field. */
+uint32_t field_number_or(const struct field *f, uint32_t absent, uint32_t minimum, uint32_t maximum);
 bool field_bool(const struct field *f, bool absent);
 
 /* Must be there. A unicast address: not unspecified, loopback, link-local or multicast. */
 struct ip_addr field_addr(const struct field *f);
 struct ip_prefix field_prefix(const struct field *f);
+
+/* The index of the text among the n choices; 0 when the field is missing or wrong. choices[0] is the default. */
+unsigned field_choice(const struct field *f, const char *const *choices, unsigned n);
 
 /* "TCP" when missing. IANA number. */
 uint8_t field_proto(const struct field *f);

@@ -74,7 +74,7 @@ put_service(struct store *s, const char *ns, const char *name, const char *key, 
 	set_addrs(&service->n_cluster_ips, &service->cluster_ips, addr4, addr6);
 	service->n_ports = 1;
 	service->ports = calloc(1, sizeof(*service->ports));
-	service->ports[0] = (struct service_port){ strdup(""), port, proto };
+	service->ports[0] = (struct service_port){ .name = strdup(""), .port = port, .proto = proto };
 	assert_int_equal(store_put(s, &service->object), 0);
 }
 

@@ -174,7 +174,9 @@ service_with_ports(const char *name, const char *cluster_ip, unsigned n, const s
 	o->n_ports = n;
 	o->ports = calloc(n, sizeof(*o->ports));
 	for (unsigned i = 0; i < n; i++)
-		o->ports[i] = (struct service_port){ strdup(ports[i].name), ports[i].port, ports[i].proto };
+		o->ports[i] = (struct service_port){
+			.name = strdup(ports[i].name), .port = ports[i].port, .proto = ports[i].proto
+		};
 	return o;
 }
 

@@ -53,6 +53,7 @@ test_node(void **state)
 		     "kind: Node\n"
 		     "metadata:\n"
 		     "  name: node-a\n"
+		     "  labels: {topology.kubernetes.io/zone: zone-1, disk: ssd}\n"
 		     "  annotations: {ringway.io/tunnel-mac: '0a:52:00:00:00:FF'}\n"
 		     "spec: {podCIDR: 10.244.1.0/24, podCIDRs: [10.244.1.0/24, 'fd00:1::/64']}\n"
 		     "status:\n"
@@ -68,6 +69,10 @@ test_node(void **state)
 	assert_int_equal(node->n_addrs, 2);
 	assert_string_equal(text(&node->addrs[0]), "192.0.2.1");
 	assert_string_equal(text(&node->addrs[1]), "fd00::1");
+	assert_int_equal(node->n_external_addrs, 1);
+	assert_string_equal(text(&node->external_addrs[0]), "198.51.100.1");
+	assert_string_equal(node_zone(node), "zone-1");
+	assert_string_equal(labels_get(&node->labels, "disk"), "ssd");
 	assert_int_equal(node->n_pod_cidrs, 2);
 	assert_string_equal(ip_prefix_format(&node->pod_cidrs[0], prefix), "10.244.1.0/24");
 	assert_int_equal(node->tunnel_mac.b[5], 0xff);
@@ -76,44 +81,58 @@ test_node(void **state)
 	node = good("apiVersion: v1\nkind: Node\nmetadata: {name: b}\nspec: {podCIDR: 10.244.2.0/24}\n");
 	assert_int_equal(node->n_pod_cidrs, 1);
 	assert_int_equal(node->n_addrs, 0);
+	assert_string_equal(node_zone(node), "");
 	object_free(&node->object);
 }
 
 static void
 test_pod(void **state)
 {
-	struct pod_object *pod = good("apiVersion: v1\n"
-				      "kind: Pod\n"
-				      "metadata: {name: web-0, namespace: shop, labels: {app: web, n: '1'}}\n"
-				      "spec:\n"
-				      "  nodeName: node-a\n"
-				      "  containers:\n"
-				      "  - ports:\n"
-				      "    - {containerPort: 80, name: http}\n"
-				      "    - {containerPort: 53, protocol: UDP}\n"
-				      "  - {name: no-ports}\n"
-				      "  initContainers:\n"
-				      "  - ports: [{containerPort: 7, protocol: SCTP}]\n"
-				      "status:\n"
-				      "  podIP: 10.244.1.9\n"
-				      "  podIPs: [{ip: 10.244.1.9}, {ip: 'fd00:1::9'}]\n");
+	struct pod_object *pod =
+		good("apiVersion: v1\n"
+		     "kind: Pod\n"
+		     "metadata: {name: web-0, namespace: shop, labels: {app: web, n: '1'}}\n"
+		     "spec:\n"
+		     "  nodeName: node-a\n"
+		     "  containers:\n"
+		     "  - ports:\n"
+		     "    - {containerPort: 80, name: http, hostPort: 8080}\n"
+		     "    - {containerPort: 53, protocol: UDP, hostPort: 53, hostIP: 127.0.0.1}\n"
+		     "    - {containerPort: 54, hostPort: 54, hostIP: 0.0.0.0}\n"
+		     "  - {name: no-ports}\n"
+		     "  initContainers:\n"
+		     "  - ports: [{containerPort: 7, protocol: SCTP}]\n"
+		     "status:\n"
+		     "  podIP: 10.244.1.9\n"
+		     "  podIPs: [{ip: 10.244.1.9}, {ip: 'fd00:1::9'}]\n"
+		     "  conditions: [{type: Initialized, status: 'True'}, {type: Ready, "
+		     "status: 'True'}]\n");
 
 	assert_string_equal(pod->object.ns, "shop");
 	assert_string_equal(pod->node, "node-a");
 	assert_string_equal(labels_get(&pod->labels, "app"), "web");
 	assert_int_equal(pod->n_addrs, 2);
-	assert_int_equal(pod->n_ports, 3);
+	assert_int_equal(pod->n_ports, 4);
+	assert_true(pod->is_ready && !pod->is_terminating && !pod->has_ended);
 	assert_string_equal(pod->ports[0].name, "http");
 	assert_int_equal(pod->ports[0].proto, PROTO_TCP);
 	assert_int_equal(pod->ports[1].port, 53);
 	assert_int_equal(pod->ports[1].proto, PROTO_UDP);
-	assert_int_equal(pod->ports[2].proto, PROTO_SCTP);
+	assert_int_equal(pod->ports[0].host_port, 8080);
+	assert_true(ip_addr_is_none(&pod->ports[0].host_ip));
+	assert_string_equal(text(&pod->ports[1].host_ip), "127.0.0.1");
+	assert_true(ip_addr_is_none(&pod->ports[2].host_ip));
+	assert_int_equal(pod->ports[3].proto, PROTO_SCTP);
+	assert_int_equal(pod->ports[3].host_port, 0);
 	object_free(&pod->object);
 
-	pod = good("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {hostNetwork: true}\n"
+	pod = good("apiVersion: v1\nkind: Pod\n"
+		   "metadata: {name: p, deletionTimestamp: '2026-01-01T00:00:00Z'}\n"
+		   "spec: {hostNetwork: true}\n"
 		   "status: {phase: Failed, podIP: 10.244.1.9}\n");
 	assert_string_equal(pod->object.ns, "default");
 	assert_true(pod->host_network);
+	assert_true(pod->has_ended && pod->is_terminating && !pod->is_ready);
 	assert_int_equal(pod->n_addrs, 0);
 	object_free(&pod->object);
 }
@@ -144,6 +163,116 @@ test_service(void **state)
 	object_free(&s->object);
 }
 
+/* What a service is when nothing is said about it. */
+static void
+test_service_defaults(void **state)
+{
+	struct service_object *s = good("apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+					"spec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n");
+
+	assert_int_equal(s->type, SERVICE_CLUSTER_IP);
+	assert_int_equal(s->ports[0].node_port, 0);
+	assert_int_equal(s->ports[0].target_port, 80);
+	assert_null(s->ports[0].target_name);
+	assert_false(s->is_foreign || s->publish_not_ready || s->internal_local || s->external_local ||
+		     s->topology_auto);
+	assert_int_equal(s->distribution, TRAFFIC_ANYWHERE);
+	assert_int_equal(s->affinity_timeout_s, 0);
+	assert_int_equal(s->health_check_node_port, 0);
+	assert_null(s->lb_class);
+	assert_null(s->external_name);
+	assert_int_equal(s->n_external_ips + s->n_ingress + s->n_source_ranges, 0);
+	object_free(&s->object);
+}
+
+static void
+test_load_balancer(void **state)
+{
+	struct service_object *s = good(
+		"apiVersion: v1\nkind: Service\n"
+		"metadata:\n"
+		"  name: web\n"
+		"  labels: {service.kubernetes.io/service-proxy-name: other}\n"
+		"  annotations: {service.kubernetes.io/topology-mode: Auto}\n"
+		"spec:\n"
+		"  type: LoadBalancer\n"
+		"  clusterIP: 10.96.0.1\n"
+		"  ports:\n"
+		"  - {name: a, port: 80, targetPort: http, nodePort: 30080, appProtocol: example.com/h2}\n"
+		"  - {name: b, port: 81, targetPort: 8081}\n"
+		"  - {name: c, port: 80, protocol: UDP, nodePort: 30080}\n"
+		"  externalIPs: [203.0.113.1, '2001:db8::1']\n"
+		"  loadBalancerClass: example.com/lb\n"
+		"  loadBalancerSourceRanges: [198.51.100.7/24, '2001:db8:1::/48']\n"
+		"  sessionAffinity: ClientIP\n"
+		"  internalTrafficPolicy: Local\n"
+		"  externalTrafficPolicy: Local\n"
+		"  healthCheckNodePort: 30081\n"
+		"  trafficDistribution: PreferSameNode\n"
+		"status:\n"
+		"  loadBalancer:\n"
+		"    ingress:\n"
+		"    - {ip: 203.0.113.9}\n"
+		"    - {hostname: lb.example.com}\n"
+		"    - {ip: '2001:db8::9', ipMode: Proxy}\n");
+	char prefix[IP_PREFIX_STRLEN];
+
+	assert_int_equal(s->type, SERVICE_LOAD_BALANCER);
+	assert_true(s->is_foreign && s->topology_auto && s->internal_local && s->external_local);
+	assert_string_equal(s->ports[0].target_name, "http");
+	assert_int_equal(s->ports[0].target_port, 0);
+	assert_int_equal(s->ports[0].node_port, 30080);
+	assert_int_equal(s->ports[1].target_port, 8081);
+	assert_int_equal(s->ports[1].node_port, 0);
+	assert_int_equal(s->n_external_ips, 2);
+	assert_string_equal(text(&s->external_ips[1]), "2001:db8::1");
+	assert_string_equal(s->lb_class, "example.com/lb");
+	assert_int_equal(s->n_source_ranges, 2);
+	assert_string_equal(ip_prefix_format(&s->source_ranges[0], prefix), "198.51.100.0/24");
+	assert_int_equal(s->affinity_timeout_s, 10800);
+	assert_int_equal(s->health_check_node_port, 30081);
+	assert_int_equal(s->distribution, TRAFFIC_SAME_NODE);
+	assert_int_equal(s->n_ingress, 2);
+	assert_string_equal(text(&s->ingress[0].addr), "203.0.113.9");
+	assert_false(s->ingress[0].is_proxy);
+	assert_true(s->ingress[1].is_proxy);
+	object_free(&s->object);
+}
+
+static void
+test_node_port(void **state)
+{
+	struct service_object *s = good("apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+					"spec:\n"
+					"  type: NodePort\n"
+					"  clusterIP: 10.96.0.1\n"
+					"  ports: [{port: 80, nodePort: 30080}]\n"
+					"  sessionAffinity: ClientIP\n"
+					"  sessionAffinityConfig: {clientIP: {timeoutSeconds: 86400}}\n"
+					"  trafficDistribution: PreferClose\n"
+					/* a former life's: only a load balancer has ingress addresses */
+					"status: {loadBalancer: {ingress: [{ip: 203.0.113.9}]}}\n");
+
+	assert_int_equal(s->type, SERVICE_NODE_PORT);
+	assert_int_equal(s->affinity_timeout_s, 86400);
+	assert_int_equal(s->distribution, TRAFFIC_SAME_ZONE);
+	assert_int_equal(s->n_ingress, 0);
+	object_free(&s->object);
+}
+
+static void
+test_external_name(void **state)
+{
+	struct service_object *s =
+		good("apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+		     "spec: {type: ExternalName, externalName: example.com, externalIPs: [203.0.113.1]}\n");
+
+	assert_int_equal(s->type, SERVICE_EXTERNAL_NAME);
+	assert_string_equal(s->external_name, "example.com");
+	assert_int_equal(s->n_cluster_ips + s->n_external_ips, 0);
+	object_free(&s->object);
+}
+
 static void
 test_slice(void **state)
 {
@@ -153,7 +282,9 @@ test_slice(void **state)
 		     "addressType: IPv6\n"
 		     "ports: [{port: 8080}, {name: all}]\n"
 		     "endpoints:\n"
-		     "- {addresses: ['fd00:1::9'], nodeName: node-a, targetRef: {kind: Pod, name: web-0}}\n"
+		     "- {addresses: ['fd00:1::9'], nodeName: node-a, targetRef: {kind: Pod, name: web-0}, "
+		     "zone: z1,\n"
+		     "   hints: {forZones: [{name: z1}, {name: z2}], forNodes: [{name: node-a}]}}\n"
 		     "- {addresses: ['fd00:1::a'], conditions: {ready: false}}\n"
 		     "- {addresses: ['fd00:1::b'], conditions: {ready: false, serving: true, terminating: "
 		     "true}}\n");
@@ -165,6 +296,13 @@ test_slice(void **state)
 	assert_true(s->endpoints[0].ready && s->endpoints[0].serving && !s->endpoints[0].terminating);
 	assert_string_equal(s->endpoints[0].pod, "web-0");
 	assert_string_equal(s->endpoints[0].node, "node-a");
+	assert_string_equal(s->endpoints[0].zone, "z1");
+	assert_int_equal(s->endpoints[0].hints->n_zones, 2);
+	assert_string_equal(s->endpoints[0].hints->zones[1], "z2");
+	assert_int_equal(s->endpoints[0].hints->n_nodes, 1);
+	assert_string_equal(s->endpoints[0].hints->nodes[0], "node-a");
+	assert_null(s->endpoints[1].zone);
+	assert_null(s->endpoints[1].hints);
 	assert_true(!s->endpoints[1].ready && !s->endpoints[1].serving);
 	assert_true(!s->endpoints[2].ready && s->endpoints[2].serving && s->endpoints[2].terminating);
 	object_free(&s->object);
@@ -181,6 +319,8 @@ test_namespace(void **state)
 }
 
 #define SERVICE "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n"
+#define WITH_ADDRESS SERVICE "  clusterIP: 10.96.0.1\n"
+#define WITH_PORT WITH_ADDRESS "  ports: [{port: 80}]\n" /* the next line is 7 */
 #define SLICE "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: web}\n"
 #define POD "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
 #define NODE "apiVersion: v1\nkind: Node\nmetadata: {name: node}\n"
@@ -239,6 +379,55 @@ test_bad(void **state)
 		{ SERVICE "  clusterIP: 10.96.0.1\n  ports: [~]\n", 6, "spec.ports[0]", "must not be null" },
 		{ SERVICE "  clusterIP: 10.96.0.1\n  ports: [{port: 1}]\n  selector: {a: 1}\n", 7,
 			"spec.selector.a", "must be text" },
+		{ WITH_PORT "  type: Clusterip\n", 7, "spec.type",
+			"\"Clusterip\" must be ClusterIP, NodePort, LoadBalancer or ExternalName" },
+		{ SERVICE "  clusterIP: None\n  type: NodePort\n", 5, "spec.clusterIP",
+			"is None, which a service of type NodePort cannot be" },
+		{ SERVICE "  type: ExternalName\n", 4, "spec.externalName", "is missing" },
+		{ WITH_ADDRESS "  ports:\n  - port: 80\n    targetPort: 0\n", 8, "spec.ports[0].targetPort",
+			"is 0, must be from 1 to 65535" },
+		{ WITH_ADDRESS "  ports:\n  - port: 80\n    targetPort: ''\n", 8, "spec.ports[0].targetPort",
+			"must not be empty" },
+		{ WITH_ADDRESS "  ports:\n  - port: 80\n    nodePort: 30080\n", 8, "spec.ports[0].nodePort",
+			"is 30080, but the service is of type ClusterIP" },
+		{ WITH_ADDRESS "  type: NodePort\n  ports:\n  - port: 80\n", 8, "spec.ports[0].nodePort",
+			"is missing: nothing assigns node ports" },
+		{ WITH_ADDRESS "  type: NodePort\n  ports:\n  - port: 80\n    nodePort: 65536\n", 9,
+			"spec.ports[0].nodePort", "is 65536, must be" },
+		{ WITH_ADDRESS "  type: NodePort\n  ports:\n  - {name: a, port: 80, nodePort: 30080}\n"
+			       "  - {name: b, port: 81, nodePort: 30080}\n",
+			9, "spec.ports[1].nodePort", "30080 is given twice" },
+		{ WITH_PORT "  externalIPs: [127.0.0.1]\n", 7, "spec.externalIPs[0]",
+			"127.0.0.1 is a loopback address" },
+		{ WITH_PORT "  sessionAffinity: Client\n", 7, "spec.sessionAffinity",
+			"\"Client\" must be None or ClientIP" },
+		{ WITH_PORT "  sessionAffinityConfig: {clientIP: {timeoutSeconds: 86401}}\n", 7,
+			"spec.sessionAffinityConfig.clientIP.timeoutSeconds", "is 86401, must be from 1" },
+		{ WITH_PORT "  internalTrafficPolicy: local\n", 7, "spec.internalTrafficPolicy",
+			"\"local\" must be Cluster or Local" },
+		{ WITH_PORT "  externalTrafficPolicy: All\n", 7, "spec.externalTrafficPolicy",
+			"\"All\" must be Cluster or Local" },
+		{ WITH_PORT "  trafficDistribution: Close\n", 7, "spec.trafficDistribution",
+			"\"Close\" must be PreferSameZone, PreferClose or PreferSameNode" },
+		{ WITH_PORT "  type: LoadBalancer\n  loadBalancerSourceRanges: [10.0.0.0/33]\n", 8,
+			"spec.loadBalancerSourceRanges[0]", "\"10.0.0.0/33\" is not a network" },
+		{ WITH_PORT "  type: LoadBalancer\n  healthCheckNodePort: 30081\n", 8,
+			"spec.healthCheckNodePort", "is 30081, but externalTrafficPolicy is not Local" },
+		{ WITH_PORT "  type: LoadBalancer\nstatus: {loadBalancer: {ingress: [{ip: x}]}}\n", 8,
+			"status.loadBalancer.ingress[0].ip", "\"x\" is not an IP address" },
+		{ WITH_PORT "  type: LoadBalancer\nstatus: {loadBalancer: {ingress: [{ip: 1.1.1.1, ipMode: "
+			    "x}]}}\n",
+			8, "status.loadBalancer.ingress[0].ipMode", "\"x\" must be VIP or Proxy" },
+		{ SLICE "addressType: IPv4\nendpoints:\n- addresses: [10.0.0.1]\n  hints: {forZones: [{}]}\n",
+			7, "endpoints[0].hints.forZones[0].name", "is missing" },
+		{ SLICE "addressType: IPv4\nendpoints:\n- addresses: [10.0.0.1]\n  zone: 1\n", 7,
+			"endpoints[0].zone", "must be text; quote it" },
+		{ POD "spec: {containers: [{ports: [{containerPort: 1, hostPort: 65536}]}]}\n", 4,
+			"spec.containers[0].ports[0].hostPort", "is 65536, must be from 0 to 65535" },
+		{ POD "spec: {containers: [{ports: [{containerPort: 1, hostIP: here}]}]}\n", 4,
+			"spec.containers[0].ports[0].hostIP", "\"here\" is not an IP address" },
+		{ NODE "status: {addresses: [{type: ExternalIP, address: x}]}\n", 4,
+			"status.addresses[0].address", "\"x\" is not an IP address" },
 		{ SLICE "addressType: IPv5\n", 4, "addressType", "must be IPv4 or IPv6" },
 		{ SLICE "addressType: IPv4\nendpoints:\n- addresses: ['fd00::1']\n", 6,
 			"endpoints[0].addresses[0]", "fd00::1 is not of the slice's addressType, IPv4" },
@@ -271,7 +460,6 @@ test_ignored(void **state)
 	static const char *const cases[] = {
 		"apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: x}\n",
 		"apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: web}\nspec: {}\n",
-		SERVICE "  type: ExternalName\n  externalName: example.com\n",
 		SLICE "addressType: FQDN\n",
 	};
 
@@ -293,6 +481,10 @@ main(void)
 		cmocka_unit_test(test_namespace),
 		cmocka_unit_test(test_pod),
 		cmocka_unit_test(test_service),
+		cmocka_unit_test(test_service_defaults),
+		cmocka_unit_test(test_load_balancer),
+		cmocka_unit_test(test_node_port),
+		cmocka_unit_test(test_external_name),
 		cmocka_unit_test(test_slice),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_ignored),
