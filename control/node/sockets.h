@@ -1,4 +1,4 @@
-/* Which TCP connections exist in a network namespace, as the kernel tells (sock_diag(7)). Control thread only: a look into
+/* Which sockets exist in a network namespace, as the kernel tells (sock_diag(7)). Control thread only: a look into
  * another namespace moves the calling thread there for a moment. */
 #ifndef RINGWAY_NODE_SOCKETS_H
 #define RINGWAY_NODE_SOCKETS_H
@@ -12,5 +12,38 @@ int sockets_open(const char *netns);
 /* Whether there is a TCP socket, in any state, between these ends; ports in host order. 1, 0, or -errno. */
 int sockets_has_tcp(int view, const struct ip_addr *local, uint16_t local_port, const struct ip_addr *remote,
 	uint16_t remote_port);
+
+/* States of TCP, as the kernel numbers them; a connected UDP socket is ESTABLISHED, another CLOSE. */
+enum socket_state {
+	SOCKET_ESTABLISHED = 1,
+	SOCKET_SYN_SENT = 2,
+	SOCKET_TIME_WAIT = 6,
+	SOCKET_CLOSE = 7,
+	SOCKET_LISTEN = 10,
+};
+
+/* Sets of states, as 1 << state: connections in which something may still come or go, and those that accept. */
+#define SOCKETS_LIVE (~(1u << SOCKET_TIME_WAIT | 1u << SOCKET_CLOSE | 1u << SOCKET_LISTEN))
+#define SOCKETS_ALL (~0u)
+
+/* A socket. An IPv6 socket between v4-mapped addresses is IPv4; one that is bound to no address has "::" (none), which
+ * may stand for either family. */
+struct socket_seen {
+	struct ip_addr local, remote; /* remote: none if not connected */
+	uint16_t local_port, remote_port;
+	uint8_t proto;
+	uint8_t state; /* enum socket_state */
+};
+
+struct sockets_wanted {
+	uint8_t proto;       /* TCP or UDP */
+	uint32_t states;     /* set */
+	uint16_t local_port; /* 0: any */
+};
+
+/* Calls fn for each socket of both families, as they come from the kernel: nothing is gathered, so a pod with a million
+ * sockets costs time alone. 0 or -errno, with some sockets told already. */
+int sockets_each(int view, const struct sockets_wanted *wanted,
+	void (*fn)(const struct socket_seen *socket, void *arg), void *arg);
 
 #endif
