@@ -104,6 +104,10 @@ static int
 equip_worker(struct daemon *d, unsigned w, int *cpu)
 {
 	const struct config *config = &d->config;
+	const struct nat_flows_config exceptions = {
+		.capacity = config->services.exceptions,
+		.quota = config->services.exceptions_per_pod,
+	};
 	char name[ARENA_NAME_MAX];
 	uint32_t kept;
 
@@ -115,8 +119,7 @@ equip_worker(struct daemon *d, unsigned w, int *cpu)
 	d->events[w] = events_new(d->event_fd);
 	if (d->exceptions[w] == NULL || d->events[w] == NULL)
 		return -ENOMEM;
-	kept = nat_flows_adopt(d->exceptions[w], config->services.exceptions,
-		config->services.exceptions_per_pod, clock_now_ns());
+	kept = nat_flows_adopt(d->exceptions[w], &exceptions, clock_now_ns());
 	if (kept != 0)
 		log_info("worker %u goes on with %u exceptional service flows", w, kept);
 	return 0;

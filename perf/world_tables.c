@@ -60,13 +60,15 @@ make_endpoint(struct world_tables *t, const struct cluster *c, uint32_t pod, uin
 static bool
 make_exceptions(struct world_tables *t, unsigned worker)
 {
+	const struct nat_flows_config config = { .capacity = EXCEPTIONS_DEFAULT,
+		.quota = EXCEPTIONS_QUOTA_DEFAULT };
 	size_t size = nat_flows_size(EXCEPTIONS_DEFAULT);
 	struct nat_flows *e = aligned_alloc(CACHE_LINE, size);
 
 	if (e == NULL)
 		return false;
 	memset(e, 0, size);
-	nat_flows_adopt(e, EXCEPTIONS_DEFAULT, EXCEPTIONS_QUOTA_DEFAULT, 0);
+	nat_flows_adopt(e, &config, 0);
 	t->exceptions[worker] = e;
 	return true;
 }

@@ -1,11 +1,12 @@
 #include "dataplane/service/nat_flows.h"
 
 #include "dataplane/net/flow_key.h"
+#include "dataplane/service/flow_owner.h"
 
-#define EXCEPTIONS_VERSION 1u
+#define LAYOUT_VERSION 2u
 #define NONE UINT32_MAX
 
-/* Keys are what pods choose, and the hash is known: a chain that is this long takes no more. */
+/* Keys are what pods and strangers choose, and the hash is known: a chain that is this long takes no more. */
 #define CHAIN_MAX 32
 
 /* Entries looked at by one nat_flows_expire_some(). */
@@ -195,7 +196,7 @@ link_entry(struct nat_flows *e, struct nat_flow *x)
 		x->next[d] = *head;
 		*head = (uint32_t)(x - entries(e));
 	}
-	x->quota = account_charge(e, &x->client);
+	x->quota = e->quota != 0 ? account_charge(e, &x->client) : NONE;
 	e->n++;
 }
 
@@ -211,7 +212,8 @@ nat_flows_remove(struct nat_flows *e, struct nat_flow *x)
 			link = &entries(e)[*link].next[d];
 		*link = x->next[d];
 	}
-	account_refund(e, x->quota);
+	if (x->quota != NONE)
+		account_refund(e, x->quota);
 	__atomic_store_n(&x->proto, 0, __ATOMIC_RELEASE);
 	x->next[FORWARD] = e->free_entry;
 	e->free_entry = i;
@@ -221,7 +223,7 @@ nat_flows_remove(struct nat_flows *e, struct nat_flow *x)
 static bool
 is_over_quota(const struct nat_flows *e, const struct ip_addr *client)
 {
-	const struct account *a = account_find(e, client);
+	const struct account *a = e->quota != 0 ? account_find(e, client) : NULL;
 
 	return a != NULL && a->n >= e->quota;
 }
@@ -229,7 +231,7 @@ is_over_quota(const struct nat_flows *e, const struct ip_addr *client)
 bool
 nat_flows_has_room(const struct nat_flows *e, const struct ip_addr *client)
 {
-	return e != NULL && e->free_entry != NONE && !is_over_quota(e, client);
+	return e != NULL && (e->free_entry != NONE || e->random != 0) && !is_over_quota(e, client);
 }
 
 static bool
@@ -239,62 +241,133 @@ is_port_free(struct nat_flows *e, const struct nat_flow *flow, uint16_t port)
 		       e, &flow->backend, flow->backend_port, &flow->wire, port, flow->proto) == NULL;
 }
 
-/* The wished for wire port if it is free, else one of the exceptions' own; 0 when there is none. */
-static uint16_t
-choose_port(struct nat_flows *e, const struct nat_flow *flow, bool may_move,
-	bool (*is_taken)(const void *arg, uint16_t port), const void *arg)
+static bool
+is_port_usable(struct nat_flows *e, const struct nat_flow *flow, const struct nat_ports *ports, uint16_t port)
 {
-	uint32_t h = flow_hash(
-		&flow->client, &flow->frontend, flow->client_port, flow->frontend_port, flow->proto);
+	return is_port_free(e, flow, port) &&
+	       (ports->also == NULL || is_port_free(ports->also, flow, port)) &&
+	       (ports->is_usable == NULL || ports->is_usable(ports->arg, port));
+}
 
-	if (is_port_free(e, flow, flow->wire_port))
+/* The wished for wire port if it is free, else one of those that may replace it; 0 when there is none. A flow that
+ * comes again finds the port that it had. */
+static uint16_t
+choose_port(struct nat_flows *e, const struct nat_flow *flow, const struct nat_ports *ports)
+{
+	struct owned_ports owned;
+	uint32_t h;
+
+	if (flow->wire_port != 0 && is_port_free(e, flow, flow->wire_port))
 		return flow->wire_port;
-	for (unsigned i = 0; may_move && i < PORT_TRIES; i++) {
-		unsigned n = EXCEPTION_PORT_LAST - EXCEPTION_PORT_FIRST + 1;
-		uint16_t port = (uint16_t)(EXCEPTION_PORT_FIRST + (h + i) % n);
+	if (ports == NULL)
+		return 0;
+	owned = flow_owner_ports(ports->first, ports->last, ports->worker, ports->n_workers);
+	if (owned.n == 0)
+		return 0;
+	h = flow_hash(&flow->client, &flow->frontend, flow->client_port, flow->frontend_port, flow->proto);
+	for (unsigned i = 0; i < PORT_TRIES; i++) {
+		uint16_t port = flow_owner_port(&owned, (h + i) % owned.n);
 
-		if ((is_taken == NULL || !is_taken(arg, port)) && is_port_free(e, flow, port))
+		if (is_port_usable(e, flow, ports, port))
 			return port;
 	}
 	return 0;
 }
 
-struct nat_flow *
-nat_flows_add(struct nat_flows *e, const struct nat_flow *flow, bool may_move,
-	bool (*is_taken)(const void *arg, uint16_t port), const void *arg, uint64_t now_ns)
+/* Xorshift (Marsaglia): enough to be unforeseen by who only sees that entries vanish. */
+static uint32_t
+next_random(struct nat_flows *e)
 {
-	struct nat_flow *x;
-	uint32_t next;
-	uint16_t port;
+	e->random ^= e->random << 13;
+	e->random ^= e->random >> 17;
+	e->random ^= e->random << 5;
+	return e->random;
+}
+
+/* Makes room where there is none: in the whole table, where every entry is as likely, or in a chain. */
+static void
+evict(struct nat_flows *e, struct nat_flow *victim)
+{
+	nat_flows_remove(e, victim);
+	e->n_evicted++;
+}
+
+static void
+make_room(struct nat_flows *e)
+{
+	if (e->random != 0 && e->free_entry == NONE)
+		evict(e, &entries(e)[next_random(e) & (e->capacity - 1)]);
+}
+
+/* Whether a chain takes one more entry; in a table that evicts, it does. */
+static bool
+make_room_in_chain(struct nat_flows *e, const struct nat_flow *x, enum direction d)
+{
+	uint32_t i = *head_of(e, x, d);
+
+	if (chain_len(e, i, d) < CHAIN_MAX)
+		return true;
+	if (e->random == 0)
+		return false;
+	for (uint32_t steps = next_random(e) % CHAIN_MAX; steps > 0; steps--)
+		i = entries(e)[i].next[d];
+	evict(e, &entries(e)[i]);
+	return true;
+}
+
+struct nat_flow *
+nat_flows_add(
+	struct nat_flows *e, const struct nat_flow *flow, const struct nat_ports *ports, uint64_t now_ns)
+{
+	struct nat_flow want = *flow, *x;
 
 	if (is_over_quota(e, &flow->client)) {
 		e->n_refused_quota++;
 		return NULL;
 	}
-	port = choose_port(e, flow, may_move, is_taken, arg);
-	if (port == 0 || e->free_entry == NONE ||
-		chain_len(e, *head_of(e, flow, FORWARD), FORWARD) == CHAIN_MAX) {
+	want.flags = 0;
+	want.last_seen_ns = now_ns;
+	want.wire_port = choose_port(e, flow, ports);
+	if (want.wire_port != 0)
+		make_room(e);
+	if (want.wire_port == 0 || e->free_entry == NONE || !make_room_in_chain(e, &want, FORWARD) ||
+		!make_room_in_chain(e, &want, REVERSE)) {
 		e->n_refused_full++;
 		return NULL;
 	}
 	x = &entries(e)[e->free_entry];
-	next = x->next[FORWARD];
+	e->free_entry = x->next[FORWARD];
 	/* a process that dies in here leaves an entry that is not in use */
-	*x = *flow;
-	x->proto = 0;
-	x->flags = 0;
-	x->wire_port = port;
-	x->last_seen_ns = now_ns;
+	want.proto = 0;
+	*x = want;
 	__atomic_store_n(&x->proto, flow->proto, __ATOMIC_RELEASE);
-	if (chain_len(e, *head_of(e, x, REVERSE), REVERSE) == CHAIN_MAX) {
-		x->proto = 0;
-		x->next[FORWARD] = next;
-		e->n_refused_full++;
-		return NULL;
-	}
-	e->free_entry = next;
 	link_entry(e, x);
 	return x;
+}
+
+struct nat_flow *
+nat_flows_move(struct nat_flows *to, struct nat_flows *from, struct nat_flow *x, uint64_t now_ns)
+{
+	struct nat_flow *moved = nat_flows_add(to, x, NULL, now_ns);
+
+	if (moved == NULL)
+		return x;
+	moved->flags = x->flags;
+	nat_flows_remove(from, x);
+	return moved;
+}
+
+/* A reset may be a stranger's, who guessed ports but no sequence number; then the other end, which was not closed by it,
+ * goes on, or says where the connection stands (RFC 5961 section 3.2). */
+static void
+note_reset(struct nat_flow *x, uint8_t tcp_flags)
+{
+	const uint8_t both = NAT_FLOW_FIN_FORWARD | NAT_FLOW_FIN_REVERSE;
+
+	if (tcp_flags & TCP_RST)
+		x->flags |= NAT_FLOW_CLOSED;
+	else if ((x->flags & both) != both)
+		x->flags &= (uint8_t)~NAT_FLOW_CLOSED;
 }
 
 void
@@ -303,27 +376,33 @@ nat_flow_seen(struct nat_flow *x, bool is_forward, uint8_t tcp_flags, uint64_t n
 	const uint8_t both = NAT_FLOW_FIN_FORWARD | NAT_FLOW_FIN_REVERSE;
 
 	x->last_seen_ns = now_ns;
-	if (x->proto != PROTO_TCP || !(tcp_flags & (TCP_FIN | TCP_RST)))
+	if (x->proto != PROTO_TCP)
 		return;
+	if ((tcp_flags & TCP_RST) || (!is_forward && (x->flags & NAT_FLOW_CLOSED)))
+		note_reset(x, tcp_flags);
 	if (tcp_flags & TCP_FIN)
 		x->flags |= is_forward ? NAT_FLOW_FIN_FORWARD : NAT_FLOW_FIN_REVERSE;
-	if ((tcp_flags & TCP_RST) || (x->flags & both) == both)
+	if ((x->flags & both) == both)
 		x->flags |= NAT_FLOW_CLOSED;
 }
 
-static bool
-has_aged(const struct nat_flow *x, uint64_t now_ns)
+static uint64_t
+idle_limit(const struct nat_flows *e, const struct nat_flow *x)
 {
-	uint64_t idle = now_ns - x->last_seen_ns;
-
-	switch (x->proto) {
-	case PROTO_UDP:
-		return idle >= NAT_FLOW_UDP_IDLE_NS;
-	case PROTO_TCP:
-		return (x->flags & NAT_FLOW_CLOSED) && idle >= NAT_FLOW_CLOSED_IDLE_NS;
-	default:
-		return idle >= NAT_FLOW_SCTP_IDLE_NS;
+	if (x->proto == PROTO_TCP) {
+		if (x->flags & NAT_FLOW_CLOSED)
+			return NAT_FLOW_CLOSED_IDLE_NS;
+		return e->tcp_idle_ns != 0 ? e->tcp_idle_ns : UINT64_MAX;
 	}
+	if (e->datagram_idle_ns != 0)
+		return e->datagram_idle_ns;
+	return x->proto == PROTO_UDP ? NAT_FLOW_UDP_IDLE_NS : NAT_FLOW_SCTP_IDLE_NS;
+}
+
+static bool
+has_aged(const struct nat_flows *e, const struct nat_flow *x, uint64_t now_ns)
+{
+	return now_ns - x->last_seen_ns >= idle_limit(e, x);
 }
 
 void
@@ -334,7 +413,7 @@ nat_flows_expire_some(struct nat_flows *e, uint64_t now_ns)
 	for (unsigned i = 0; i < EXPIRE_SLICE; i++) {
 		struct nat_flow *x = &entries(e)[e->cursor];
 
-		if (x->proto != 0 && has_aged(x, now_ns))
+		if (x->proto != 0 && has_aged(e, x, now_ns))
 			nat_flows_remove(e, x);
 		e->cursor = (e->cursor + 1) & (e->capacity - 1);
 	}
@@ -374,6 +453,17 @@ nat_flows_delete_client(struct nat_flows *e, const struct ip_addr *client)
 	}
 }
 
+void
+nat_flows_delete_backend(struct nat_flows *e, const struct ip_addr *backend)
+{
+	for (uint32_t i = 0; i < e->capacity; i++) {
+		struct nat_flow *x = &entries(e)[i];
+
+		if (x->proto != 0 && ip_addr_eq(&x->backend, backend))
+			nat_flows_remove(e, x);
+	}
+}
+
 static bool
 is_sound(struct nat_flows *e, const struct nat_flow *x)
 {
@@ -405,14 +495,19 @@ clear_links(struct nat_flows *e)
 }
 
 uint32_t
-nat_flows_adopt(struct nat_flows *e, uint32_t capacity, uint32_t quota, uint64_t now_ns)
+nat_flows_adopt(struct nat_flows *e, const struct nat_flows_config *config, uint64_t now_ns)
 {
-	if (e->version != EXCEPTIONS_VERSION || e->capacity != capacity) {
+	uint32_t capacity = config->capacity;
+
+	if (e->version != LAYOUT_VERSION || e->capacity != capacity) {
 		memset(e, 0, nat_flows_size(capacity));
 		e->capacity = capacity;
-		e->version = EXCEPTIONS_VERSION;
+		e->version = LAYOUT_VERSION;
 	}
-	e->quota = quota;
+	e->quota = config->quota;
+	e->tcp_idle_ns = config->tcp_idle_ns;
+	e->datagram_idle_ns = config->datagram_idle_ns;
+	e->random = config->evicts ? (uint32_t)now_ns | 1 : 0;
 	clear_links(e);
 	for (uint32_t i = capacity; i-- > 0;) {
 		struct nat_flow *x = &entries(e)[i];

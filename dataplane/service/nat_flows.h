@@ -1,12 +1,16 @@
-/* Two-way entries of translated flows, for those that need state of their own. One of these tables per worker holds the
- * exceptions of the east-west path: service flows that fit no slot, which are clients with a source port of their own
- * choice, the fourth frontend of a backend, SCTP, and flows whose port in the slot is one of the pod's own. An entry
- * keeps the client's port, or when that is taken towards its backend, has one of 16384-17407.
+/* Two-way entries of translated flows, for those that need state of their own. Each worker has several such tables:
  *
- * Only the worker that owns the clients' ports touches a table; control through worker_call(). It is bounded, per client
- * address too, so no pod uses it up. It lives in memory that the caller gives and that outlives the process: fixed layout,
- * indices instead of pointers. Whatever a killed process left half-written, nat_flows_adopt() makes whole from the entries
- * alone.
+ *   exceptions  service flows of pods and of the host that fit no slot: clients with a source port of their own choice, the
+ *               fourth frontend of a backend, SCTP, flows whose port in the slot is one of the pod's own. An entry keeps the
+ *               client's port, or when that is taken towards its backend, has one of 16384-17407.
+ *   half_open   from outside the cluster, nothing confirmed yet: strangers fill it as they like, so when it is full a random
+ *               entry makes room.
+ *   inbound     from outside, confirmed by the client. Nothing evicts these.
+ *
+ * Only the worker that owns the flows touches a table; control through worker_call(). It is bounded, and may be bounded per
+ * client address too, so no pod uses it up. It lives in memory that the caller gives and that outlives the process: fixed
+ * layout, indices instead of pointers. Whatever a killed process left half-written, nat_flows_adopt() makes whole from the
+ * entries alone.
  *
  * Times are CLOCK_MONOTONIC in nanoseconds. Ports in host byte order. */
 #ifndef RINGWAY_SERVICE_NAT_FLOWS_H
@@ -24,14 +28,15 @@
 #define NAT_FLOW_UDP_IDLE_NS (180 * UINT64_C(1000000000))
 /* SCTP sends heartbeats every 30 s by default (RFC 9260 section 16). */
 #define NAT_FLOW_SCTP_IDLE_NS (900 * UINT64_C(1000000000))
-/* TCP, after both ends said FIN or one said RST: longer than TIME-WAIT. A live connection's entry never ages:
- * quiet is not dead. Control deletes those whose socket is gone. */
+/* TCP, after both ends said FIN or one said RST: longer than TIME-WAIT. */
 #define NAT_FLOW_CLOSED_IDLE_NS (120 * UINT64_C(1000000000))
 
 enum nat_flow_flag {
 	NAT_FLOW_FIN_FORWARD = 1 << 0,
 	NAT_FLOW_FIN_REVERSE = 1 << 1,
 	NAT_FLOW_CLOSED = 1 << 2,
+	NAT_FLOW_ANSWERED =
+		1 << 3, /* the backend has answered; TCP: with the SYN+ACK whose number is in seq */
 };
 
 /* Forward: (client, client_port) to (frontend, frontend_port) becomes (wire, wire_port) to (backend,
@@ -40,29 +45,45 @@ struct nat_flow {
 	struct ip_addr client, frontend, backend;
 	struct ip_addr wire; /* the client as the backend sees it: itself, or a reserved or hairpin address */
 	uint16_t client_port, frontend_port, backend_port, wire_port;
-	uint8_t proto; /* 0: not in use; written last */
-	uint8_t flags; /* enum nat_flow_flag */
-	uint16_t pad;
-	uint32_t next[2]; /* in the chain of its forward and of its reverse key; next[0] also of free ones */
-	uint32_t quota;   /* index of the client's account */
+	uint8_t proto;              /* 0: not in use; written last */
+	uint8_t flags;              /* enum nat_flow_flag */
+	struct mac_addr return_mac; /* from outside: whom the client's packets came from */
 	uint64_t last_seen_ns;
-	uint8_t pad2[32];
+	uint32_t next[2]; /* in the chain of its forward and of its reverse key; next[0] also of free ones */
+	uint32_t quota;   /* index of the client's account; only where there are quotas */
+	uint32_t seq;     /* half-open TCP: what a client that got the SYN+ACK acknowledges */
+	uint32_t generation; /* of the backend */
+	uint8_t pad[20];
 };
-static_assert(sizeof(struct nat_flow) == 128, "two cache lines per exception");
+static_assert(sizeof(struct nat_flow) == 128, "two cache lines per entry");
 
-/* Opaque, but for what nat_flows_is_empty() needs. */
+/* What kind of table it is. */
+struct nat_flows_config {
+	uint32_t capacity; /* entries, a power of two */
+	uint32_t quota;    /* entries of one client address; 0: no bound */
+	bool evicts;       /* when full, a random entry makes room for a new one */
+	uint64_t
+		tcp_idle_ns; /* a quiet connection's entry ends after this; 0: never, since quiet is not dead, and
+				      control deletes those whose socket is gone */
+	uint64_t datagram_idle_ns; /* and another after this; 0: as usual for its protocol */
+};
+
+/* Opaque, but for what nat_flows_is_empty() and statistics need. */
 struct nat_flows {
 	uint32_t version;
 	uint32_t capacity; /* a power of two */
 	uint32_t n;
 	uint32_t quota;
-	uint64_t n_refused_full, n_refused_quota; /* for status; counted since the table was made */
+	/* for status; counted since the table was made */
+	uint64_t n_refused_full, n_refused_quota, n_evicted;
+	uint64_t tcp_idle_ns, datagram_idle_ns;
 	uint32_t free_entry, free_account;
 	uint32_t cursor;
-	uint32_t pad[5];
+	uint32_t random; /* state of the generator that picks victims; 0: nothing is evicted */
+	uint8_t pad[56];
 	_Alignas(64) uint8_t memory[];
 };
-static_assert(sizeof(struct nat_flows) == 64, "the arrays begin on a cache line");
+static_assert(sizeof(struct nat_flows) == 128, "the arrays begin on a cache line");
 
 /* Bytes for a table of that many entries (a power of two). */
 size_t nat_flows_size(uint32_t capacity);
@@ -70,7 +91,7 @@ size_t nat_flows_size(uint32_t capacity);
 /* Makes a table in memory of nat_flows_size(capacity) bytes, aligned to a cache line: one that takes over
  * what a former process left there, or an empty one when that is of another version or size. Entries that
  * contradict themselves or another are left out. Returns how many were kept. */
-uint32_t nat_flows_adopt(struct nat_flows *e, uint32_t capacity, uint32_t quota, uint64_t now_ns);
+uint32_t nat_flows_adopt(struct nat_flows *e, const struct nat_flows_config *config, uint64_t now_ns);
 
 static inline bool
 nat_flows_is_empty(const struct nat_flows *e)
@@ -86,11 +107,31 @@ struct nat_flow *nat_flows_find_forward(struct nat_flows *e, const struct ip_add
 struct nat_flow *nat_flows_find_reverse(struct nat_flows *e, const struct ip_addr *backend,
 	uint16_t backend_port, const struct ip_addr *wire, uint16_t wire_port, uint8_t proto);
 
-/* Adds a flow: *flow with its addresses, ports and protocol, wire_port the one wished for. When that is taken
- * towards this backend, and may_move, the entry gets another. is_taken(arg, port) excludes ports; may be NULL.
- * NULL: no room, the client's quota is used up, or no port is left. */
-struct nat_flow *nat_flows_add(struct nat_flows *e, const struct nat_flow *flow, bool may_move,
-	bool (*is_taken)(const void *arg, uint16_t port), const void *arg, uint64_t now_ns);
+/* Which ports entries may get instead of the one wished for. */
+struct nat_ports {
+	uint16_t first, last;      /* whole blocks of FLOW_OWNER_BLOCK ports */
+	uint8_t worker, n_workers; /* only this worker's (flow_owner.h); n_workers 0: all */
+	bool (*is_usable)(const void *arg, uint16_t port); /* NULL: all are */
+	const void *arg;
+	struct nat_flows *also; /* what this table has taken is taken, too; may be NULL */
+};
+
+/* Those of exceptions, which no slot makes of a client's port. */
+#define NAT_PORTS_EXCEPTIONS                                               \
+	{                                                                  \
+		.first = EXCEPTION_PORT_FIRST, .last = EXCEPTION_PORT_LAST \
+	}
+
+/* Adds a flow: *flow with its addresses, ports and protocol, wire_port the one wished for (0: none). When that is taken
+ * towards this backend, the entry gets one of 'ports'; NULL: only the one wished for will do.
+ * NULL: no room, the client's quota is used up, or no port is left. A table that evicts has always room. */
+struct nat_flow *nat_flows_add(
+	struct nat_flows *e, const struct nat_flow *flow, const struct nat_ports *ports, uint64_t now_ns);
+
+/* Moves an entry of one table to another, as it is. Returns the new one; when there is no room for it, x, which then
+ * stays where it was. */
+struct nat_flow *nat_flows_move(
+	struct nat_flows *to, struct nat_flows *from, struct nat_flow *x, uint64_t now_ns);
 
 /* Whether nat_flows_add() would find room for another flow of this client. */
 bool nat_flows_has_room(const struct nat_flows *e, const struct ip_addr *client);
@@ -111,7 +152,8 @@ unsigned nat_flows_copy_some(const struct nat_flows *e, uint32_t *cursor, struct
 /* Ends the entry with the copy's flow, unless it was used after the copy was made. True if it did. */
 bool nat_flows_delete(struct nat_flows *e, const struct nat_flow *copy);
 
-/* Ends all entries of a client, whose pod is gone. */
+/* Ends all entries of a client, or towards a backend, whose pod is gone. */
 void nat_flows_delete_client(struct nat_flows *e, const struct ip_addr *client);
+void nat_flows_delete_backend(struct nat_flows *e, const struct ip_addr *backend);
 
 #endif

@@ -233,11 +233,11 @@ struct port_user {
 };
 
 static bool
-is_pods_own(const void *arg, uint16_t port)
+is_not_pods_own(const void *arg, uint16_t port)
 {
 	const struct port_user *user = arg;
 
-	return user->roles != NULL && roles_has(user->roles, user->proto, port);
+	return user->roles == NULL || !roles_has(user->roles, user->proto, port);
 }
 
 static void
@@ -245,6 +245,7 @@ begin_exception(struct worker *w, struct burst *b, const struct candidate *c, st
 {
 	struct pkt *p = c->pkt;
 	struct port_user user = { p->proto == PROTO_SCTP ? NULL : c->roles, p->proto };
+	struct nat_ports ports = NAT_PORTS_EXCEPTIONS;
 	struct nat_flow flow = {
 		.client = p->src,
 		.client_port = p->sport,
@@ -265,8 +266,9 @@ begin_exception(struct worker *w, struct burst *b, const struct candidate *c, st
 			x = NULL;
 	} else {
 		/* an association's ports stay: both ends have them in their state cookies */
-		x = nat_flows_add(
-			w->exceptions, &flow, p->proto != PROTO_SCTP, is_pods_own, &user, w->now_ns);
+		ports.is_usable = is_not_pods_own;
+		ports.arg = &user;
+		x = nat_flows_add(w->exceptions, &flow, p->proto != PROTO_SCTP ? &ports : NULL, w->now_ns);
 		tally->created += x != NULL;
 	}
 	if (x == NULL) {

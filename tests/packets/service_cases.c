@@ -52,8 +52,9 @@ add_exception(struct fixture *f, unsigned worker, const char *client, uint16_t c
 		.wire_port = client_port,
 		.proto = PROTO_TCP,
 	};
+	const struct nat_ports ports = NAT_PORTS_EXCEPTIONS;
 
-	if (nat_flows_add(f->exceptions[worker], &x, true, NULL, NULL, 0) == NULL)
+	if (nat_flows_add(f->exceptions[worker], &x, &ports, 0) == NULL)
 		abort();
 }
 

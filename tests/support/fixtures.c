@@ -145,10 +145,13 @@ fill_services(struct fixture *f)
 static void
 give_memories(struct fixture *f)
 {
+	const struct nat_flows_config config = { .capacity = FIXTURE_EXCEPTIONS,
+		.quota = FIXTURE_EXCEPTIONS_QUOTA };
+
 	for (unsigned i = 0; i < f->n_workers; i++) {
 		f->exceptions[i] = must(aligned_alloc(CACHE_LINE, nat_flows_size(FIXTURE_EXCEPTIONS)));
 		memset(f->exceptions[i], 0, nat_flows_size(FIXTURE_EXCEPTIONS));
-		nat_flows_adopt(f->exceptions[i], FIXTURE_EXCEPTIONS, FIXTURE_EXCEPTIONS_QUOTA, 0);
+		nat_flows_adopt(f->exceptions[i], &config, 0);
 	}
 	for (unsigned i = 1; i < f->endpoints->n; i++) {
 		f->endpoints->endpoints[i].roles = must(calloc(1, sizeof(struct roles)));

@@ -1,4 +1,4 @@
-/* The exception table: both ways, bounds, ageing, and what survives a process. */
+/* Two-way entries: both ways, bounds, ageing, and what survives a process. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/service/flow_owner.h"
 #include "dataplane/service/nat_flows.h"
 
 #define CAPACITY 256
@@ -23,6 +24,9 @@ static const struct family {
 };
 #define FOREACH_FAMILY(f) for (const struct family *f = families; f < families + 2; f++)
 
+static const struct nat_flows_config config = { .capacity = CAPACITY, .quota = QUOTA };
+static const struct nat_ports any_port = NAT_PORTS_EXCEPTIONS;
+
 static struct ip_addr
 addr(const char *text)
 {
@@ -38,7 +42,7 @@ table_new(void)
 	struct nat_flows *e = aligned_alloc(64, nat_flows_size(CAPACITY));
 
 	memset(e, 0xa5, nat_flows_size(CAPACITY));
-	assert_int_equal(nat_flows_adopt(e, CAPACITY, QUOTA, START), 0);
+	assert_int_equal(nat_flows_adopt(e, &config, START), 0);
 	assert_true(nat_flows_is_empty(e));
 	return e;
 }
@@ -80,7 +84,7 @@ an_entry_is_found_from_both_sides_until_it_is_removed(void **state)
 		struct nat_flows *e = table_new();
 		struct nat_flow want = flow(f->client, 5000, f->frontend, f->backend, PROTO_TCP);
 		struct nat_flow other = flow(f->client, 5000, f->frontend, f->backend, PROTO_UDP);
-		struct nat_flow *x = nat_flows_add(e, &want, true, NULL, NULL, START);
+		struct nat_flow *x = nat_flows_add(e, &want, &any_port, START);
 
 		assert_non_null(x);
 		assert_int_equal(x->wire_port, 5000);
@@ -97,9 +101,9 @@ an_entry_is_found_from_both_sides_until_it_is_removed(void **state)
 }
 
 static bool
-is_even(const void *arg, uint16_t port)
+is_odd(const void *arg, uint16_t port)
 {
-	return port % 2 == 0;
+	return port % 2 != 0;
 }
 
 static void
@@ -110,11 +114,13 @@ a_taken_port_is_replaced_by_one_of_the_exceptions_own(void **state)
 		struct nat_flows *e = table_new();
 		struct nat_flow first = flow(f->client, 5000, f->frontend, f->backend, PROTO_TCP);
 		struct nat_flow second = flow(f->client, 5000, f->frontend2, f->backend, PROTO_TCP);
+		struct nat_ports odd_port = NAT_PORTS_EXCEPTIONS;
 		struct nat_flow *x;
 
-		assert_non_null(nat_flows_add(e, &first, true, NULL, NULL, START));
-		assert_null(nat_flows_add(e, &second, false, NULL, NULL, START));
-		x = nat_flows_add(e, &second, true, is_even, NULL, START);
+		odd_port.is_usable = is_odd;
+		assert_non_null(nat_flows_add(e, &first, &any_port, START));
+		assert_null(nat_flows_add(e, &second, NULL, START));
+		x = nat_flows_add(e, &second, &odd_port, START);
 		assert_non_null(x);
 		assert_in_range(x->wire_port, EXCEPTION_PORT_FIRST, EXCEPTION_PORT_LAST);
 		assert_int_equal(x->wire_port % 2, 1);
@@ -137,14 +143,14 @@ one_client_cannot_use_the_table_up(void **state)
 		for (uint16_t i = 0; i < QUOTA; i++) {
 			x = flow(f->client, (uint16_t)(5000 + i), f->frontend, f->backend, PROTO_UDP);
 			assert_true(nat_flows_has_room(e, &client));
-			assert_non_null(nat_flows_add(e, &x, true, NULL, NULL, START));
+			assert_non_null(nat_flows_add(e, &x, &any_port, START));
 		}
 		x = flow(f->client, 6000, f->frontend, f->backend, PROTO_UDP);
 		assert_false(nat_flows_has_room(e, &client));
-		assert_null(nat_flows_add(e, &x, true, NULL, NULL, START));
+		assert_null(nat_flows_add(e, &x, &any_port, START));
 		assert_int_equal(e->n_refused_quota, 1);
 		x = flow(f->client2, 6000, f->frontend, f->backend, PROTO_UDP);
-		assert_non_null(nat_flows_add(e, &x, true, NULL, NULL, START));
+		assert_non_null(nat_flows_add(e, &x, &any_port, START));
 
 		nat_flows_delete_client(e, &client);
 		assert_int_equal(e->n, 1);
@@ -161,16 +167,16 @@ a_full_table_refuses_and_recovers(void **state)
 
 	for (unsigned i = 0; i < CAPACITY; i++) {
 		x.client.b[15] = x.wire.b[15] = (uint8_t)i;
-		assert_non_null(nat_flows_add(e, &x, true, NULL, NULL, START));
+		assert_non_null(nat_flows_add(e, &x, &any_port, START));
 	}
 	x.client.b[14] = x.wire.b[14] = 1;
 	assert_false(nat_flows_has_room(e, &x.client));
-	assert_null(nat_flows_add(e, &x, true, NULL, NULL, START));
+	assert_null(nat_flows_add(e, &x, &any_port, START));
 	assert_int_equal(e->n_refused_full, 1);
 	for (unsigned i = 0; i < CAPACITY; i++)
 		nat_flows_expire_some(e, START + NAT_FLOW_UDP_IDLE_NS);
 	assert_true(nat_flows_is_empty(e));
-	assert_non_null(nat_flows_add(e, &x, true, NULL, NULL, START));
+	assert_non_null(nat_flows_add(e, &x, &any_port, START));
 	free(e);
 }
 
@@ -200,16 +206,19 @@ datagrams_age_and_quiet_connections_do_not(void **state)
 		{ "closed, recently", PROTO_TCP, TCP_FIN, TCP_FIN, NAT_FLOW_CLOSED_IDLE_NS - 1, true },
 		{ "closed", PROTO_TCP, TCP_FIN, TCP_FIN, NAT_FLOW_CLOSED_IDLE_NS, false },
 		{ "reset", PROTO_TCP, TCP_ACK, TCP_RST, NAT_FLOW_CLOSED_IDLE_NS, false },
+		{ "reset by a stranger", PROTO_TCP, TCP_RST, TCP_ACK, 1000000 * SECOND, true },
+		{ "reset by the client", PROTO_TCP, TCP_RST, 0xff, NAT_FLOW_CLOSED_IDLE_NS, false },
 	};
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct nat_flows *e = table_new();
 		struct nat_flow want = flow("10.244.1.10", 5000, "10.96.0.10", "10.244.2.7", cases[i].proto);
-		struct nat_flow *x = nat_flows_add(e, &want, true, NULL, NULL, START);
+		struct nat_flow *x = nat_flows_add(e, &want, &any_port, START);
 
 		print_message("%s\n", cases[i].what);
 		nat_flow_seen(x, true, cases[i].forward, START + 1);
-		nat_flow_seen(x, false, cases[i].reverse, START + 2);
+		if (cases[i].reverse != 0xff)
+			nat_flow_seen(x, false, cases[i].reverse, START + 2);
 		expire(e, START + 2 + cases[i].idle_ns);
 		assert_int_equal(find_forward(e, &want) != NULL, cases[i].lives);
 		free(e);
@@ -226,7 +235,7 @@ control_deletes_what_it_saw_unless_used_since(void **state)
 
 	for (unsigned i = 0; i < 10; i++) {
 		x = flow("10.244.1.10", (uint16_t)(5000 + i), "10.96.0.10", "10.244.2.7", PROTO_TCP);
-		assert_non_null(nat_flows_add(e, &x, true, NULL, NULL, START));
+		assert_non_null(nat_flows_add(e, &x, &any_port, START));
 	}
 	while ((got = nat_flows_copy_some(e, &cursor, copies, 4)) > 0)
 		n += got;
@@ -252,14 +261,14 @@ the_next_process_finds_every_whole_entry(void **state)
 		const struct family *f = &families[i % 2];
 
 		want[i] = flow(f->client, (uint16_t)(5000 + i), f->frontend, f->backend, PROTO_TCP);
-		assert_non_null(nat_flows_add(e, &want[i], true, NULL, NULL, START + 5 * SECOND));
+		assert_non_null(nat_flows_add(e, &want[i], &any_port, START + 5 * SECOND));
 	}
 	half = find_forward(e, &want[0]); /* died while writing it */
 	half->proto = 0;
 	twin = find_forward(e, &want[2]); /* something wrote over it */
 	twin->client_port = want[4].client_port;
 	e->n = 77;
-	assert_int_equal(nat_flows_adopt(e, CAPACITY, QUOTA, START), 8);
+	assert_int_equal(nat_flows_adopt(e, &config, START), 8);
 	assert_int_equal(e->n, 8);
 	assert_null(find_forward(e, &want[0]));
 	assert_null(find_forward(e, &want[2]));
@@ -271,7 +280,7 @@ the_next_process_finds_every_whole_entry(void **state)
 		assert_int_equal(find_forward(e, &want[i])->last_seen_ns, START);
 	}
 	e->version++;
-	assert_int_equal(nat_flows_adopt(e, CAPACITY, QUOTA, START), 0);
+	assert_int_equal(nat_flows_adopt(e, &config, START), 0);
 	free(e);
 }
 
@@ -302,14 +311,112 @@ random_changes_keep_the_table_whole(void **state)
 			nat_flows_remove(e, x);
 			is_in[i] = false;
 			n--;
-		} else if (nat_flows_add(e, &list[i], true, NULL, NULL, START) != NULL) {
+		} else if (nat_flows_add(e, &list[i], &any_port, START) != NULL) {
 			is_in[i] = true;
 			n++;
 		}
 		assert_int_equal(e->n, n);
 	}
-	assert_int_equal(nat_flows_adopt(e, CAPACITY, QUOTA, START), n);
+	assert_int_equal(nat_flows_adopt(e, &config, START), n);
 	free(e);
+}
+
+/* Half-open flows come from strangers: the table always takes another, and which entry goes is chance. */
+static void
+a_table_that_evicts_always_has_room(void **state)
+{
+	struct nat_flows *e = aligned_alloc(64, nat_flows_size(CAPACITY));
+	const struct nat_flows_config half_open = { .capacity = CAPACITY, .evicts = true };
+	struct nat_flow x = flow("198.51.0.0", 5000, "192.0.2.1", "10.244.2.7", PROTO_TCP);
+	unsigned survivors = 0;
+
+	memset(e, 0, nat_flows_size(CAPACITY));
+	nat_flows_adopt(e, &half_open, START);
+	for (unsigned i = 0; i < 4 * CAPACITY; i++) {
+		x.client.b[14] = (uint8_t)(i >> 8);
+		x.client.b[15] = (uint8_t)i;
+		x.wire = x.client;
+		assert_true(nat_flows_has_room(e, &x.client));
+		assert_non_null(nat_flows_add(e, &x, NULL, START));
+		assert_non_null(find_forward(e, &x));
+	}
+	assert_int_equal(e->n, CAPACITY);
+	assert_int_equal(e->n_evicted, 3 * CAPACITY);
+	assert_int_equal(e->n_refused_full, 0);
+	/* the first come are as likely to go as any: (1 - 1/256)^(3 * 256) of them, about 5%, are left */
+	for (unsigned i = 0; i < CAPACITY; i++) {
+		x.client.b[14] = 0;
+		x.client.b[15] = (uint8_t)i;
+		survivors += find_forward(e, &x) != NULL;
+	}
+	assert_in_range(survivors, 1, CAPACITY / 8);
+	assert_int_equal(nat_flows_adopt(e, &half_open, START), CAPACITY);
+	free(e);
+}
+
+/* Each worker hands out ports of its own blocks, so that an answer tells whose flow it belongs to. */
+static void
+replacement_ports_are_the_workers_own(void **state)
+{
+	for (uint8_t n_workers = 1; n_workers <= 5; n_workers++)
+		for (uint8_t worker = 0; worker < n_workers; worker++) {
+			struct owned_ports owned = flow_owner_ports(1024, 65535, worker, n_workers);
+			struct nat_flows *e = table_new(), *other = table_new();
+			struct nat_flow want =
+				flow("198.51.100.7", 5000, "192.0.2.1", "10.244.2.7", PROTO_UDP);
+			const struct nat_ports ports = { .first = 1024,
+				.last = 65535,
+				.worker = worker,
+				.n_workers = n_workers,
+				.also = other };
+			struct nat_flow *x;
+
+			want.wire_port = 0;
+			assert_non_null(nat_flows_add(other, &want, &ports, START));
+			x = nat_flows_add(e, &want, &ports, START);
+			assert_int_equal(flow_owner_of_port(x->wire_port, n_workers), worker);
+			assert_null(nat_flows_find_reverse(
+				other, &x->backend, x->backend_port, &x->wire, x->wire_port, x->proto));
+			assert_in_range(owned.n, (65536 - 1024) / n_workers - FLOW_OWNER_BLOCK,
+				(65536 - 1024) / n_workers + FLOW_OWNER_BLOCK);
+			for (uint32_t i = 0; i < owned.n; i++) {
+				assert_in_range(flow_owner_port(&owned, i), 1024, 65535);
+				assert_int_equal(
+					flow_owner_of_port(flow_owner_port(&owned, i), n_workers), worker);
+			}
+			free(e);
+			free(other);
+		}
+}
+
+static void
+a_confirmed_flow_moves_as_it_is(void **state)
+{
+	struct nat_flows *half_open = table_new(), *inbound = table_new();
+	struct nat_flow want = flow("198.51.100.7", 5000, "192.0.2.1", "10.244.2.7", PROTO_TCP);
+	struct nat_flow *x = nat_flows_add(half_open, &want, NULL, START);
+
+	x->flags |= NAT_FLOW_ANSWERED;
+	x->seq = 4711;
+	x = nat_flows_move(inbound, half_open, x, START + 1);
+	assert_true(nat_flows_is_empty(half_open));
+	assert_ptr_equal(find_forward(inbound, &want), x);
+	assert_int_equal(x->seq, 4711);
+	assert_int_equal(x->flags, NAT_FLOW_ANSWERED);
+
+	/* with no room there it stays */
+	want.client_port = 6000;
+	want.wire_port = 6000;
+	for (unsigned i = 0; i < QUOTA; i++, want.frontend_port++, want.wire_port++)
+		nat_flows_add(inbound, &want, &any_port, START);
+	want.wire_port = 7000;
+	x = nat_flows_add(half_open, &want, NULL, START);
+	assert_ptr_equal(nat_flows_move(inbound, half_open, x, START), x);
+	assert_int_equal(half_open->n, 1);
+	nat_flows_delete_backend(half_open, &want.backend);
+	assert_true(nat_flows_is_empty(half_open));
+	free(half_open);
+	free(inbound);
 }
 
 int
@@ -324,6 +431,9 @@ main(void)
 		cmocka_unit_test(control_deletes_what_it_saw_unless_used_since),
 		cmocka_unit_test(the_next_process_finds_every_whole_entry),
 		cmocka_unit_test(random_changes_keep_the_table_whole),
+		cmocka_unit_test(a_table_that_evicts_always_has_room),
+		cmocka_unit_test(replacement_ports_are_the_workers_own),
+		cmocka_unit_test(a_confirmed_flow_moves_as_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

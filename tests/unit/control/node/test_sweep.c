@@ -159,7 +159,7 @@ add(struct nat_flows *e, uint16_t client_port, uint8_t proto, uint64_t now_ns)
 		.proto = proto,
 	};
 
-	assert_non_null(nat_flows_add(e, &flow, false, NULL, NULL, now_ns));
+	assert_non_null(nat_flows_add(e, &flow, NULL, now_ns));
 }
 
 static void
@@ -177,7 +177,7 @@ test_only_quiet_tcp_entries_without_a_socket_end(void **state)
 	struct ip_addr client = addr("10.244.1.10"), frontend = addr("10.96.0.10");
 
 	memset(e, 0, nat_flows_size(CAPACITY));
-	nat_flows_adopt(e, CAPACITY, CAPACITY, 0);
+	nat_flows_adopt(e, &(struct nat_flows_config){ .capacity = CAPACITY, .quota = CAPACITY }, 0);
 	for (uint16_t port = 1; port <= 8; port++)
 		add(e, port, PROTO_TCP, 0);
 	add(e, 10, PROTO_UDP, 0);
