@@ -38,6 +38,7 @@ enum reply_kind {
 	REPLY_ARP,
 	REPLY_NEIGHBOUR,
 	REPLY_ECHO,
+	REPLY_RESET, /* TCP */
 	/* errors, of which there is only so much: net/error_budget.h */
 	REPLY_TOO_BIG,     /* ICMP fragmentation needed, ICMPv6 packet too big; MTU in pkt.mtu */
 	REPLY_TTL,         /* ICMP time exceeded */
@@ -68,7 +69,7 @@ struct pkt {
 	/* decided by stages; rewrite writes them out */
 	uint16_t new_sport, new_dport; /* parse sets them to sport and dport */
 	uint8_t verdict;               /* enum verdict */
-	uint8_t drop_reason;           /* enum drop_reason */
+	uint8_t drop_reason;           /* enum drop_reason; of a reply: why it is refused */
 	uint8_t reply;                 /* enum reply_kind */
 	uint8_t origin_worker;         /* who received it */
 	uint16_t out_port;             /* port id */

@@ -115,9 +115,10 @@ reply_text(enum reply_kind kind)
 		[REPLY_ARP] = "an ARP reply",
 		[REPLY_NEIGHBOUR] = "a neighbour advertisement",
 		[REPLY_ECHO] = "an echo reply",
+		[REPLY_RESET] = "a TCP reset: the connection is refused",
 		[REPLY_TOO_BIG] = "an ICMP error: the packet is too big",
 		[REPLY_TTL] = "an ICMP error: time exceeded",
-		[REPLY_UNREACHABLE] = "an ICMP error: unreachable",
+		[REPLY_UNREACHABLE] = "an ICMP error: port unreachable",
 	};
 
 	return kind < sizeof(texts) / sizeof(texts[0]) && texts[kind] != NULL ? texts[kind] : "an answer";

@@ -3,11 +3,13 @@
  * sender left it partial. Replies are built in the packet's own frame.
  *
  * An error's source is the gateway, which is on the link of pod and host (fe80::1 passes for any of their
- * sockets); towards another node it is this node's reserved address, since nodes accept no other. */
+ * sockets); towards another node it is this node's reserved address, since nodes accept no other. A refusal comes
+ * from the address that was asked, as if there were a host on which nobody listens. */
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/icmp.h"
 #include "dataplane/net/neighbour.h"
+#include "dataplane/net/refuse.h"
 #include "dataplane/stages.h"
 #include "dataplane/worker.h"
 
@@ -342,6 +344,8 @@ build_error(const struct tables *t, struct worker *w, struct pkt *p)
 	const struct ip_addr *source =
 		p->origin == ORIGIN_UPLINK ? &t->endpoints->host_addrs[family][0] : &t->node->gateway[family];
 
+	if (p->reply == REPLY_UNREACHABLE)
+		source = &p->dst;
 	if (!icmp_build_error(p, source))
 		return false;
 	count(&w->counters, COUNT_ERRORS_SENT);
@@ -369,9 +373,21 @@ build_reply(const struct tables *t, struct worker *w, struct pkt *p)
 	case REPLY_ECHO:
 		icmp_build_echo_reply(p);
 		return true;
+	case REPLY_RESET:
+		reset_build(p);
+		return true;
 	default:
 		return build_error(t, w, p);
 	}
+}
+
+static void
+count_refusal(struct worker *w, const struct pkt *p)
+{
+	if (p->drop_reason == DROP_NO_BACKEND)
+		count(&w->counters, COUNT_REFUSED_NO_BACKEND);
+	else if (p->drop_reason == DROP_NO_SERVICE)
+		count(&w->counters, COUNT_REFUSED_NO_SERVICE);
 }
 
 static void
@@ -385,8 +401,10 @@ reply(const struct tables *t, struct worker *w, struct pkt *p)
 		pkt_drop(p, DROP_ERROR_LIMIT);
 	else if (!build_reply(t, w, p))
 		pkt_drop(p, DROP_NO_FRAME);
-	else
+	else {
 		write_ethernet(p, &hop);
+		count_refusal(w, p);
+	}
 }
 
 void

@@ -3,6 +3,7 @@
  * passed its router at the other end, and what the host's stack receives has arrived. */
 #include "dataplane/net/headers.h"
 #include "dataplane/net/icmp.h"
+#include "dataplane/net/refuse.h"
 #include "dataplane/overlay/vxlan.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
@@ -59,6 +60,19 @@ to_vtep(const struct tables *t, const struct worker *w, struct pkt *p, uint32_t 
 	}
 }
 
+/* As kube-proxy in nftables mode has it: a service's other ports are refused, whatever the protocol, and addresses that
+ * no service has answer nothing. */
+static void
+to_service(const struct tables *t, struct pkt *p)
+{
+	if (p->origin == ORIGIN_UPLINK)
+		pkt_drop(p, DROP_TUNNEL_DESTINATION);
+	else if (service_table_has_addr(t->services, &p->dst))
+		pkt_refuse(p, DROP_NO_SERVICE);
+	else
+		pkt_drop(p, DROP_NO_SERVICE);
+}
+
 /* What the underlay sent outside a tunnel and decap let pass is for the host's stack or for nobody here. */
 static bool
 is_astray(const struct pkt *p, const struct route *r)
@@ -87,7 +101,7 @@ choose_way(const struct tables *t, const struct worker *w, struct pkt *p)
 		to_host(t, p);
 		break;
 	case ROUTE_SERVICE:
-		pkt_drop(p, p->origin == ORIGIN_UPLINK ? DROP_TUNNEL_DESTINATION : DROP_NO_SERVICE);
+		to_service(t, p);
 		break;
 	default:
 		pkt_drop(p, p->origin == ORIGIN_UPLINK ? DROP_TUNNEL_DESTINATION : DROP_NO_ROUTE);
@@ -103,6 +117,9 @@ note_way(struct burst *b, const struct tables *t, const struct pkt *p)
 	if (p->verdict == VERDICT_DROP)
 		TRACE(b, "route", "no way to %s: %s", ip_addr_format(&p->new_dst, addr),
 			drop_reason_label(p->drop_reason));
+	else if (p->verdict == VERDICT_REPLY)
+		TRACE(b, "route", "%s has no way through: the sender is told",
+			ip_addr_format(&p->new_dst, addr));
 	else if (p->vtep != FDB_NONE)
 		TRACE(b, "route", "to the node at %s through a tunnel, which takes %u bytes",
 			ip_addr_format(&t->fdb->entries[p->vtep].vtep, addr), p->mtu);

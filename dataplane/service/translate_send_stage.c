@@ -3,6 +3,7 @@
  *
  * The tables are far larger than the cache, so the burst goes through each step together: every step
  * prefetches for the next one, and a packet costs a look at memory that has arrived. */
+#include "dataplane/net/refuse.h"
 #include "dataplane/service/nat_flows.h"
 #include "dataplane/service/hairpin.h"
 #include "dataplane/service/roles.h"
@@ -312,7 +313,7 @@ forward(const struct tables *t, struct worker *w, struct burst *b, const struct 
 	if (continue_exception(t, w, b, c, tally))
 		return;
 	if (c->frontend->n_backends == 0) {
-		pkt_drop(p, DROP_NO_BACKEND);
+		pkt_refuse(p, DROP_NO_BACKEND);
 		TRACE(b, "translate", "service %u has no ready backend", c->frontend->service);
 		return;
 	}

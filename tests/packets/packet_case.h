@@ -47,6 +47,7 @@ void packet_cases_note(const struct fixture *f);
 	X(gateway_cases) \
 	X(overlay_cases) \
 	X(parse_cases)   \
+	X(refuse_cases)  \
 	X(rewrite_cases) \
 	X(route_cases)   \
 	X(service_cases)

@@ -190,14 +190,7 @@ pod1_has_used_its_quota(struct fixture *f)
 			PKT(TO_HOST, IP(WEB_##F, NODE_##F), TCP(80, 50000, ACK))),                           \
 		FORWARDS("the host without a slot " #F, some_services, FIXTURE_HOST,                         \
 			PKT(FROM_HOST, IP(HOST_##F, FOURTH_##F), TCP(50000, 80, SYN)), FIXTURE_POD2,         \
-			PKT(TO_POD2, IP(HOST_##F, POD2_##F, .ttl = 63), TCP(50000, 8080, SYN))),             \
-                                                                                                             \
-		DROPS("a service without backends " #F, some_services, FIXTURE_POD1, DROP_NO_BACKEND,        \
-			FROM_POD1, IP(POD1_##F, EMPTY_##F), TCP(40000, 80, SYN)),                            \
-		DROPS("a port that the service lacks " #F, some_services, FIXTURE_POD1, DROP_NO_SERVICE,     \
-			FROM_POD1, IP(POD1_##F, WEB_##F), TCP(40000, 81, SYN)),                              \
-		DROPS("a protocol that the service lacks " #F, some_services, FIXTURE_POD1, DROP_NO_SERVICE, \
-			FROM_POD1, IP(POD1_##F, FAR_##F), UDP(40000, 80))
+			PKT(TO_POD2, IP(HOST_##F, POD2_##F, .ttl = 63), TCP(50000, 8080, SYN)))
 
 /* To and from another node */
 #define REMOTE_CASES(F, U)                                                                                   \
@@ -261,9 +254,5 @@ const struct packet_case service_cases[] = {
 		IP(POD1_V6, WEB_V6), FRAG(32, false, .proto = PROTO_UDP), DATA(24)),
 	DROPS("a reply in fragments", some_services, FIXTURE_POD2, DROP_FRAGMENT, FROM_POD2,
 		IP(POD2_V4, POD1_V4, .more = true), UDP(8080, WIRE1, .len = 100), DATA(24)),
-	DROPS("an echo request to a service", some_services, FIXTURE_POD1, DROP_NO_SERVICE, FROM_POD1,
-		IP(POD1_V4, WEB_V4), ICMP(8, 0, .id = 80)),
-	DROPS("an echo request to an IPv6 service", some_services, FIXTURE_POD1, DROP_NO_SERVICE, FROM_POD1,
-		IP(POD1_V6, WEB_V6), ICMP(128, 0, .id = 80)),
 };
 const unsigned n_service_cases = sizeof(service_cases) / sizeof(service_cases[0]);

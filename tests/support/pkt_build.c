@@ -243,13 +243,15 @@ write_tcp(const struct building *b, unsigned i, uint8_t *p)
 {
 	const struct layer *l = &b->layers[i];
 	unsigned size = tcp_size(l);
+	bool is_reset = (l->tcp.flags & 4) != 0;
 
 	put16(p, l->tcp.sport);
 	put16(p + 2, l->tcp.dport);
-	put32(p + 4, 0x01020304);
+	put32(p + 4, l->tcp.seq == 0 && !is_reset ? 0x01020304 : l->tcp.seq);
+	put32(p + 8, l->tcp.ack);
 	p[12] = (uint8_t)((l->tcp.data_off ? l->tcp.data_off : size / 4) << 4);
 	p[13] = l->tcp.flags;
-	put16(p + 14, 0x7fff);
+	put16(p + 14, is_reset ? 0 : 0x7fff);
 	if (l->tcp.mss != 0) {
 		memset(p + 20, 1, l->tcp.nops);
 		p[20 + l->tcp.nops] = 2;

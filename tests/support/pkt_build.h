@@ -86,6 +86,7 @@ struct layer {
 		struct {
 			uint16_t sport, dport;
 			uint8_t flags;
+			uint32_t seq, ack; /* 0: any; of a reset: none, nor has it a window */
 			uint16_t mss;
 			uint8_t nops;     /* in front of the MSS option */
 			uint8_t data_off; /* 0: by the options */

@@ -26,6 +26,8 @@ static const struct service {
 	{ { SELF0_V4, SELF0_V6 }, 80, PROTO_TCP, { { { POD1_V4, POD1_V6 }, 8081, 0 } } },
 	{ { FOURTH_V4, FOURTH_V6 }, 80, PROTO_TCP, { { { POD2_V4, POD2_V6 }, 8080, 0 } } },
 	{ { EMPTY_V4, EMPTY_V6 }, 80, PROTO_TCP, {} },
+	{ { EMPTY_V4, EMPTY_V6 }, 80, PROTO_UDP, {} },
+	{ { EMPTY_V4, EMPTY_V6 }, 80, PROTO_SCTP, {} },
 };
 #define N_SERVICES (sizeof(services) / sizeof(services[0]))
 
