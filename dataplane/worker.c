@@ -23,6 +23,12 @@
 /* And when something cannot go on yet: no tables are published, or a receiver does not take its packets. */
 #define RETRY_MS 2
 
+/* A watched port that sent so many packets is not watched any more until the worker sleeps. Each packet that the
+ * kernel is done with tells those who wait on its socket, and an epoll set waits always: that is a wait queue's
+ * lock, the set's lock and no result, 10% of what sending costs. Taking a port out and putting it back costs as
+ * much as some ten packets. */
+#define WATCHED_TX_MAX 64
+
 struct worker_request {
 	void (*fn)(struct worker *w, void *arg);
 	void *arg;
@@ -63,25 +69,52 @@ worker_free(struct worker *w)
 	free(w);
 }
 
-void
-worker_add_port(struct worker *w, struct port *port)
+static void
+watch(struct worker *w, struct port *port)
 {
 	int fd = port->ops->wait(port);
 	struct epoll_event readable = { .events = EPOLLIN };
 
-	w->ports[port->id] = port;
-	w->active[w->n_active++] = port->id;
 	if (fd >= 0)
 		epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &readable);
+	port->is_watched = true;
+	port->watched_tx = port->stats.tx_packets;
+	w->n_watched++;
 }
 
-void
-worker_remove_port(struct worker *w, struct port *port)
+static void
+unwatch(struct worker *w, struct port *port)
 {
 	int fd = port->ops->wait(port);
 
 	if (fd >= 0)
 		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	port->is_watched = false;
+	w->n_watched--;
+}
+
+/* What came since a port was unwatched makes its socket readable at once. */
+static void
+watch_all(struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_active && w->n_watched < w->n_active; i++)
+		if (!w->ports[w->active[i]]->is_watched)
+			watch(w, w->ports[w->active[i]]);
+}
+
+void
+worker_add_port(struct worker *w, struct port *port)
+{
+	w->ports[port->id] = port;
+	w->active[w->n_active++] = port->id;
+	watch(w, port);
+}
+
+void
+worker_remove_port(struct worker *w, struct port *port)
+{
+	if (port->is_watched)
+		unwatch(w, port);
 	w->ports[port->id] = NULL;
 	for (unsigned i = 0; i < w->n_active; i++) {
 		if (w->active[i] == port->id) {
@@ -192,14 +225,17 @@ worker_tx(struct worker *w, struct burst *b)
 	b->n = 0;
 }
 
-static void
-flush_ports(struct worker *w)
+void
+worker_flush(struct worker *w)
 {
 	for (unsigned i = 0; i < w->n_active; i++) {
 		struct port *port = w->ports[w->active[i]];
 
-		if (port->dirty)
-			port->ops->flush(port);
+		if (!port->dirty)
+			continue;
+		port->ops->flush(port);
+		if (port->is_watched && port->stats.tx_packets - port->watched_tx >= WATCHED_TX_MAX)
+			unwatch(w, port);
 	}
 }
 
@@ -268,7 +304,7 @@ worker_round(struct worker *w, const struct tables *t)
 	if (b->n != 0)
 		worker_process(w, t, b);
 	n += process_arrivals(w, t);
-	flush_ports(w);
+	worker_flush(w);
 	if (w->exceptions != NULL)
 		nat_flows_expire_some(w->exceptions, w->now_ns);
 	crossing_kick(w->crossing, w->id);
@@ -276,9 +312,7 @@ worker_round(struct worker *w, const struct tables *t)
 	return n;
 }
 
-/* Until a port or another worker has something, or timeout_ms have passed. Without tables nothing is taken from ports, so
- * what waits there is no reason to wake up. */
-static void
+void
 worker_sleep(struct worker *w, bool has_tables, int timeout_ms)
 {
 	struct pollfd fd = {
@@ -287,6 +321,7 @@ worker_sleep(struct worker *w, bool has_tables, int timeout_ms)
 	};
 
 	count(&w->counters, COUNT_SLEEPS);
+	watch_all(w);
 	crossing_sleep(w->crossing, w->id);
 	if (crossing_is_empty(w->crossing, w->id) && __atomic_load_n(&w->request, __ATOMIC_ACQUIRE) == NULL &&
 		!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {

@@ -27,11 +27,12 @@ struct worker {
 	struct crossing *crossing;
 	struct nat_flows *exceptions;
 	struct events *events; /* to control; NULL: nobody listens */
-	int epoll_fd;          /* its ports and its crossing: what wakes it */
+	int epoll_fd;          /* its crossing, and ports unless they are busy: what wakes it */
 
 	/* the worker's own */
 	uint64_t now_ns; /* CLOCK_MONOTONIC, once per round; tests set it */
 	unsigned n_active;
+	unsigned n_watched;         /* of them in the epoll set */
 	uint16_t active[PORTS_MAX]; /* ids of ports to poll */
 	struct port *ports[PORTS_MAX];
 	struct error_budget errors;
@@ -85,6 +86,13 @@ void worker_process(struct worker *w, const struct tables *t, struct burst *b);
 /* Sends what has a verdict to send, recycles the other frames, counts every packet once, empties the burst.
  */
 void worker_tx(struct worker *w, struct burst *b);
+
+/* Has each port send what was queued at it. Once per round. */
+void worker_flush(struct worker *w);
+
+/* Until a port or another worker has something, or timeout_ms have passed. Without tables nothing is taken from
+ * ports, so what waits there is no reason to wake up. The worker is online in its snapshot. */
+void worker_sleep(struct worker *w, bool has_tables, int timeout_ms);
 
 /* Gives a frame back to its umem, over the crossing when that is another worker's. */
 void worker_recycle(struct worker *w, struct umem *umem, uint8_t *data);

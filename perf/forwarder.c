@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <time.h>
 
 #include "dataplane/engine.h"
@@ -72,9 +71,7 @@ bare_round(const struct forwarder *f, struct worker *w, const struct tables *t)
 			worker_tx(w, b);
 		}
 	}
-	for (unsigned i = 0; i < LAB_PODS; i++)
-		if (f->ports[i]->dirty)
-			f->ports[i]->ops->flush(f->ports[i]);
+	worker_flush(w);
 	return total;
 }
 
@@ -84,19 +81,20 @@ run_bare(void *arg)
 	struct forwarder *f = arg;
 	struct worker *w = engine_worker(f->engine, 0);
 	const struct tables *t = world_tables_get(f->built);
-	struct epoll_event events[LAB_PODS];
 	unsigned idle = 0;
 	cpu_set_t cpus;
 
 	CPU_ZERO(&cpus);
 	CPU_SET(f->cpu, &cpus);
 	pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+	snapshot_online(w->snapshot, w->id);
 	while (!__atomic_load_n(&f->stop, __ATOMIC_RELAXED)) {
 		if (bare_round(f, w, t) > 0)
 			idle = 0;
 		if (++idle > IDLE_ROUNDS)
-			epoll_wait(w->epoll_fd, events, LAB_PODS, SLEEP_MS);
+			worker_sleep(w, true, SLEEP_MS);
 	}
+	snapshot_offline(w->snapshot, w->id);
 	return NULL;
 }
 

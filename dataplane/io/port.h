@@ -40,6 +40,11 @@ struct port {
 	uint8_t origin; /* enum origin of what is received here */
 	uint8_t owner;  /* worker */
 	bool dirty;     /* has queued packets: flush at the end of the burst */
+
+	/* worker.c */
+	bool is_watched;     /* in the worker's epoll set */
+	uint64_t watched_tx; /* stats.tx_packets when it got there */
+
 	struct port_stats stats;
 };
 
