@@ -38,6 +38,10 @@ struct follow {
 	struct loop_task task;
 	size_t n_service_cidrs;
 	struct ip_prefix *service_cidrs;
+	size_t n_pod_cidrs;
+	struct ip_prefix *pod_cidrs;
+	size_t n_ways_out;
+	struct way_out ways_out[UNDERLAY_WAYS_OUT_MAX]; /* as the builders last saw them */
 	size_t n_endpoints;
 	struct endpoint endpoints[PORTS_MAX]; /* as the builders last saw them */
 	uint64_t attach_generation;
@@ -70,6 +74,7 @@ gather(struct build_facts *facts, void *arg)
 	const struct underlay_facts *underlay = underlay_facts(f->d->underlay);
 
 	f->n_endpoints = attach_endpoints(f->d->attach, f->endpoints, PORTS_MAX);
+	f->n_ways_out = underlay_ways_out(f->d->underlay, f->ways_out, UNDERLAY_WAYS_OUT_MAX);
 	*facts = (struct build_facts){
 		.node_name = config->node.name,
 		.vxlan_port = (uint16_t)config->overlay.port,
@@ -77,10 +82,14 @@ gather(struct build_facts *facts, void *arg)
 		.pod_mtu = (uint16_t)config->overlay.mtu,
 		.n_service_cidrs = f->n_service_cidrs,
 		.service_cidrs = f->service_cidrs,
+		.n_pod_cidrs = f->n_pod_cidrs,
+		.pod_cidrs = f->pod_cidrs,
 		.uplink_mac = underlay->mac,
 		.uplink_mtu = underlay->mtu,
 		.n_own_addrs = underlay->n_addrs,
 		.own_addrs = underlay->addrs,
+		.n_ways_out = f->n_ways_out,
+		.ways_out = f->ways_out,
 		.next_hop = next_hop_mac,
 		.path_mtu = known_path_mtu,
 		.arg = f,
@@ -232,6 +241,21 @@ on_underlay(void *arg)
 }
 
 static void
+on_event(struct follow *f, const struct event *event)
+{
+	switch (event->kind) {
+	case EVENT_PATH_MTU:
+		on_path_mtu(f, event);
+		break;
+	case EVENT_NEIGHBOUR:
+		underlay_find_host(f->d->underlay, &event->addr);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
 on_worker_events(uint32_t events, void *arg)
 {
 	struct follow *f = arg;
@@ -242,8 +266,7 @@ on_worker_events(uint32_t events, void *arg)
 		return;
 	for (unsigned w = 0; w < engine_n_workers(f->d->engine); w++)
 		while (events_take(f->events[w], &event))
-			if (event.kind == EVENT_PATH_MTU)
-				on_path_mtu(f, &event);
+			on_event(f, &event);
 }
 
 static void
@@ -328,17 +351,23 @@ make_slots(struct follow *f)
 /* Start. */
 
 static int
-read_cidrs(struct follow *f)
+read_prefixes(const struct string_list *list, struct ip_prefix **out, size_t *n)
 {
-	const struct string_list *list = &f->d->config.cluster.service_cidrs;
-
-	f->service_cidrs = calloc(list->n + 1, sizeof(*f->service_cidrs));
-	if (f->service_cidrs == NULL)
+	*out = calloc(list->n + 1, sizeof(**out));
+	if (*out == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < list->n; i++) /* config_check() has looked at them */
-		if (ip_prefix_parse(list->items[i], &f->service_cidrs[f->n_service_cidrs]))
-			f->n_service_cidrs++;
+		*n += ip_prefix_parse(list->items[i], &(*out)[*n]);
 	return 0;
+}
+
+static int
+read_cidrs(struct follow *f)
+{
+	const struct config *c = &f->d->config;
+	int result = read_prefixes(&c->cluster.service_cidrs, &f->service_cidrs, &f->n_service_cidrs);
+
+	return result < 0 ? result : read_prefixes(&c->cluster.pod_cidrs, &f->pod_cidrs, &f->n_pod_cidrs);
 }
 
 static int
@@ -442,6 +471,7 @@ follow_free(struct follow *f)
 	uplink_free(f->uplink);
 	path_mtus_free(f->path_mtus);
 	free(f->service_cidrs);
+	free(f->pod_cidrs);
 	free(f);
 }
 

@@ -7,6 +7,7 @@
 
 enum event_kind {
 	EVENT_PATH_MTU, /* an underlay router told what the tunnel to a VTEP (addr) takes, of the inner packet (value) */
+	EVENT_NEIGHBOUR, /* a packet waited for the MAC of a host on the uplink's segment (addr, of family value) in vain */
 };
 
 struct event {

@@ -4,6 +4,7 @@
 #ifndef RINGWAY_PKT_H
 #define RINGWAY_PKT_H
 
+#include "dataplane/net/headers.h"
 #include "dataplane/net/ip_addr.h"
 #include "dataplane/verdict.h"
 
@@ -30,6 +31,7 @@ enum pkt_flag {
 	PKT_TRUST_CHECKSUM = 1 << 8,   /* from a local sender, whose checksum may be partial */
 	PKT_ECN_CE = 1 << 9,      /* outer header was marked CE: rewrite marks the inner one (RFC 6040) */
 	PKT_ROUTER_HOP = 1 << 10, /* we are a hop on its way: rewrite lowers the TTL */
+	PKT_OUTBOUND = 1 << 11, /* leaves the cluster, where pod addresses mean nothing: to be masqueraded */
 };
 
 /* What rewrite makes of the packet, besides forwarding it. */
@@ -75,6 +77,7 @@ struct pkt {
 	uint16_t out_port;             /* port id */
 	uint16_t mtu;                  /* of the way ahead, bytes from the IP header on */
 	uint32_t vtep;                 /* index into the FDB; FDB_NONE when not tunnelled */
+	struct mac_addr next_hop;      /* by the uplink without a tunnel; all zero: not so */
 
 	/* set by parse, the second cache line */
 	_Alignas(CACHE_LINE) struct ip_addr src;

@@ -15,6 +15,9 @@
 #include "dataplane/snapshot.h"
 #include "dataplane/tables.h"
 
+/* Questions for neighbours are limited by sender, whose port's number falls into one of these. */
+#define NEIGHBOUR_ASKERS 64
+
 struct nat_flows;
 
 struct worker_request;
@@ -36,10 +39,11 @@ struct worker {
 	uint16_t active[PORTS_MAX]; /* ids of ports to poll */
 	struct port *ports[PORTS_MAX];
 	struct error_budget errors;
-	struct burst burst;          /* what was received */
-	struct burst arrivals;       /* what other workers handed over */
-	struct burst pieces;         /* cut from the burst in hand by segment_burst() */
-	uint8_t piece_of[BURST_MAX]; /* each piece's packet, by its place in the burst */
+	uint64_t ask_after_ns[NEIGHBOUR_ASKERS]; /* when senders may next have control look for a neighbour */
+	struct burst burst;                      /* what was received */
+	struct burst arrivals;                   /* what other workers handed over */
+	struct burst pieces;                     /* cut from the burst in hand by segment_burst() */
+	uint8_t piece_of[BURST_MAX];             /* each piece's packet, by its place in the burst */
 
 	_Alignas(CACHE_LINE) struct counters counters;
 

@@ -5,6 +5,13 @@
 
 #include "dataplane/tables.h"
 
+/* A route of the node's own, or a known host on the uplink's segment. */
+struct way_out {
+	struct ip_prefix dst;
+	enum route_kind kind; /* ROUTE_UNDERLAY, ROUTE_SEGMENT, ROUTE_ELSEWHERE or ROUTE_NOBODY: refused */
+	struct mac_addr next_hop; /* of ROUTE_UNDERLAY; all zero: not resolved */
+};
+
 struct build_facts {
 	const char *node_name;
 
@@ -14,12 +21,18 @@ struct build_facts {
 	uint16_t pod_mtu; /* 0: what the uplink leaves */
 	size_t n_service_cidrs;
 	const struct ip_prefix *service_cidrs;
+	size_t n_pod_cidrs; /* of the whole cluster */
+	const struct ip_prefix *pod_cidrs;
 
 	/* the underlay */
 	struct mac_addr uplink_mac;
 	uint16_t uplink_mtu;
 	size_t n_own_addrs; /* of the node's interfaces */
 	const struct ip_addr *own_addrs;
+
+	/* how the node itself would send what is outside of the cluster; overlapping, the longest prefix wins */
+	size_t n_ways_out;
+	const struct way_out *ways_out;
 
 	/* MAC of the next hop to a VTEP (all zero: not resolved), and what the tunnel to it was found to take, of the inner
 	 * packet (0: what the uplink leaves). NULL: none. */

@@ -83,12 +83,34 @@ add_host_route(struct route_table *t, const struct ip_addr *addr, enum route_kin
 static size_t
 count_routes(const struct nodes *nodes, const struct build_facts *facts)
 {
-	size_t n = facts->n_service_cidrs + facts->n_own_addrs + (size_t)N_FAMILIES * HOST_ADDRS +
-		   N_FAMILIES * facts->n_endpoints + nodes->self->n_addrs;
+	size_t n = facts->n_service_cidrs + facts->n_pod_cidrs + facts->n_ways_out + facts->n_own_addrs +
+		   (size_t)N_FAMILIES * HOST_ADDRS + N_FAMILIES * facts->n_endpoints + nodes->self->n_addrs;
 
 	for (size_t i = 0; i < nodes->n; i++)
 		n += nodes->remotes[i].object->n_pod_cidrs;
 	return n;
+}
+
+static bool
+is_in(const struct ip_prefix *inner, const struct ip_prefix *cidrs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (inner->len >= cidrs[i].len && ip_prefix_contains(&cidrs[i], &inner->addr))
+			return true;
+	return false;
+}
+
+/* What the node routes inside the cluster's networks is not asked. */
+static void
+add_ways_out(struct route_table *t, const struct build_facts *facts)
+{
+	for (size_t i = 0; i < facts->n_ways_out; i++) {
+		const struct way_out *way = &facts->ways_out[i];
+
+		if (!is_in(&way->dst, facts->pod_cidrs, facts->n_pod_cidrs) &&
+			!is_in(&way->dst, facts->service_cidrs, facts->n_service_cidrs))
+			route_table_add_outside(t, &way->dst, way->kind, &way->next_hop, 0);
+	}
 }
 
 int
@@ -99,6 +121,9 @@ route_build(struct route_table **out, const struct nodes *nodes, const struct fd
 
 	if (t == NULL)
 		return -ENOMEM;
+	add_ways_out(t, facts);
+	for (size_t i = 0; i < facts->n_pod_cidrs; i++)
+		route_table_add(t, &facts->pod_cidrs[i], ROUTE_NOBODY, 0);
 	for (size_t i = 0; i < facts->n_service_cidrs; i++)
 		route_table_add(t, &facts->service_cidrs[i], ROUTE_SERVICE, 0);
 	for (size_t i = 0; i < nodes->n; i++) {

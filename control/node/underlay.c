@@ -17,6 +17,9 @@
 
 #include "control/log.h"
 #include "control/loop.h"
+#include "control/node/neighbours.h"
+#include "control/node/nl_addr.h"
+#include "control/node/underlay_routes.h"
 
 /* How often the kernel is asked to look after the neighbours that we use: well below its gc_stale_time of 60 s, after
  * which it may forget an entry that it believes unused. */
@@ -38,6 +41,8 @@ struct underlay {
 	struct underlay_facts facts;
 	size_t n_ways;
 	struct way *ways; /* sorted by VTEP */
+	struct underlay_routes routes;
+	struct neighbours hosts; /* gateways, and what packets asked for */
 
 	struct nl_sock *query;  /* requests and their answers */
 	struct nl_sock *events; /* multicast groups */
@@ -46,34 +51,9 @@ struct underlay {
 	uint64_t fresh_until_ns; /* when all entries are to be asked for again */
 	uint64_t timer_ns;       /* when the timer is due; 0: it is not set */
 	bool is_stale;           /* the kernel could not be read: to be tried again */
+	bool has_route_news;     /* links, addresses or routes changed since they were read */
 	struct loop_task refresh, announce;
 };
-
-/* Addresses between libnl's form and ours. */
-
-static struct nl_addr *
-to_nl(const struct ip_addr *a)
-{
-	bool v4 = ip_addr_is_v4(a);
-
-	return nl_addr_build(v4 ? AF_INET : AF_INET6, v4 ? a->b + 12 : a->b, v4 ? 4 : 16);
-}
-
-static bool
-from_nl(struct nl_addr *from, struct ip_addr *to)
-{
-	be32 v4;
-
-	if (from == NULL || (nl_addr_get_family(from) != AF_INET && nl_addr_get_family(from) != AF_INET6))
-		return false;
-	if (nl_addr_get_family(from) == AF_INET6) {
-		*to = ip_addr_v6(nl_addr_get_binary_addr(from));
-		return true;
-	}
-	memcpy(&v4.raw, nl_addr_get_binary_addr(from), sizeof(v4.raw));
-	*to = ip_addr_v4(v4);
-	return true;
-}
 
 /* The uplink and the node's addresses. */
 
@@ -98,7 +78,7 @@ note_addr(struct nl_object *object, void *arg)
 	struct rtnl_addr *addr = (struct rtnl_addr *)object;
 	struct ip_addr a;
 
-	if (!from_nl(rtnl_addr_get_local(addr), &a) || !is_usable(&a))
+	if (!nl_addr_read(rtnl_addr_get_local(addr), &a) || !is_usable(&a))
 		return;
 	if (search->facts->n_addrs < UNDERLAY_ADDRS_MAX)
 		search->facts->addrs[search->facts->n_addrs++] = a;
@@ -174,7 +154,7 @@ static struct next_hop
 look_up_route(struct underlay *u, const struct ip_addr *vtep)
 {
 	struct next_hop hop = { .state = NEXT_HOP_NO_ROUTE, .addr = *vtep };
-	struct nl_addr *dst = to_nl(vtep);
+	struct nl_addr *dst = nl_addr_make(vtep);
 	struct rtnl_route *route;
 	struct rtnl_nexthop *next;
 
@@ -184,7 +164,7 @@ look_up_route(struct underlay *u, const struct ip_addr *vtep)
 	}
 	next = rtnl_route_get_type(route) == RTN_UNICAST ? rtnl_route_nexthop_n(route, 0) : NULL;
 	if (next != NULL) {
-		from_nl(rtnl_route_nh_get_gateway(next), &hop.addr);
+		nl_addr_read(rtnl_route_nh_get_gateway(next), &hop.addr);
 		hop.state = (unsigned)rtnl_route_nh_get_ifindex(next) == u->facts.ifindex
 				    ? NEXT_HOP_RESOLVING
 				    : NEXT_HOP_ELSEWHERE;
@@ -203,25 +183,21 @@ is_same_hop(const struct next_hop *a, const struct next_hop *b)
 	       memcmp(&a->mac, &b->mac, sizeof(a->mac)) == 0;
 }
 
-/* What the neighbour table's entry says about this way; true when that is news. */
-static bool
-apply_neighbour(struct way *way, struct rtnl_neigh *neigh)
+/* What the neighbour table's entry says. */
+static struct next_hop
+read_neighbour(struct rtnl_neigh *neigh, const struct ip_addr *addr)
 {
 	struct nl_addr *mac = rtnl_neigh_get_lladdr(neigh);
 	int state = rtnl_neigh_get_state(neigh);
-	struct next_hop hop = way->hop;
+	struct next_hop hop = { .addr = *addr };
 
 	if (state > 0 && (state & NUD_HAS_MAC) && mac != NULL && nl_addr_get_len(mac) == sizeof(hop.mac)) {
 		hop.state = NEXT_HOP_RESOLVED;
 		memcpy(&hop.mac, nl_addr_get_binary_addr(mac), sizeof(hop.mac));
 	} else {
 		hop.state = state == NUD_FAILED ? NEXT_HOP_FAILED : NEXT_HOP_RESOLVING;
-		memset(&hop.mac, 0, sizeof(hop.mac));
 	}
-	if (is_same_hop(&hop, &way->hop))
-		return false;
-	way->hop = hop;
-	return true;
+	return hop;
 }
 
 static bool
@@ -230,18 +206,26 @@ has_next_hop(const struct way *way, const struct ip_addr *addr)
 	return way->hop.state >= NEXT_HOP_RESOLVING && ip_addr_eq(&way->hop.addr, addr);
 }
 
+/* True when it is news to some way or host. */
 static bool
-apply_to_ways(struct underlay *u, struct rtnl_neigh *neigh)
+apply_neighbour(struct underlay *u, struct rtnl_neigh *neigh)
 {
 	struct ip_addr addr;
+	struct next_hop hop;
 	bool news = false;
 
 	if ((unsigned)rtnl_neigh_get_ifindex(neigh) != u->facts.ifindex ||
-		!from_nl(rtnl_neigh_get_dst(neigh), &addr))
+		!nl_addr_read(rtnl_neigh_get_dst(neigh), &addr))
 		return false;
-	for (size_t i = 0; i < u->n_ways; i++)
-		if (has_next_hop(&u->ways[i], &addr))
-			news |= apply_neighbour(&u->ways[i], neigh);
+	hop = read_neighbour(neigh, &addr);
+	for (size_t i = 0; i < u->n_ways; i++) {
+		if (!has_next_hop(&u->ways[i], &addr) || is_same_hop(&hop, &u->ways[i].hop))
+			continue;
+		u->ways[i].hop = hop;
+		news = true;
+	}
+	if (hop.state != NEXT_HOP_RESOLVING)
+		news |= neighbours_learn(&u->hosts, &addr, hop.state == NEXT_HOP_RESOLVED ? &hop.mac : NULL);
 	return news;
 }
 
@@ -250,7 +234,7 @@ static void
 ask_for_neighbour(struct underlay *u, const struct ip_addr *addr)
 {
 	struct rtnl_neigh *neigh = rtnl_neigh_alloc();
-	struct nl_addr *dst = to_nl(addr);
+	struct nl_addr *dst = nl_addr_make(addr);
 
 	if (neigh != NULL && dst != NULL) {
 		rtnl_neigh_set_ifindex(neigh, (int)u->facts.ifindex);
@@ -272,7 +256,7 @@ read_neighbours(struct underlay *u)
 	if (rtnl_neigh_alloc_cache(u->query, &cache) < 0)
 		return false;
 	for (struct nl_object *o = nl_cache_get_first(cache); o != NULL; o = nl_cache_get_next(o))
-		news |= apply_to_ways(u, (struct rtnl_neigh *)o);
+		news |= apply_neighbour(u, (struct rtnl_neigh *)o);
 	nl_cache_free(cache);
 	return news;
 }
@@ -293,6 +277,9 @@ ask_for_neighbours(struct underlay *u, bool all)
 		ask_for_neighbour(u, &hop->addr);
 		asked = &hop->addr;
 	}
+	for (size_t i = 0; i < u->hosts.n; i++)
+		if (all || !u->hosts.all[i].is_resolved)
+			ask_for_neighbour(u, &u->hosts.all[i].addr);
 }
 
 static bool
@@ -300,6 +287,9 @@ is_all_resolved(const struct underlay *u)
 {
 	for (size_t i = 0; i < u->n_ways; i++)
 		if (u->ways[i].hop.state != NEXT_HOP_RESOLVED)
+			return false;
+	for (size_t i = 0; i < u->hosts.n; i++)
+		if (!u->hosts.all[i].is_resolved)
 			return false;
 	return true;
 }
@@ -324,12 +314,77 @@ on_timer(void *arg)
 	bool is_due = clock_now_ns() >= u->fresh_until_ns;
 
 	u->timer_ns = 0;
-	if (u->is_stale)
+	if (u->is_stale) {
+		u->has_route_news = true;
 		loop_defer(u->config.loop, &u->refresh);
+	}
 	ask_for_neighbours(u, is_due);
 	if (is_due)
 		u->fresh_until_ns = clock_now_ns() + KEEP_FRESH_NS;
 	schedule(u);
+}
+
+/* The node's routes. */
+
+/* The one that the node would take to an address; NULL: none. */
+static const struct underlay_route *
+find_route(const struct underlay *u, const struct ip_addr *addr)
+{
+	const struct underlay_route *best = NULL;
+
+	for (size_t i = 0; i < u->routes.n; i++) {
+		const struct underlay_route *r = &u->routes.routes[i];
+
+		if (ip_addr_is_v4(&r->dst.addr) == ip_addr_is_v4(addr) && ip_prefix_contains(&r->dst, addr) &&
+			(best == NULL || r->dst.len > best->dst.len))
+			best = r;
+	}
+	return best;
+}
+
+static bool
+is_on_segment(const struct underlay *u, const struct ip_addr *addr)
+{
+	const struct underlay_route *r = find_route(u, addr);
+
+	return r != NULL && r->way == WAY_SEGMENT;
+}
+
+static bool
+is_still_on_segment(struct neighbour *n, void *arg)
+{
+	n->is_gateway = false; /* until a route says so again */
+	return ip_addr_is_v6_link_local(&n->addr) || is_on_segment(arg, &n->addr);
+}
+
+static bool
+is_gateway_or_global(struct neighbour *n, void *arg)
+{
+	return n->is_gateway || !ip_addr_is_v6_link_local(&n->addr);
+}
+
+/* True when they changed. */
+static bool
+read_routes(struct underlay *u)
+{
+	bool changed;
+
+	if (underlay_routes_read(&u->routes, u->query, u->facts.ifindex, &changed) < 0) {
+		u->is_stale = true;
+		return false;
+	}
+	if (!changed)
+		return false;
+	if (u->routes.is_cut)
+		log_warn("the node has more than %u routes: only so many are followed for traffic out of the "
+			 "cluster",
+			UNDERLAY_ROUTES_MAX);
+	neighbours_filter(&u->hosts, is_still_on_segment, u);
+	for (size_t i = 0; i < u->routes.n; i++)
+		if (u->routes.routes[i].way == WAY_GATEWAY)
+			neighbours_add(&u->hosts, &u->routes.routes[i].gateway, true);
+	neighbours_filter(&u->hosts, is_gateway_or_global, NULL);
+	return true;
 }
 
 /* Everything anew: after a change of links, addresses, routes or VTEPs. */
@@ -338,6 +393,11 @@ refresh(void *arg)
 {
 	struct underlay *u = arg;
 	bool news = read_facts(u);
+
+	if (u->has_route_news) {
+		u->has_route_news = false;
+		news |= read_routes(u);
+	}
 
 	for (size_t i = 0; i < u->n_ways; i++) {
 		struct next_hop hop = look_up_route(u, &u->ways[i].vtep), *known = &u->ways[i].hop;
@@ -370,7 +430,7 @@ on_parsed(struct nl_object *object, void *arg)
 {
 	struct underlay *u = arg;
 
-	if (apply_to_ways(u, (struct rtnl_neigh *)object))
+	if (apply_neighbour(u, (struct rtnl_neigh *)object))
 		loop_defer(u->config.loop, &u->announce);
 }
 
@@ -384,6 +444,7 @@ on_message(struct nl_msg *message, void *arg)
 		nl_msg_parse(message, on_parsed, u);
 	else
 		loop_defer(u->config.loop, &u->refresh);
+	u->has_route_news |= type != RTM_NEWNEIGH && type != RTM_DELNEIGH;
 	return NL_OK;
 }
 
@@ -393,8 +454,10 @@ on_readable(uint32_t events, void *arg)
 	struct underlay *u = arg;
 	int err = nl_recvmsgs_default(u->events);
 
-	if (err == -NLE_NOMEM || err == -NLE_AGAIN)
-		loop_defer(u->config.loop, &u->refresh); /* overrun (ENOBUFS): events were lost */
+	if (err == -NLE_NOMEM || err == -NLE_AGAIN) { /* overrun (ENOBUFS): events were lost */
+		u->has_route_news = true;
+		loop_defer(u->config.loop, &u->refresh);
+	}
 	schedule(u);
 }
 
@@ -440,6 +503,8 @@ underlay_new(struct underlay **out, const struct underlay_config *config)
 		return err;
 	}
 	read_facts(u);
+	u->has_route_news = true;
+	loop_defer(config->loop, &u->refresh);
 	*out = u;
 	return 0;
 }
@@ -455,6 +520,7 @@ underlay_free(struct underlay *u)
 	loop_timer_free(u->timer);
 	nl_socket_free(u->query);
 	nl_socket_free(u->events);
+	underlay_routes_free(&u->routes);
 	free(u->ways);
 	free(u);
 }
@@ -471,6 +537,7 @@ underlay_set_node_addr(struct underlay *u, const struct ip_addr *node_addr)
 	if (ip_addr_eq(node_addr, &u->config.node_addr))
 		return;
 	u->config.node_addr = *node_addr;
+	u->has_route_news = true; /* another uplink, perhaps */
 	loop_defer(u->config.loop, &u->refresh);
 }
 
@@ -519,6 +586,64 @@ underlay_next_hop(const struct underlay *u, const struct ip_addr *vtep)
 	const struct way *way = find_way(u, vtep);
 
 	return way != NULL ? way->hop : (struct next_hop){ NEXT_HOP_UNKNOWN, *vtep, { { 0 } } };
+}
+
+void
+underlay_find_host(struct underlay *u, const struct ip_addr *addr)
+{
+	if (!is_on_segment(u, addr) || !neighbours_add(&u->hosts, addr, false))
+		return;
+	ask_for_neighbour(u, addr);
+	schedule(u);
+}
+
+static struct way_out
+way_of_route(const struct underlay *u, const struct underlay_route *r)
+{
+	static const enum route_kind kinds[] = {
+		[WAY_GATEWAY] = ROUTE_UNDERLAY,
+		[WAY_SEGMENT] = ROUTE_SEGMENT,
+		[WAY_ELSEWHERE] = ROUTE_ELSEWHERE,
+		[WAY_REFUSED] = ROUTE_NOBODY,
+	};
+	struct way_out way = { .dst = r->dst, .kind = kinds[r->way] };
+	const struct neighbour *gateway =
+		r->way == WAY_GATEWAY ? neighbours_find(&u->hosts, &r->gateway) : NULL;
+
+	if (gateway != NULL)
+		way.next_hop = gateway->mac;
+	return way;
+}
+
+static struct way_out
+way_of_host(const struct ip_addr *addr, const struct mac_addr *mac)
+{
+	return (struct way_out){
+		.dst = { .addr = *addr, .len = 128 }, .kind = ROUTE_UNDERLAY, .next_hop = *mac
+	};
+}
+
+size_t
+underlay_ways_out(const struct underlay *u, struct way_out *out, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < u->routes.n && n < max; i++)
+		out[n++] = way_of_route(u, &u->routes.routes[i]);
+	/* other nodes on the segment are found already, for their tunnels */
+	for (size_t i = 0; i < u->n_ways && n < max; i++) {
+		const struct way *way = &u->ways[i];
+
+		if (way->hop.state == NEXT_HOP_RESOLVED && ip_addr_eq(&way->hop.addr, &way->vtep))
+			out[n++] = way_of_host(&way->vtep, &way->hop.mac);
+	}
+	for (size_t i = 0; i < u->hosts.n && n < max; i++) {
+		const struct neighbour *host = &u->hosts.all[i];
+
+		if (host->is_resolved && is_on_segment(u, &host->addr))
+			out[n++] = way_of_host(&host->addr, &host->mac);
+	}
+	return n;
 }
 
 const char *

@@ -1,6 +1,8 @@
-/* The network that carries the tunnels: our uplink, and for every other node's VTEP the MAC address of the next hop on
- * the way to it. Both are the kernel's knowledge, read and followed by rtnetlink: its routes choose the way, its
- * neighbour table resolves addresses, and since it does not see our packets we ask it to keep those entries fresh.
+/* The network that carries the tunnels and leads out of the cluster: our uplink, for every other node's VTEP the MAC
+ * address of the next hop on the way to it, and the node's own routes with the MAC addresses of their gateways and of
+ * those hosts on the segment that packets went to. All are the kernel's knowledge, read and followed by rtnetlink: its
+ * routes choose the way, its neighbour table resolves addresses, and since it does not see our packets we ask it to keep
+ * those entries fresh.
  * Control thread only, in the node's network namespace. */
 #ifndef RINGWAY_NODE_UNDERLAY_H
 #define RINGWAY_NODE_UNDERLAY_H
@@ -8,8 +10,7 @@
 #include <net/if.h>
 #include <stddef.h>
 
-#include "dataplane/net/headers.h"
-#include "dataplane/net/ip_addr.h"
+#include "control/build/facts.h"
 
 #define UNDERLAY_ADDRS_MAX 64
 
@@ -67,6 +68,13 @@ struct next_hop {
 	struct ip_addr addr; /* the gateway, or the VTEP itself when on link */
 	struct mac_addr mac; /* all zero unless resolved */
 };
+
+/* A packet waits for the MAC address of a host on the segment: it is looked for, if it is on the segment. */
+void underlay_find_host(struct underlay *u, const struct ip_addr *addr);
+
+/* The ways out of the cluster as they are known now, by destination: at most max of them, and how many that are. */
+#define UNDERLAY_WAYS_OUT_MAX 8192
+size_t underlay_ways_out(const struct underlay *u, struct way_out *out, size_t max);
 
 struct next_hop underlay_next_hop(const struct underlay *u, const struct ip_addr *vtep);
 const char *next_hop_state_label(enum next_hop_state state);

@@ -366,6 +366,7 @@ parse_pkt(struct pkt *p)
 	p->out_port = 0;
 	p->mtu = 0;
 	p->vtep = FDB_NONE;
+	p->next_hop = (struct mac_addr){ 0 };
 	reason = parse_frame(p);
 	if (reason != DROP_NONE) {
 		pkt_drop(p, reason);

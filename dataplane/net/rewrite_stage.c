@@ -3,8 +3,9 @@
  * sender left it partial. Replies are built in the packet's own frame.
  *
  * An error's source is the gateway, which is on the link of pod and host (fe80::1 passes for any of their
- * sockets); towards another node it is this node's reserved address, since nodes accept no other. A refusal comes
- * from the address that was asked, as if there were a host on which nobody listens. */
+ * sockets); towards another node it is this node's reserved address, since nodes accept no other; towards the
+ * outside it is the address that was addressed. A refusal comes from the address that was asked, as if there were a
+ * host on which nobody listens. */
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/icmp.h"
@@ -293,6 +294,14 @@ hop_to_vtep(const struct tables *t, uint32_t vtep, struct hop *hop)
 	return true;
 }
 
+/* Out of the uplink as it is. */
+static bool
+hop_to_underlay(const struct tables *t, const struct pkt *p, struct hop *hop)
+{
+	*hop = (struct hop){ .dst = &p->next_hop, .src = &t->node->uplink_mac };
+	return !mac_is_zero(&p->next_hop) && !(p->next_hop.b[0] & 1);
+}
+
 static inline bool
 hop_to_port(const struct tables *t, uint16_t port, struct hop *hop)
 {
@@ -310,7 +319,8 @@ forward(const struct tables *t, struct worker *w, struct pkt *p)
 {
 	struct hop hop;
 
-	if (p->vtep != FDB_NONE ? !hop_to_vtep(t, p->vtep, &hop) : !hop_to_port(t, p->out_port, &hop)) {
+	if (p->vtep != FDB_NONE ? !hop_to_vtep(t, p->vtep, &hop)
+				: !hop_to_port(t, p->out_port, &hop) && !hop_to_underlay(t, p, &hop)) {
 		pkt_drop(p, DROP_PORT_GONE);
 		return;
 	}
@@ -319,7 +329,8 @@ forward(const struct tables *t, struct worker *w, struct pkt *p)
 	p->verdict = hop.is_host ? VERDICT_PUNT : VERDICT_FORWARD;
 }
 
-/* Back to where the packet came from, through the port that it came by. */
+/* Back to where the packet came from, through the port that it came by: on the underlay, to the machine whose frame it
+ * is. */
 static bool
 find_way_back(const struct tables *t, struct pkt *p, struct hop *hop)
 {
@@ -327,8 +338,13 @@ find_way_back(const struct tables *t, struct pkt *p, struct hop *hop)
 
 	p->out_port = p->in_port;
 	p->vtep = FDB_NONE;
+	p->next_hop = (struct mac_addr){ 0 };
 	if (p->origin != ORIGIN_UPLINK)
 		return hop_to_port(t, p->in_port, hop);
+	if (!(p->flags & PKT_DECAPPED)) {
+		p->next_hop = ((const struct eth_hdr *)p->data)->src;
+		return hop_to_underlay(t, p, hop);
+	}
 	r = route_lookup(t->routes, &p->src);
 	if (r == NULL || r->kind != ROUTE_VTEP || !hop_to_vtep(t, r->target, hop) ||
 		mac_is_zero(&t->fdb->entries[r->target].next_hop))
@@ -341,8 +357,10 @@ static bool
 build_error(const struct tables *t, struct worker *w, struct pkt *p)
 {
 	unsigned family = p->family == 4 ? V4 : V6;
-	const struct ip_addr *source =
-		p->origin == ORIGIN_UPLINK ? &t->endpoints->host_addrs[family][0] : &t->node->gateway[family];
+	const struct ip_addr *source = &t->node->gateway[family];
+
+	if (p->origin == ORIGIN_UPLINK)
+		source = p->flags & PKT_DECAPPED ? &t->endpoints->host_addrs[family][0] : &p->dst;
 
 	if (p->reply == REPLY_UNREACHABLE)
 		source = &p->dst;

@@ -200,7 +200,7 @@ decap_burst(const struct tables *t, struct worker *w, struct burst *b)
 			decap(t, w, p);
 		else if (!is_error_for_us(t->node, p))
 			pkt_drop(p, DROP_NOT_OURS);
-		else if (route_lookup(t->routes, &p->src) != NULL)
+		else if (!route_is_outside(route_lookup(t->routes, &p->src)))
 			pkt_drop(p, DROP_SPOOFED_SOURCE);
 		else
 			learn_path_mtu(t, w, p);

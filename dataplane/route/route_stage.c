@@ -1,6 +1,7 @@
-/* The next hop: a pod here, the host's stack, or another node's tunnel end; with it the egress port and what
- * the way takes. A packet of a pod or of the host passes us as its one router; what comes out of a tunnel has
- * passed its router at the other end, and what the host's stack receives has arrived. */
+/* The next hop: a pod here, the host's stack, another node's tunnel end, or for what is outside of the cluster, the
+ * next hop that the node itself would take on the underlay; with it the egress port and what the way takes. A packet of a
+ * pod or of the host passes us as its one router; what comes out of a tunnel has passed its router at the other end, and
+ * what the host's stack receives has arrived. */
 #include "dataplane/net/headers.h"
 #include "dataplane/net/icmp.h"
 #include "dataplane/net/refuse.h"
@@ -73,6 +74,44 @@ to_service(const struct tables *t, struct pkt *p)
 		pkt_drop(p, DROP_NO_SERVICE);
 }
 
+/* How often a sender may ask for a neighbour: a scan of the segment costs control no more than this. */
+#define ASK_INTERVAL_NS UINT64_C(20000000)
+
+/* Has control find the MAC address of a host on the segment; the packet at hand is lost, its sender's next one arrives. */
+static void
+ask_for_neighbour(struct worker *w, const struct pkt *p)
+{
+	const struct event event = { .kind = EVENT_NEIGHBOUR, .value = p->family, .addr = p->new_dst };
+	uint64_t *ask_after_ns = &w->ask_after_ns[p->in_port % NEIGHBOUR_ASKERS];
+
+	if ((p->flags & PKT_DRY_RUN) || w->now_ns < *ask_after_ns)
+		return;
+	*ask_after_ns = w->now_ns + ASK_INTERVAL_NS;
+	events_put(w->events, &event);
+}
+
+static void
+to_underlay(const struct tables *t, struct worker *w, struct pkt *p, const struct route *r)
+{
+	uint16_t uplink = t->node->uplink_port[w->id];
+
+	if (p->origin == ORIGIN_UPLINK) {
+		pkt_drop(p, DROP_TUNNEL_DESTINATION); /* this node is nobody else's way out */
+	} else if (uplink == PORTS_MAX) {
+		pkt_drop(p, DROP_NO_ROUTE);
+	} else if (mac_is_zero(&r->next_hop)) {
+		pkt_drop(p, DROP_NO_NEIGHBOUR);
+		if (r->kind == ROUTE_SEGMENT)
+			ask_for_neighbour(w, p);
+	} else {
+		p->flags |= r->flags & ROUTE_NATIVE ? PKT_ROUTER_HOP : PKT_ROUTER_HOP | PKT_OUTBOUND;
+		p->out_port = uplink;
+		p->mtu = t->node->uplink_mtu;
+		p->vtep = FDB_NONE;
+		p->next_hop = r->next_hop;
+	}
+}
+
 /* What the underlay sent outside a tunnel and decap let pass is for the host's stack or for nobody here. */
 static bool
 is_astray(const struct pkt *p, const struct route *r)
@@ -82,7 +121,7 @@ is_astray(const struct pkt *p, const struct route *r)
 }
 
 static void
-choose_way(const struct tables *t, const struct worker *w, struct pkt *p)
+choose_way(const struct tables *t, struct worker *w, struct pkt *p)
 {
 	const struct route *r = route_lookup(t->routes, &p->new_dst);
 
@@ -102,6 +141,13 @@ choose_way(const struct tables *t, const struct worker *w, struct pkt *p)
 		break;
 	case ROUTE_SERVICE:
 		to_service(t, p);
+		break;
+	case ROUTE_UNDERLAY:
+	case ROUTE_SEGMENT:
+		to_underlay(t, w, p, r);
+		break;
+	case ROUTE_ELSEWHERE:
+		pkt_drop(p, p->origin == ORIGIN_UPLINK ? DROP_TUNNEL_DESTINATION : DROP_OTHER_INTERFACE);
 		break;
 	default:
 		pkt_drop(p, p->origin == ORIGIN_UPLINK ? DROP_TUNNEL_DESTINATION : DROP_NO_ROUTE);
@@ -123,6 +169,8 @@ note_way(struct burst *b, const struct tables *t, const struct pkt *p)
 	else if (p->vtep != FDB_NONE)
 		TRACE(b, "route", "to the node at %s through a tunnel, which takes %u bytes",
 			ip_addr_format(&t->fdb->entries[p->vtep].vtep, addr), p->mtu);
+	else if (!mac_is_zero(&p->next_hop))
+		TRACE(b, "route", "out of the uplink, by the node's own routes");
 	else
 		TRACE(b, "route", "to port %u of this node, which takes %u bytes", p->out_port, p->mtu);
 }

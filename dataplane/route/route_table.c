@@ -77,8 +77,8 @@ note_len(struct route_lens *l, uint8_t len)
 	l->n++;
 }
 
-void
-route_table_add(struct route_table *t, const struct ip_prefix *prefix, enum route_kind kind, uint32_t target)
+static struct route *
+add(struct route_table *t, const struct ip_prefix *prefix, enum route_kind kind)
 {
 	struct ip_addr mask = mask_of(prefix->len), addr = masked(&prefix->addr, &mask);
 	uint32_t i = first_slot(t, &addr, prefix->len);
@@ -89,9 +89,25 @@ route_table_add(struct route_table *t, const struct ip_prefix *prefix, enum rout
 		t->n_routes++;
 	/* a look-up ends at a free slot */
 	assert(t->n_routes <= t->mask);
-	t->slots[i] =
-		(struct route){ .prefix = addr, .len = prefix->len, .kind = (uint8_t)kind, .target = target };
+	t->slots[i] = (struct route){ .prefix = addr, .len = prefix->len, .kind = (uint8_t)kind };
 	note_len(ip_addr_is_v4(&prefix->addr) ? &t->v4 : &t->v6, prefix->len);
+	return &t->slots[i];
+}
+
+void
+route_table_add(struct route_table *t, const struct ip_prefix *prefix, enum route_kind kind, uint32_t target)
+{
+	add(t, prefix, kind)->target = target;
+}
+
+void
+route_table_add_outside(struct route_table *t, const struct ip_prefix *prefix, enum route_kind kind,
+	const struct mac_addr *next_hop, uint8_t flags)
+{
+	struct route *r = add(t, prefix, kind);
+
+	r->next_hop = *next_hop;
+	r->flags = flags;
 }
 
 const struct route *

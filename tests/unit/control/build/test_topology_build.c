@@ -201,6 +201,19 @@ test_routes(void **state)
 	struct fdb_table *fdb;
 	struct route_table *t;
 
+	/* as the node has them: what lies inside the cluster's networks does not count */
+	const struct ip_prefix pods[] = { prefix("10.244.0.0/16"), prefix("fd00::/16") };
+	const struct mac_addr gateway = { { 2, 0, 0, 0, 0, 99 } };
+	const struct way_out ways[] = {
+		{ prefix("0.0.0.0/0"), ROUTE_UNDERLAY, gateway },
+		{ prefix("::/0"), ROUTE_ELSEWHERE, { { 0 } } },
+		{ prefix("192.0.2.0/24"), ROUTE_SEGMENT, { { 0 } } },
+		{ prefix("192.0.2.70/32"), ROUTE_UNDERLAY, gateway },
+		{ prefix("10.244.1.0/24"), ROUTE_UNDERLAY, gateway },
+		{ prefix("10.96.4.0/24"), ROUTE_ELSEWHERE, { { 0 } } },
+		{ prefix("192.0.2.1/32"), ROUTE_UNDERLAY, gateway },
+	};
+
 	f.n_service_cidrs = 2;
 	f.service_cidrs = services;
 	f.n_own_addrs = 2;
@@ -227,6 +240,25 @@ test_routes(void **state)
 	check_route(t, "fd00:96::9", ROUTE_SERVICE, 0);
 	check_route(t, "198.51.100.1", ROUTE_NONE, 0);
 	check_route(t, "::", ROUTE_NONE, 0);
+	route_table_free(t);
+
+	f.n_pod_cidrs = 2;
+	f.pod_cidrs = pods;
+	f.n_ways_out = sizeof(ways) / sizeof(ways[0]);
+	f.ways_out = ways;
+	assert_int_equal(route_build(&t, &nodes, x, &f), 0);
+	check_route(t, "198.51.100.1", ROUTE_UNDERLAY, 0);
+	assert_memory_equal(&route_lookup(t, &(struct ip_addr){ .w = { 0, 0xffff0000 } })->next_hop, &gateway,
+		sizeof(gateway));
+	check_route(t, "2600::1", ROUTE_ELSEWHERE, 0);
+	check_route(t, "192.0.2.71", ROUTE_SEGMENT, 0);
+	check_route(t, "192.0.2.70", ROUTE_UNDERLAY, 0);
+	check_route(t, "192.0.2.1", ROUTE_HOST, 0);
+	check_route(t, "10.244.1.12", ROUTE_NOBODY, 0);
+	check_route(t, "10.244.99.1", ROUTE_NOBODY, 0);
+	check_route(t, "fd00:99::1", ROUTE_NOBODY, 0);
+	check_route(t, "10.244.2.77", ROUTE_VTEP, fdb_index_of(x, &b));
+	check_route(t, "10.96.4.4", ROUTE_SERVICE, 0);
 	route_table_free(t);
 	fdb_table_free(fdb);
 	nodes_free(&nodes);

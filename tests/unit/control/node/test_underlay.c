@@ -215,6 +215,83 @@ test_neighbours_are_asked_for_again_amid_other_events(void **state)
 	loop_free(loop);
 }
 
+static struct way_out ways[UNDERLAY_WAYS_OUT_MAX];
+
+static const struct way_out *
+find_way(const struct underlay *u, const char *text)
+{
+	size_t n = underlay_ways_out(u, ways, UNDERLAY_WAYS_OUT_MAX);
+	struct ip_prefix dst;
+
+	assert_true(ip_prefix_parse(text, &dst));
+	for (size_t i = 0; i < n; i++)
+		if (ways[i].dst.len == dst.len && ip_addr_eq(&ways[i].dst.addr, &dst.addr))
+			return &ways[i];
+	return NULL;
+}
+
+/* Until there is a way of that kind, its next hop's MAC ending like that (0: none); fails after some seconds. */
+static void
+wait_for_way(struct loop *loop, const struct underlay *u, const char *dst, enum route_kind kind, unsigned mac)
+{
+	uint64_t deadline = clock_now_ns() + 10 * NS_PER_S;
+
+	for (;;) {
+		const struct way_out *way = find_way(u, dst);
+
+		if (way == NULL ? kind == ROUTE_NONE : way->kind == kind && way->next_hop.b[5] == mac)
+			return;
+		if (clock_now_ns() > deadline)
+			fail_msg("%s: kind %d, MAC %x", dst, way == NULL ? -1 : (int)way->kind,
+				way == NULL ? 0 : way->next_hop.b[5]);
+		loop_round(loop, 100);
+	}
+}
+
+static void
+test_the_nodes_routes_lead_out(void **state)
+{
+	struct ip_addr near4 = addr("192.0.2.2"), near6 = addr("2001:db8::2"), nobody = addr("192.0.2.99"),
+		       far = addr("198.51.100.7");
+	struct loop *loop = loop_new();
+	unsigned changes = 0;
+	struct underlay *u = start(loop, "192.0.2.1", &changes);
+
+	run("ip neigh flush dev up0");
+	run("ip link add other0 type veth peer name other1 && ip addr add 10.9.0.1/24 dev other0 && ip link "
+	    "set other0 up");
+	run("ip route add default via 192.0.2.2");
+	run("ip -6 route add default via 2001:db8::2");
+	run("ip route add blackhole 10.7.0.0/16");
+	run("ip route add 203.0.113.0/24 via 10.9.0.2 && ip route add 203.0.113.0/24 via 192.0.2.2 metric 9");
+	wait_for_way(loop, u, "0.0.0.0/0", ROUTE_UNDERLAY, 0x22);
+	wait_for_way(loop, u, "::/0", ROUTE_UNDERLAY, 0x22);
+	wait_for_way(loop, u, "198.51.100.0/24", ROUTE_UNDERLAY, 0x22);
+	wait_for_way(loop, u, "192.0.2.0/24", ROUTE_SEGMENT, 0);
+	wait_for_way(loop, u, "2001:db8::/64", ROUTE_SEGMENT, 0);
+	wait_for_way(loop, u, "10.9.0.0/24", ROUTE_ELSEWHERE, 0);
+	wait_for_way(loop, u, "10.7.0.0/16", ROUTE_NOBODY, 0);
+	wait_for_way(loop, u, "203.0.113.0/24", ROUTE_ELSEWHERE, 0); /* the better metric */
+	run("ip route del 203.0.113.0/24 via 10.9.0.2");
+	wait_for_way(loop, u, "203.0.113.0/24", ROUTE_UNDERLAY, 0x22);
+
+	/* hosts of the segment are found when packets ask for them, and nobody else is looked for */
+	run("ip route del default && ip -6 route del default && ip route del 198.51.100.0/24");
+	run("ip route del 203.0.113.0/24 && ip link del other0 && ip route del blackhole 10.7.0.0/16");
+	wait_for_way(loop, u, "0.0.0.0/0", ROUTE_NONE, 0);
+	underlay_find_host(u, &near4);
+	underlay_find_host(u, &near6);
+	underlay_find_host(u, &nobody);
+	underlay_find_host(u, &far);
+	wait_for_way(loop, u, "192.0.2.2/32", ROUTE_UNDERLAY, 0x22);
+	wait_for_way(loop, u, "2001:db8::2/128", ROUTE_UNDERLAY, 0x22);
+	assert_null(find_way(u, "192.0.2.99/32"));
+	assert_null(find_way(u, "198.51.100.7/32"));
+	run("ip route add 198.51.100.0/24 via 192.0.2.2");
+	underlay_free(u);
+	loop_free(loop);
+}
+
 int
 main(void)
 {
@@ -223,6 +300,7 @@ main(void)
 		cmocka_unit_test(test_next_hops_are_resolved),
 		cmocka_unit_test(test_changes_are_followed),
 		cmocka_unit_test(test_neighbours_are_asked_for_again_amid_other_events),
+		cmocka_unit_test(test_the_nodes_routes_lead_out),
 	};
 
 	if (geteuid() != 0) {
