@@ -12,6 +12,7 @@
 #include "cni/agent.h"
 #include "cni/link.h"
 #include "cni/netconf.h"
+#include "cni/port_mappings.h"
 #include "cni/result.h"
 #include "cni/wiring.h"
 
@@ -100,15 +101,20 @@ undo(const struct netconf *n, const struct wiring *w)
 static enum cni_code
 add(const struct netconf *n, int64_t deadline_ms, json_t **result, struct cni_error *e)
 {
-	json_t *reply = NULL, *ignored = NULL;
+	json_t *reply = NULL, *ignored = NULL, *host_ports;
 	struct wiring w;
 	int netns;
 
-	if (netns_open(n->netns, &netns, e) != CNI_OK)
+	if (port_mappings_parse(n->config, &host_ports, e) != CNI_OK)
 		return e->code;
+	if (netns_open(n->netns, &netns, e) != CNI_OK) {
+		json_decref(host_ports);
+		return e->code;
+	}
 	ask(n, "/v1/cni/add",
-		json_pack("{s:s, s:s, s:s, s:s, s:s}", "containerId", n->container_id, "ifname", n->ifname,
-			"netns", n->netns, "podNamespace", n->pod_ns, "podName", n->pod),
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "containerId", n->container_id, "ifname",
+			n->ifname, "netns", n->netns, "podNamespace", n->pod_ns, "podName", n->pod,
+			"hostPorts", host_ports),
 		deadline_ms, &reply, e);
 	if (e->code == CNI_OK && wiring_decode(&w, reply, e) == CNI_OK) {
 		if (w.is_attached) {

@@ -24,6 +24,7 @@ enum cni_code {
 	CNI_FAILED = 100,         /* the pod could not be wired */
 	CNI_NO_ADDRESS = 101,     /* IPAM is full */
 	CNI_CHECK_MISMATCH = 102, /* what is there differs from what was attached */
+	CNI_PORT_TAKEN = 103,     /* another pod has the host port */
 };
 
 struct cni_error {

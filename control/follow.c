@@ -44,6 +44,8 @@ struct follow {
 	struct way_out ways_out[UNDERLAY_WAYS_OUT_MAX]; /* as the builders last saw them */
 	size_t n_endpoints;
 	struct endpoint endpoints[PORTS_MAX]; /* as the builders last saw them */
+	size_t n_host_ports, host_ports_room;
+	struct pod_host_port *host_ports; /* likewise */
 	uint64_t attach_generation;
 	char uplink_warning[FOLLOW_WARNING_SIZE], host_warning[FOLLOW_WARNING_SIZE];
 };
@@ -66,6 +68,26 @@ known_path_mtu(const struct ip_addr *vtep, void *arg)
 	return path_mtu_of(f->path_mtus, vtep);
 }
 
+/* What does not fit for want of memory is served with the next build. */
+static void
+gather_host_ports(struct follow *f)
+{
+	size_t n = attach_host_ports(f->d->attach, f->host_ports, f->host_ports_room);
+
+	if (n > f->host_ports_room) {
+		struct pod_host_port *grown = realloc(f->host_ports, n * sizeof(*grown));
+
+		if (grown != NULL) {
+			f->host_ports = grown;
+			f->host_ports_room = n;
+			attach_host_ports(f->d->attach, f->host_ports, n);
+		} else {
+			log_error("out of memory: not all host ports are served");
+		}
+	}
+	f->n_host_ports = n < f->host_ports_room ? n : f->host_ports_room;
+}
+
 static void
 gather(struct build_facts *facts, void *arg)
 {
@@ -75,6 +97,7 @@ gather(struct build_facts *facts, void *arg)
 
 	f->n_endpoints = attach_endpoints(f->d->attach, f->endpoints, PORTS_MAX);
 	f->n_ways_out = underlay_ways_out(f->d->underlay, f->ways_out, UNDERLAY_WAYS_OUT_MAX);
+	gather_host_ports(f);
 	*facts = (struct build_facts){
 		.node_name = config->node.name,
 		.vxlan_port = (uint16_t)config->overlay.port,
@@ -96,6 +119,8 @@ gather(struct build_facts *facts, void *arg)
 		.n_workers = (uint8_t)engine_n_workers(f->d->engine),
 		.n_endpoints = f->n_endpoints,
 		.endpoints = f->endpoints,
+		.n_host_ports = f->n_host_ports,
+		.host_ports = f->host_ports,
 	};
 	facts->n_uplinks = uplink_queues(f->uplink, &facts->uplinks);
 	attach_host_addrs(f->d->attach, facts->host_addrs);
@@ -472,6 +497,7 @@ follow_free(struct follow *f)
 	path_mtus_free(f->path_mtus);
 	free(f->service_cidrs);
 	free(f->pod_cidrs);
+	free(f->host_ports);
 	free(f);
 }
 

@@ -89,6 +89,47 @@ body_text(const struct admin_request *req, const char *key)
 	return text == NULL ? "" : text;
 }
 
+static bool
+host_port_decode(const json_t *entry, struct host_port *out)
+{
+	const char *address, *protocol;
+	int port, pod_port;
+
+	if (json_unpack((json_t *)entry, "{s:s, s:i, s:i, s:s}", "hostAddress", &address, "hostPort", &port,
+		    "podPort", &pod_port, "protocol", &protocol) < 0)
+		return false;
+	*out = (struct host_port){ .port = (uint16_t)port,
+		.pod_port = (uint16_t)pod_port,
+		.proto = strcmp(protocol, "tcp") == 0    ? PROTO_TCP
+			 : strcmp(protocol, "udp") == 0  ? PROTO_UDP
+			 : strcmp(protocol, "sctp") == 0 ? PROTO_SCTP
+							 : 0 };
+	if (*address != '\0' && !ip_addr_parse(address, &out->host_addr))
+		return false;
+	return port > 0 && port <= 65535 && pod_port > 0 && pod_port <= 65535 && out->proto != 0;
+}
+
+/* False with the reply made. */
+static bool
+host_ports_decode(const struct admin_request *req, struct host_port out[static HOST_PORTS_MAX], size_t *n,
+	struct admin_reply *reply)
+{
+	const json_t *list = json_object_get(req->body, "hostPorts"), *entry;
+	size_t i;
+
+	*n = json_array_size(list);
+	if (*n > HOST_PORTS_MAX) {
+		admin_fail(reply, 400, NULL, "%zu host ports; a pod can have %d", *n, HOST_PORTS_MAX);
+		return false;
+	}
+	json_array_foreach (list, i, entry)
+		if (!host_port_decode(entry, &out[i])) {
+			admin_fail(reply, 400, NULL, "hostPorts[%zu] is not a host port", i);
+			return false;
+		}
+	return true;
+}
+
 static struct attach_request
 request_decode(const struct admin_request *req)
 {
@@ -115,9 +156,13 @@ serve(struct daemon *d, const struct admin_request *req, struct admin_reply *rep
 		struct attach_error *e))
 {
 	struct attach_request request = request_decode(req);
+	struct host_port host_ports[HOST_PORTS_MAX];
 	const struct attached *pod = NULL;
 	struct attach_error e = { 0 };
 
+	if (!host_ports_decode(req, host_ports, &request.n_host_ports, reply))
+		return;
+	request.host_ports = host_ports;
 	if (fn(d->attach, &request, &pod, &e) < 0)
 		refuse(reply, &e);
 	else

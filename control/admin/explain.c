@@ -9,24 +9,6 @@
 
 #define PACKET_TEXT_SIZE 512
 
-static const char *
-proto_name(uint8_t proto)
-{
-	switch (proto) {
-	case PROTO_TCP:
-		return "tcp";
-	case PROTO_UDP:
-		return "udp";
-	case PROTO_SCTP:
-		return "sctp";
-	case PROTO_ICMP:
-	case PROTO_ICMPV6:
-		return "icmp";
-	default:
-		return "other";
-	}
-}
-
 static bool
 has_ports(uint8_t proto)
 {

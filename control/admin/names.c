@@ -12,6 +12,24 @@ struct search {
 	const struct object *found;
 };
 
+const char *
+proto_name(uint8_t proto)
+{
+	switch (proto) {
+	case PROTO_TCP:
+		return "tcp";
+	case PROTO_UDP:
+		return "udp";
+	case PROTO_SCTP:
+		return "sctp";
+	case PROTO_ICMP:
+	case PROTO_ICMPV6:
+		return "icmp";
+	default:
+		return "other";
+	}
+}
+
 static bool
 has_addr(const struct ip_addr *addrs, size_t n, const struct ip_addr *addr)
 {

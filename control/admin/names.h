@@ -13,6 +13,9 @@ struct names {
 	const struct tables *tables;
 };
 
+/* "tcp", "udp", "sctp", "icmp" (of both families) or "other", of an IANA number. */
+const char *proto_name(uint8_t proto);
+
 /* "pod default/web-0", "service default/web", "node b", "this node", "the gateway"; false, and "", for an address that
  * nobody has. */
 bool names_of_addr(const struct names *n, const struct ip_addr *addr, char buf[static NAME_TEXT_SIZE]);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "control/admin/drops.h"
+#include "control/admin/names.h"
 #include "control/admin/nodes.h"
 #include "control/daemon.h"
 #include "control/node/attach.h"
@@ -105,6 +106,24 @@ addrs_json(const struct ip_addr addrs[N_FAMILIES])
 	return list;
 }
 
+static json_t *
+host_ports_json(const struct attachment_record *r)
+{
+	json_t *list = json_array();
+	char buf[IP_ADDR_STRLEN];
+
+	for (size_t i = 0; i < r->n_host_ports; i++) {
+		const struct host_port *p = &r->host_ports[i];
+
+		json_array_append_new(list,
+			json_pack("{s:s, s:i, s:s, s:i}", "address",
+				ip_addr_is_none(&p->host_addr) ? "" : ip_addr_format(&p->host_addr, buf),
+				"port", (int)p->port, "protocol", proto_name(p->proto), "pod_port",
+				(int)p->pod_port));
+	}
+	return list;
+}
+
 static const struct port_view *
 port_of(const struct view *v, const struct attached *pod)
 {
@@ -126,7 +145,7 @@ add_pod(const struct attached *pod, void *arg)
 
 	json_array_append_new(
 		l->items, json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:i, s:s, s:o, s:o, s:s, s:I, s:I, s:I, "
-				    "s:I, s:o, s:I, s:I, s:s}",
+				    "s:I, s:o, s:I, s:I, s:o, s:s}",
 				  "namespace", r->pod_ns, "name", r->pod, "container", r->container_id,
 				  "netns", r->netns, "addresses", addrs_json(r->addrs), "mac",
 				  mac_format(&r->mac, mac), "mtu", (int)r->mtu, "interface", r->link, "port",
@@ -137,7 +156,8 @@ add_pod(const struct attached *pod, void *arg)
 				  "tx_packets", (json_int_t)stats->tx_packets, "tx_bytes",
 				  (json_int_t)stats->tx_bytes, "drops", drops_of_port(stats), "exceptions",
 				  (json_int_t)exceptions_of(&l->exceptions, r->addrs), "exceptions_quota",
-				  (json_int_t)l->d->config.services.exceptions_per_pod, "problem",
+				  (json_int_t)l->d->config.services.exceptions_per_pod, "host_ports",
+				  host_ports_json(r), "problem",
 				  r->phase == ATTACHMENT_INTENT ? "being attached" : pod->trouble));
 }
 

@@ -12,12 +12,6 @@ struct listing {
 	json_t *items;
 };
 
-static const char *
-proto_name(uint8_t proto)
-{
-	return proto == PROTO_TCP ? "tcp" : proto == PROTO_UDP ? "udp" : "sctp";
-}
-
 static json_t *
 addrs_json(const struct ip_addr *addrs, size_t n)
 {

@@ -3,6 +3,7 @@
 #ifndef RINGWAY_BUILD_FACTS_H
 #define RINGWAY_BUILD_FACTS_H
 
+#include "control/model/host_port.h"
 #include "dataplane/tables.h"
 
 /* A route of the node's own, or a known host on the uplink's segment. */
@@ -10,6 +11,13 @@ struct way_out {
 	struct ip_prefix dst;
 	enum route_kind kind; /* ROUTE_UNDERLAY, ROUTE_SEGMENT, ROUTE_ELSEWHERE or ROUTE_NOBODY: refused */
 	struct mac_addr next_hop; /* of ROUTE_UNDERLAY; all zero: not resolved */
+};
+
+/* A host port with the pod behind it, which is attached here. */
+struct pod_host_port {
+	struct host_port map;
+	struct ip_addr addrs[N_FAMILIES]; /* the pod's; none of a family that it lacks */
+	const char *pod_ns, *pod;         /* "" when the runtime did not say */
 };
 
 struct build_facts {
@@ -49,6 +57,8 @@ struct build_facts {
 	} * uplinks;
 	size_t n_endpoints;
 	const struct endpoint *endpoints;
+	size_t n_host_ports;
+	const struct pod_host_port *host_ports;
 	struct ip_addr host_addrs[N_FAMILIES][HOST_ADDRS];
 };
 

@@ -163,7 +163,9 @@ const struct command pods_command = {
 		"\"rx_bytes\" (sent by "
 		"the pod), \"tx_packets\", \"tx_bytes\" (received by it), \"drops\": {REASON: COUNT} of "
 		"packets the pod "
-		"sent, \"exceptions\", \"exceptions_quota\", \"problem\": why it has no port, or \"\"}]}; "
+		"sent, \"exceptions\", \"exceptions_quota\", \"host_ports\": [{\"address\": of the node, "
+		"\"\" for any, "
+		"\"port\", \"protocol\", \"pod_port\"}], \"problem\": why it has no port, or \"\"}]}; "
 		"with a name, that pod's object alone.",
 	.parse = pods_parse,
 	.run = pods_run,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/build/facts.h"
 #include "control/log.h"
 #include "control/node/attach_internal.h"
 #include "control/node/pod_port.h"
@@ -314,6 +315,24 @@ attach_endpoints(const struct attach *a, struct endpoint *out, size_t max)
 		if (n < max)
 			endpoint_of(a->pods[i], &out[n]);
 		n++;
+	}
+	return n;
+}
+
+size_t
+attach_host_ports(const struct attach *a, struct pod_host_port *out, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->n_pods; i++) {
+		const struct attachment_record *r = &a->pods[i]->record;
+
+		for (size_t k = 0; a->pods[i]->port != NULL && k < r->n_host_ports; k++, n++)
+			if (n < max)
+				out[n] = (struct pod_host_port){ .map = r->host_ports[k],
+					.addrs = { r->addrs[V4], r->addrs[V6] },
+					.pod_ns = r->pod_ns,
+					.pod = r->pod };
 	}
 	return n;
 }

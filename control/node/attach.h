@@ -60,7 +60,9 @@ struct attach_error {
 
 struct attach_request {
 	const char *container_id, *ifname;
-	const char *netns, *pod_ns, *pod; /* ADD only */
+	const char *netns, *pod_ns, *pod; /* ADD only, as what follows */
+	size_t n_host_ports;              /* at most HOST_PORTS_MAX */
+	const struct host_port *host_ports;
 };
 
 /* The parts that the config names are the caller's and stay. Reads the state file and re-attaches what is
@@ -96,6 +98,11 @@ void attach_tick(struct attach *a);
  * how many there are. The generation changes with them. */
 size_t attach_endpoints(const struct attach *a, struct endpoint *out, size_t max);
 uint64_t attach_generation(const struct attach *a);
+
+/* The host ports of pods with a port, likewise; they change with the same generation. The names in them live until the next
+ * request or tick. */
+struct pod_host_port;
+size_t attach_host_ports(const struct attach *a, struct pod_host_port *out, size_t max);
 
 /* This node's reserved addresses; none of a family without a range. */
 void attach_host_addrs(const struct attach *a, struct ip_addr out[N_FAMILIES][HOST_ADDRS]);

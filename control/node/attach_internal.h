@@ -19,9 +19,11 @@ enum {
 /* Codes of the CNI specification, and ours (cni/netconf.h). */
 enum {
 	CODE_UNKNOWN_CONTAINER = 3,
+	CODE_BAD_CONFIG = 7,
 	CODE_TRY_AGAIN = 11,
 	CODE_NO_ADDRESS = 101,
 	CODE_CHECK_MISMATCH = 102,
+	CODE_PORT_TAKEN = 103,
 };
 
 #define ATTACH_CIDRS_MAX 16 /* of a kind, for the whole cluster */

@@ -72,6 +72,44 @@ request_check(const struct attach_request *req, struct attach_error *e)
 	return 0;
 }
 
+/* The other attachment that has this port, or NULL. */
+static const struct attached *
+host_port_holder(const struct attach *a, const struct attach_request *req, const struct host_port *wanted)
+{
+	const struct attached *own = attach_find(a, req->container_id, req->ifname);
+
+	for (size_t i = 0; i < a->n_pods; i++)
+		for (size_t k = 0; a->pods[i] != own && k < a->pods[i]->record.n_host_ports; k++)
+			if (host_port_conflicts(wanted, &a->pods[i]->record.host_ports[k]))
+				return a->pods[i];
+	return NULL;
+}
+
+/* Of two pods, or of a request with itself. */
+static int
+host_ports_check(const struct attach *a, const struct attach_request *req, struct attach_error *e)
+{
+	char name[POD_TEXT_SIZE];
+
+	for (size_t i = 0; i < req->n_host_ports; i++) {
+		const struct host_port *wanted = &req->host_ports[i];
+		const struct attached *other;
+
+		for (size_t k = 0; k < i; k++)
+			if (host_port_conflicts(wanted, &req->host_ports[k]))
+				return attach_refuse(e, STATUS_BAD_REQUEST, CODE_BAD_CONFIG, "",
+					"host port %u is asked for twice", wanted->port);
+		other = host_port_holder(a, req, wanted);
+		if (other != NULL)
+			return attach_refuse(e, STATUS_CONFLICT, CODE_PORT_TAKEN,
+				"Give one of them another hostPort, or let the scheduler place them on "
+				"different nodes.",
+				"host port %u belongs to pod %s on this node", wanted->port,
+				attach_pod_text(other, name));
+	}
+	return 0;
+}
+
 static void
 request_note(const struct attach_request *req, struct attachment_record *record)
 {
@@ -79,6 +117,9 @@ request_note(const struct attach_request *req, struct attachment_record *record)
 	snprintf(record->pod_ns, sizeof(record->pod_ns), "%s", req->pod_ns == NULL ? "" : req->pod_ns);
 	snprintf(record->pod, sizeof(record->pod), "%s", req->pod == NULL ? "" : req->pod);
 	record->since_s = attach_now_s();
+	record->n_host_ports = req->n_host_ports;
+	for (size_t i = 0; i < req->n_host_ports; i++)
+		record->host_ports[i] = req->host_ports[i];
 }
 
 /* ADD again: 1 when *pod serves it, 0 when it was cleared away for a new start, -1 with *e. */
@@ -116,6 +157,8 @@ attach_add(struct attach *a, const struct attach_request *req, const struct atta
 	if (a->not_ready[0] != '\0')
 		return attach_refuse(e, STATUS_NOT_READY, CODE_TRY_AGAIN, "`ringway status` tells more.",
 			"%s", a->not_ready);
+	if (host_ports_check(a, req, e) < 0)
+		return -1;
 	pod = attach_find(a, req->container_id, req->ifname);
 	if (pod != NULL && (rc = add_again(a, req, pod, e)) != 0) {
 		*out = pod;

@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <stdint.h>
 
+#include "control/model/host_port.h"
 #include "dataplane/endpoint_table.h"
 
 #define CONTAINER_ID_SIZE 129 /* bytes with the terminator, as the others */
@@ -30,6 +31,8 @@ struct attachment_record {
 	struct mac_addr mac, node_mac;                /* of the pod's end and the node's */
 	uint16_t mtu;
 	int64_t since_s; /* CLOCK_REALTIME of the intent */
+	size_t n_host_ports;
+	struct host_port host_ports[HOST_PORTS_MAX]; /* none of them in conflict with another attachment's */
 };
 
 #endif

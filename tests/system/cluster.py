@@ -384,9 +384,10 @@ class Node(BareNode):
 
     # --- pods
 
-    def add_pod(self, name, namespace="default", labels=None, ports=()):
-        """A pod as kubelet and a runtime make it: namespace, CNI ADD, then the Pod object with its addresses."""
-        pod = Pod(self, namespace, name, labels or {}, ports)
+    def add_pod(self, name, namespace="default", labels=None, ports=(), host_ports=()):
+        """A pod as kubelet and a runtime make it: namespace, CNI ADD, then the Pod object with its addresses.
+        host_ports: (port of the node, port of the pod, "TCP")."""
+        pod = Pod(self, namespace, name, labels or {}, ports, host_ports)
         pod.attach()
         self.pods.append(pod)
         return pod
@@ -406,15 +407,20 @@ class Node(BareNode):
 
 
 class Pod:
-    def __init__(self, node, namespace, name, labels, ports):
+    def __init__(self, node, namespace, name, labels, ports, host_ports=()):
         self.node, self.namespace, self.name, self.labels, self.ports = node, namespace, name, labels, ports
+        self.host_ports = host_ports
         self.container = f"{node.name}-{namespace}-{name}"
         self.ip = {}
         self.result = {}
         self.ns = node.lab.netns(f"{node.name}-{name}")
 
     def attach(self):
-        self.result = self.node.cni("ADD", self)
+        # the names of the members as containerd writes them
+        mappings = [{"HostPort": host_port, "ContainerPort": port, "Protocol": protocol.lower(), "HostIP": ""}
+                    for host_port, port, protocol in self.host_ports]
+        self.result = self.node.cni("ADD", self, dict(self.node.netconf, runtimeConfig={"portMappings": mappings})
+                                    if mappings else None)
         for entry in self.result["ips"]:
             address = entry["address"].split("/")[0]
             self.ip[6 if ":" in address else 4] = address
@@ -425,7 +431,9 @@ class Pod:
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": self.name, "namespace": self.namespace, "labels": self.labels},
             "spec": {"nodeName": self.node.name,
-                     "containers": [{"name": "main", "ports": [{"containerPort": port} for port in self.ports]}]},
+                     "containers": [{"name": "main", "ports": [{"containerPort": port} for port in self.ports] + [
+                         {"containerPort": port, "hostPort": host_port, "protocol": protocol}
+                         for host_port, port, protocol in self.host_ports]}]},
             "status": {"phase": "Running", "podIP": next(iter(self.ip.values())),
                        "podIPs": [{"ip": address} for address in self.ip.values()]}})
 

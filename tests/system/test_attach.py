@@ -256,3 +256,21 @@ def test_a_damaged_state_file_stops_the_start_and_is_kept(node):
     assert node.daemon.popen.wait(10) != 0
     assert "is damaged" in node.log()
     assert path.read_bytes() == b"x" * 8192
+
+
+def test_a_host_port_has_one_owner_until_its_pod_goes(node):
+    def host_ports(name):
+        return node.ringway("pods", name)["host_ports"]
+
+    web = node.add_pod("web", host_ports=[(8080, 80, "TCP"), (8080, 80, "UDP")])
+    wanted = [{"address": "", "port": 8080, "protocol": protocol, "pod_port": 80} for protocol in ("tcp", "udp")]
+    assert host_ports("web") == wanted
+    node.restart(signal.SIGKILL)
+    assert host_ports("web") == wanted
+    with pytest.raises(AssertionError, match="host port 8080 belongs to pod default/web on this node"):
+        node.add_pod("late", host_ports=[(8081, 80, "TCP"), (8080, 81, "UDP")])
+    assert len(pod_links(node)) == 1
+    web.detach()
+    assert host_ports(node.add_pod("next", host_ports=[(8080, 81, "UDP")]).name)[0]["pod_port"] == 81
+    node.stop()
+    assert [row[3:] for row in rows(node, "host_ports")] == [(8080, 17, 81)]

@@ -179,6 +179,64 @@ test_records_survive_a_restart(void **arg)
 }
 
 static void
+test_host_ports_go_with_their_attachment(void **arg)
+{
+	struct fixture *f = *arg;
+	struct attachment_record a = record("c1", "rw0000000001"), b = record("c2", "rw0000000002");
+	struct found found;
+
+	a.n_host_ports = 2;
+	a.host_ports[0] = (struct host_port){ .port = 8080, .pod_port = 80, .proto = 6 };
+	a.host_ports[1] = (struct host_port){ addr("192.0.2.1"), 8080, 81, 17 };
+	b.since_s = 999; /* read first */
+	b.n_host_ports = 1;
+	b.host_ports[0] = (struct host_port){ .port = 9090, .pod_port = 90, .proto = 6 };
+	assert_int_equal(state_put_attachment(f->s, &a), 0);
+	assert_int_equal(state_put_attachment(f->s, &b), 0);
+	assert_int_equal(state_put_attachment(f->s, &a), 0);
+	assert_int_equal(reopen(f, "boot-1"), 0);
+	found = attachments(f);
+	assert_int_equal(found.n, 2);
+	assert_int_equal(found.last.n_host_ports, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(ip_addr_eq(&found.last.host_ports[i].host_addr, &a.host_ports[i].host_addr));
+		assert_int_equal(found.last.host_ports[i].port, 8080);
+		assert_int_equal(found.last.host_ports[i].pod_port, a.host_ports[i].pod_port);
+		assert_int_equal(found.last.host_ports[i].proto, a.host_ports[i].proto);
+	}
+	assert_int_equal(state_remove_attachment(f->s, "c1", "eth0"), 0);
+	a.n_host_ports = 0;
+	a.since_s = 0;
+	assert_int_equal(state_put_attachment(f->s, &a), 0);
+	found = attachments(f);
+	assert_int_equal(found.last.n_host_ports, 1); /* of c2, as before */
+	assert_int_equal(found.last.host_ports[0].port, 9090);
+}
+
+static void run_sql(const char *path, const char *sql);
+
+/* The file of a version without host ports: its records stay, and it takes them. */
+static void
+test_an_older_file_is_brought_up_to_date(void **arg)
+{
+	struct fixture *f = *arg;
+	struct attachment_record a = record("c1", "rw0000000001");
+
+	assert_int_equal(state_put_attachment(f->s, &a), 0);
+	state_close(f->s);
+	f->s = NULL;
+	run_sql(f->path, "DROP TABLE host_ports; PRAGMA user_version = 1");
+	assert_int_equal(state_open(&f->s, f->path, "boot-1", &f->is_new_boot, f->error), 0);
+	assert_false(f->is_new_boot);
+	assert_int_equal(attachments(f).n, 1);
+	a.n_host_ports = 1;
+	a.host_ports[0] = (struct host_port){ .port = 8080, .pod_port = 80, .proto = 6 };
+	assert_int_equal(state_put_attachment(f->s, &a), 0);
+	assert_int_equal(reopen(f, "boot-1"), 0);
+	assert_int_equal(attachments(f).last.n_host_ports, 1);
+}
+
+static void
 test_records_of_another_boot_are_discarded(void **arg)
 {
 	struct fixture *f = *arg;
@@ -361,6 +419,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_records_survive_a_restart, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_host_ports_go_with_their_attachment, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_an_older_file_is_brought_up_to_date, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_records_of_another_boot_are_discarded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_record_is_replaced_by_its_key_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_transaction_is_all_or_nothing, setup, teardown),

@@ -1,0 +1,288 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "control/node/state_internal.h"
+
+static const char *const statement_sql[N_STATEMENTS] = {
+	/* not OR REPLACE: that would silently delete another attachment that has the same link */
+	[PUT_ATTACHMENT] =
+		"INSERT INTO attachments (container_id, ifname, phase, pod_ns, pod, netns, link, v4, v6, "
+		"mac, "
+		"node_mac, mtu, since) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (container_id, ifname) "
+		"DO UPDATE SET phase = excluded.phase, pod_ns = excluded.pod_ns, pod = excluded.pod, "
+		"netns = excluded.netns, link = excluded.link, v4 = excluded.v4, v6 = excluded.v6, "
+		"mac = excluded.mac, node_mac = excluded.node_mac, mtu = excluded.mtu, since = "
+		"excluded.since",
+	[REMOVE_ATTACHMENT] = "DELETE FROM attachments WHERE container_id = ? AND ifname = ?",
+	[EACH_ATTACHMENT] = "SELECT container_id, ifname, phase, pod_ns, pod, netns, link, v4, v6, mac, "
+			    "node_mac, mtu, since "
+			    "FROM attachments ORDER BY since, rowid",
+	[PUT_HOST_PORT] =
+		"INSERT INTO host_ports (container_id, ifname, host_addr, host_port, proto, pod_port) "
+		"VALUES (?,?,?,?,?,?)",
+	[REMOVE_HOST_PORTS] = "DELETE FROM host_ports WHERE container_id = ? AND ifname = ?",
+	[EACH_HOST_PORT] = "SELECT host_addr, host_port, proto, pod_port FROM host_ports "
+			   "WHERE container_id = ? AND ifname = ?",
+	[PUT_LEASE] = "INSERT OR REPLACE INTO leases (addr, released) VALUES (?,?)",
+	[REMOVE_LEASE] = "DELETE FROM leases WHERE addr = ?",
+	[EACH_LEASE] = "SELECT addr, released FROM leases ORDER BY released, addr",
+	[PUT_SLOT] = "INSERT OR REPLACE INTO slots (backend_addr, backend_port, proto, frontend_addr, "
+		     "frontend_port, slot, "
+		     "released) VALUES (?,?,?,?,?,?,?)",
+	[REMOVE_SLOT] = "DELETE FROM slots WHERE backend_addr = ? AND backend_port = ? AND proto = ? AND "
+			"frontend_addr = ? "
+			"AND frontend_port = ?",
+	[EACH_SLOT] = "SELECT backend_addr, backend_port, proto, frontend_addr, frontend_port, slot, "
+		      "released FROM slots "
+		      "ORDER BY released",
+};
+
+int
+state_prepare_statements(struct state *s)
+{
+	for (unsigned i = 0; i < N_STATEMENTS; i++)
+		if (sqlite3_prepare_v3(s->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+			    &s->statements[i], NULL) != SQLITE_OK)
+			return state_fail(s);
+	return 0;
+}
+
+/* Runs a statement whose parameters are bound, and frees it for its next use. */
+static int
+statement_run(struct state *s, enum statement which)
+{
+	sqlite3_stmt *st = s->statements[which];
+	int rc = sqlite3_step(st) == SQLITE_DONE ? 0 : state_fail(s);
+
+	sqlite3_reset(st);
+	sqlite3_clear_bindings(st);
+	return rc;
+}
+
+static void
+bind_text(sqlite3_stmt *st, int at, const char *text)
+{
+	sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
+}
+
+static void
+bind_addr(sqlite3_stmt *st, int at, const struct ip_addr *a)
+{
+	if (!ip_addr_is_none(a))
+		sqlite3_bind_blob(st, at, a->b, sizeof(a->b), SQLITE_STATIC);
+}
+
+/* Copies a blob column; all zero when it is NULL or of another size. */
+static void
+column_bytes(sqlite3_stmt *st, int at, void *out, size_t size)
+{
+	if ((size_t)sqlite3_column_bytes(st, at) == size)
+		memcpy(out, sqlite3_column_blob(st, at), size);
+	else
+		memset(out, 0, size);
+}
+
+static void
+column_text(sqlite3_stmt *st, int at, char *out, size_t size)
+{
+	const char *text = (const char *)sqlite3_column_text(st, at);
+
+	snprintf(out, size, "%s", text == NULL ? "" : text);
+}
+
+static int
+remove_by_attachment(struct state *s, enum statement which, const char *container_id, const char *ifname)
+{
+	bind_text(s->statements[which], 1, container_id);
+	bind_text(s->statements[which], 2, ifname);
+	return statement_run(s, which);
+}
+
+static int
+put_host_ports(struct state *s, const struct attachment_record *a)
+{
+	sqlite3_stmt *st = s->statements[PUT_HOST_PORT];
+	int rc = remove_by_attachment(s, REMOVE_HOST_PORTS, a->container_id, a->ifname);
+
+	for (size_t i = 0; i < a->n_host_ports && rc == 0; i++) {
+		const struct host_port *p = &a->host_ports[i];
+
+		bind_text(st, 1, a->container_id);
+		bind_text(st, 2, a->ifname);
+		sqlite3_bind_blob(st, 3, p->host_addr.b,
+			ip_addr_is_none(&p->host_addr) ? 0 : sizeof(p->host_addr.b), SQLITE_STATIC);
+		sqlite3_bind_int(st, 4, p->port);
+		sqlite3_bind_int(st, 5, p->proto);
+		sqlite3_bind_int(st, 6, p->pod_port);
+		rc = statement_run(s, PUT_HOST_PORT);
+	}
+	return rc;
+}
+
+int
+state_put_attachment(struct state *s, const struct attachment_record *a)
+{
+	sqlite3_stmt *st = s->statements[PUT_ATTACHMENT];
+	int rc;
+
+	bind_text(st, 1, a->container_id);
+	bind_text(st, 2, a->ifname);
+	sqlite3_bind_int(st, 3, (int)a->phase);
+	bind_text(st, 4, a->pod_ns);
+	bind_text(st, 5, a->pod);
+	bind_text(st, 6, a->netns);
+	bind_text(st, 7, a->link);
+	bind_addr(st, 8, &a->addrs[V4]);
+	bind_addr(st, 9, &a->addrs[V6]);
+	sqlite3_bind_blob(st, 10, &a->mac, sizeof(a->mac), SQLITE_STATIC);
+	sqlite3_bind_blob(st, 11, &a->node_mac, sizeof(a->node_mac), SQLITE_STATIC);
+	sqlite3_bind_int(st, 12, a->mtu);
+	sqlite3_bind_int64(st, 13, a->since_s);
+	rc = statement_run(s, PUT_ATTACHMENT);
+	return rc < 0 ? rc : put_host_ports(s, a);
+}
+
+int
+state_remove_attachment(struct state *s, const char *container_id, const char *ifname)
+{
+	int rc = remove_by_attachment(s, REMOVE_HOST_PORTS, container_id, ifname);
+
+	return rc < 0 ? rc : remove_by_attachment(s, REMOVE_ATTACHMENT, container_id, ifname);
+}
+
+int
+state_put_lease(struct state *s, const struct lease_record *lease)
+{
+	bind_addr(s->statements[PUT_LEASE], 1, &lease->addr);
+	sqlite3_bind_int64(s->statements[PUT_LEASE], 2, lease->released_s);
+	return statement_run(s, PUT_LEASE);
+}
+
+int
+state_remove_lease(struct state *s, const struct ip_addr *addr)
+{
+	bind_addr(s->statements[REMOVE_LEASE], 1, addr);
+	return statement_run(s, REMOVE_LEASE);
+}
+
+static void
+bind_slot_key(sqlite3_stmt *st, const struct slot_record *slot)
+{
+	bind_addr(st, 1, &slot->backend_addr);
+	sqlite3_bind_int(st, 2, slot->backend_port);
+	sqlite3_bind_int(st, 3, slot->proto);
+	bind_addr(st, 4, &slot->frontend_addr);
+	sqlite3_bind_int(st, 5, slot->frontend_port);
+}
+
+int
+state_put_slot(struct state *s, const struct slot_record *slot)
+{
+	bind_slot_key(s->statements[PUT_SLOT], slot);
+	sqlite3_bind_int(s->statements[PUT_SLOT], 6, slot->slot);
+	sqlite3_bind_int64(s->statements[PUT_SLOT], 7, slot->released_s);
+	return statement_run(s, PUT_SLOT);
+}
+
+int
+state_remove_slot(struct state *s, const struct slot_record *slot)
+{
+	bind_slot_key(s->statements[REMOVE_SLOT], slot);
+	return statement_run(s, REMOVE_SLOT);
+}
+
+/* Those of the attachment whose key is read. */
+static int
+read_host_ports(struct state *s, struct attachment_record *a)
+{
+	sqlite3_stmt *st = s->statements[EACH_HOST_PORT];
+	int stepped;
+
+	bind_text(st, 1, a->container_id);
+	bind_text(st, 2, a->ifname);
+	while ((stepped = sqlite3_step(st)) == SQLITE_ROW && a->n_host_ports < HOST_PORTS_MAX) {
+		struct host_port *p = &a->host_ports[a->n_host_ports++];
+
+		column_bytes(st, 0, &p->host_addr, sizeof(p->host_addr));
+		p->port = (uint16_t)sqlite3_column_int(st, 1);
+		p->proto = (uint8_t)sqlite3_column_int(st, 2);
+		p->pod_port = (uint16_t)sqlite3_column_int(st, 3);
+	}
+	sqlite3_reset(st);
+	sqlite3_clear_bindings(st);
+	return stepped == SQLITE_DONE ? 0 : state_fail(s);
+}
+
+int
+state_each_attachment(struct state *s, int (*fn)(const struct attachment_record *a, void *arg), void *arg)
+{
+	sqlite3_stmt *st = s->statements[EACH_ATTACHMENT];
+	int stepped, rc = 0;
+
+	while ((stepped = sqlite3_step(st)) == SQLITE_ROW && rc == 0) {
+		struct attachment_record a = { .phase = (enum attachment_phase)sqlite3_column_int(st, 2) };
+
+		column_text(st, 0, a.container_id, sizeof(a.container_id));
+		column_text(st, 1, a.ifname, sizeof(a.ifname));
+		column_text(st, 3, a.pod_ns, sizeof(a.pod_ns));
+		column_text(st, 4, a.pod, sizeof(a.pod));
+		column_text(st, 5, a.netns, sizeof(a.netns));
+		column_text(st, 6, a.link, sizeof(a.link));
+		column_bytes(st, 7, &a.addrs[V4], sizeof(a.addrs[V4]));
+		column_bytes(st, 8, &a.addrs[V6], sizeof(a.addrs[V6]));
+		column_bytes(st, 9, &a.mac, sizeof(a.mac));
+		column_bytes(st, 10, &a.node_mac, sizeof(a.node_mac));
+		a.mtu = (uint16_t)sqlite3_column_int(st, 11);
+		a.since_s = sqlite3_column_int64(st, 12);
+		rc = read_host_ports(s, &a);
+		if (rc == 0)
+			rc = fn(&a, arg);
+	}
+	if (rc == 0 && stepped != SQLITE_DONE)
+		rc = state_fail(s);
+	sqlite3_reset(st);
+	return rc;
+}
+
+int
+state_each_lease(struct state *s, int (*fn)(const struct lease_record *lease, void *arg), void *arg)
+{
+	sqlite3_stmt *st = s->statements[EACH_LEASE];
+	int stepped, rc = 0;
+
+	while ((stepped = sqlite3_step(st)) == SQLITE_ROW && rc == 0) {
+		struct lease_record lease = { .released_s = sqlite3_column_int64(st, 1) };
+
+		column_bytes(st, 0, &lease.addr, sizeof(lease.addr));
+		rc = fn(&lease, arg);
+	}
+	if (rc == 0 && stepped != SQLITE_DONE)
+		rc = state_fail(s);
+	sqlite3_reset(st);
+	return rc;
+}
+
+int
+state_each_slot(struct state *s, int (*fn)(const struct slot_record *slot, void *arg), void *arg)
+{
+	sqlite3_stmt *st = s->statements[EACH_SLOT];
+	int stepped, rc = 0;
+
+	while ((stepped = sqlite3_step(st)) == SQLITE_ROW && rc == 0) {
+		struct slot_record slot = {
+			.backend_port = (uint16_t)sqlite3_column_int(st, 1),
+			.proto = (uint8_t)sqlite3_column_int(st, 2),
+			.frontend_port = (uint16_t)sqlite3_column_int(st, 4),
+			.slot = (uint8_t)sqlite3_column_int(st, 5),
+			.released_s = sqlite3_column_int64(st, 6),
+		};
+
+		column_bytes(st, 0, &slot.backend_addr, sizeof(slot.backend_addr));
+		column_bytes(st, 3, &slot.frontend_addr, sizeof(slot.frontend_addr));
+		rc = fn(&slot, arg);
+	}
+	if (rc == 0 && stepped != SQLITE_DONE)
+		rc = state_fail(s);
+	sqlite3_reset(st);
+	return rc;
+}
