@@ -32,6 +32,8 @@ enum pkt_flag {
 	PKT_ECN_CE = 1 << 9,      /* outer header was marked CE: rewrite marks the inner one (RFC 6040) */
 	PKT_ROUTER_HOP = 1 << 10, /* we are a hop on its way: rewrite lowers the TTL */
 	PKT_OUTBOUND = 1 << 11, /* leaves the cluster, where pod addresses mean nothing: to be masqueraded */
+	PKT_KEEP_SOURCE =
+		1 << 12, /* a translated ICMP error by somebody on the way: new_src is for its quote */
 };
 
 /* What rewrite makes of the packet, besides forwarding it. */
@@ -48,6 +50,8 @@ enum reply_kind {
 	N_REPLY_KINDS,
 };
 
+/* A translated ICMP error has the ports of the packet that would answer the one it quotes: all four ports, new_src and
+ * new_dst are that answer's, and rewrite writes them into the quote the other way round. */
 struct pkt {
 	/* set by io */
 	uint8_t *data;     /* first byte of the (inner, once decapsulated) Ethernet header */

@@ -44,6 +44,7 @@ struct worker {
 	struct burst arrivals;                   /* what other workers handed over */
 	struct burst pieces;                     /* cut from the burst in hand by segment_burst() */
 	uint8_t piece_of[BURST_MAX];             /* each piece's packet, by its place in the burst */
+	struct burst answers;                    /* one at a time: what translate_error.c asks about */
 
 	_Alignas(CACHE_LINE) struct counters counters;
 

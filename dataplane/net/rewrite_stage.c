@@ -9,6 +9,7 @@
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/icmp.h"
+#include "dataplane/net/icmp_quote.h"
 #include "dataplane/net/neighbour.h"
 #include "dataplane/net/refuse.h"
 #include "dataplane/stages.h"
@@ -139,11 +140,15 @@ write_udp(struct worker *w, const struct pkt *p, uint64_t delta)
 /* An echo's identifier stands in both ports, and translation changes the sender's in a request and the
  * receiver's in a reply. Only ICMPv6 sums the addresses, too. */
 static void
-write_icmp(const struct pkt *p, uint64_t delta)
+write_icmp(struct pkt *p, uint64_t delta)
 {
 	struct icmp_hdr *icmp = (struct icmp_hdr *)(p->data + p->l4_off);
 	uint16_t id = p->new_sport != p->sport ? p->new_sport : p->new_dport;
 
+	if (p->flags & PKT_ICMP_ERROR) {
+		icmp_quote_write(p, delta);
+		return;
+	}
 	if (p->proto == PROTO_ICMP)
 		delta = 0;
 	if (id != p->sport)
@@ -175,7 +180,7 @@ write_sctp(struct worker *w, const struct pkt *p)
 
 /* delta: what the new addresses do to a pseudo-header's sum. */
 static inline void
-write_l4(struct worker *w, const struct pkt *p, uint64_t delta)
+write_l4(struct worker *w, struct pkt *p, uint64_t delta)
 {
 	if (p->flags & PKT_LATER_FRAGMENT)
 		return;
@@ -253,7 +258,7 @@ write_ipv6(const struct pkt *p, bool is_changed)
 /* Most packets, those between pods that use no service, change nothing behind the IP header unless they carry
  * a partial checksum or begin a TCP connection. */
 static inline void
-write_ip_packet(struct worker *w, const struct pkt *p)
+write_ip_packet(struct worker *w, struct pkt *p)
 {
 	bool is_translated = pkt_is_translated(p);
 	uint64_t delta = is_translated ? address_delta(p) : 0;

@@ -4,6 +4,7 @@
 #include "dataplane/service/nat_flows.h"
 #include "dataplane/service/roles.h"
 #include "dataplane/service/translate.h"
+#include "dataplane/service/translate_error.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
@@ -51,16 +52,22 @@ decode(const struct tables *t, const struct endpoint *receiver, struct candidate
 
 /* Picks the packets that may be replies. */
 static unsigned
-pick(const struct tables *t, bool has_exceptions, struct burst *b, struct candidate c[BURST_MAX])
+pick(const struct tables *t, struct worker *w, struct burst *b, struct candidate c[BURST_MAX])
 {
 	const struct service_table *s = t->services;
+	bool has_exceptions = !nat_flows_is_empty(w->exceptions);
 	unsigned n = 0;
 
 	BURST_FOREACH_UNDECIDED (b, p) {
 		const struct endpoint *receiver = endpoint_of_port(t->endpoints, p->out_port);
 
-		if (receiver == NULL || !may_be_reply(p))
+		if (receiver == NULL)
 			continue;
+		if (!may_be_reply(p)) {
+			if (p->flags & PKT_ICMP_ERROR)
+				translate_error_receive(t, w, b, p);
+			continue;
+		}
 		c[n].pkt = p;
 		decode(t, receiver, &c[n]);
 		if (c[n].slot != 0) {
@@ -213,7 +220,7 @@ translate_receive_burst(const struct tables *t, struct worker *w, struct burst *
 {
 	const struct service_table *s = t->services;
 	struct candidate c[BURST_MAX];
-	unsigned n_replies = 0, n = pick(t, !nat_flows_is_empty(w->exceptions), b, c);
+	unsigned n_replies = 0, n = pick(t, w, b, c);
 
 	if (n == 0)
 		return;

@@ -8,6 +8,7 @@
 #include "dataplane/service/hairpin.h"
 #include "dataplane/service/roles.h"
 #include "dataplane/service/translate.h"
+#include "dataplane/service/translate_error.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
@@ -38,7 +39,7 @@ learn(const struct pkt *p, struct roles *roles, struct tally *tally)
 
 /* Picks the packets that may be for a service. */
 static unsigned
-pick(const struct tables *t, struct burst *b, struct candidate c[BURST_MAX])
+pick(const struct tables *t, struct worker *w, struct burst *b, struct candidate c[BURST_MAX])
 {
 	const struct service_table *services = t->services;
 	unsigned n = 0;
@@ -46,8 +47,13 @@ pick(const struct tables *t, struct burst *b, struct candidate c[BURST_MAX])
 	BURST_FOREACH_UNDECIDED (b, p) {
 		const struct endpoint *sender;
 
-		if (p->origin == ORIGIN_UPLINK || !translate_is_transport(p->proto))
+		if (p->origin == ORIGIN_UPLINK)
 			continue;
+		if (!translate_is_transport(p->proto)) {
+			if (p->flags & PKT_ICMP_ERROR)
+				translate_error_send(t, w, b, p);
+			continue;
+		}
 		sender = endpoint_of_port(t->endpoints, p->in_port);
 		c[n].pkt = p;
 		c[n].roles = sender == NULL ? NULL : sender->roles;
@@ -332,7 +338,7 @@ translate_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
 	struct candidate c[BURST_MAX];
 	struct tally tally = { 0 };
-	unsigned n = pick(t, b, c);
+	unsigned n = pick(t, w, b, c);
 
 	n = find_frontends(t, w, b, c, n, &tally);
 	for (unsigned i = 0; i < n; i++)

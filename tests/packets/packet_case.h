@@ -48,6 +48,7 @@ void packet_cases_note(const struct fixture *f);
 	X(outbound_cases) \
 	X(overlay_cases)  \
 	X(parse_cases)    \
+	X(quote_cases)    \
 	X(refuse_cases)   \
 	X(rewrite_cases)  \
 	X(route_cases)    \

@@ -419,6 +419,21 @@ def test_a_service_without_endpoints_refuses_at_once(cluster, family):
 
 
 @FAMILIES
+@pytest.mark.parametrize("where", ["local", "remote"])
+def test_a_closed_port_behind_a_service_is_refused_by_the_backend(cluster, family, where):
+    """The backend's own ICMP error, translated back to the client and to what it sent."""
+    backend = {"local": cluster.near, "remote": cluster.far}[where]
+    closed = cluster.add_service(f"closed-{where}{family}", 80, 9, [backend])
+    try:
+        cluster.wait_published()
+        for place in (cluster.client, cluster.a):
+            with counter_growth(cluster.a, "errors_translated", 1):
+                assert "Connection refused" in python(place, SEND, "SOCK_DGRAM", closed.ip[family], 80)
+    finally:
+        closed.remove()
+
+
+@FAMILIES
 def test_a_port_that_a_service_does_not_have_is_refused(cluster, family):
     for place in (cluster.client, cluster.a):
         for kind in ("SOCK_DGRAM", "SOCK_STREAM"):
