@@ -52,6 +52,7 @@ void packet_cases_note(const struct fixture *f);
 	X(refuse_cases)   \
 	X(rewrite_cases)  \
 	X(route_cases)    \
+	X(safety_cases)   \
 	X(service_cases)
 
 #define PACKET_TABLE_DECLARE(name)              \

@@ -28,6 +28,12 @@ static const struct service {
 	{ { EMPTY_V4, EMPTY_V6 }, 80, PROTO_TCP, {} },
 	{ { EMPTY_V4, EMPTY_V6 }, 80, PROTO_UDP, {} },
 	{ { EMPTY_V4, EMPTY_V6 }, 80, PROTO_SCTP, {} },
+	{ { PAIR_V4, PAIR_V6 }, 80, PROTO_TCP,
+		{ { { REMOTE_V4, REMOTE_V6 }, 8082, 3 }, { { POD2_V4, POD2_V6 }, 8082, 3 } } },
+	{ { PAIR_V4, PAIR_V6 }, 80, PROTO_UDP,
+		{ { { REMOTE_V4, REMOTE_V6 }, 8082, 3 }, { { POD2_V4, POD2_V6 }, 8082, 3 } } },
+	{ { TUNNEL_V4, TUNNEL_V6 }, 80, PROTO_UDP, { { { PEER_V4, PEER_V6 }, 4789, 1 } } },
+	{ { TUNNEL_V4, TUNNEL_V6 }, 81, PROTO_UDP, { { { NODE_V4, NODE_V6 }, 4789, 1 } } },
 };
 #define N_SERVICES (sizeof(services) / sizeof(services[0]))
 

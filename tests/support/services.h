@@ -19,6 +19,11 @@
 #define FOURTH_V6 "fd00:10:96::14"
 #define EMPTY_V4 "10.96.0.15" /* port 80, no backend */
 #define EMPTY_V6 "fd00:10:96::15"
+#define PAIR_V4 \
+	"10.96.0.16" /* TCP and UDP port 80 at another node's pod, port 8082, in slot 3; never at pod2 */
+#define PAIR_V6 "fd00:10:96::16"
+#define TUNNEL_V4 "10.96.0.17" /* UDP ports 80 and 81 at the peer node's tunnel end and at this node's */
+#define TUNNEL_V6 "fd00:10:96::17"
 #define SIBLING_V4 "10.244.2.21"
 #define SIBLING_V6 "fd00:10:244:2::21"
 
