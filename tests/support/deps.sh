@@ -41,15 +41,17 @@ deps_install()
 		return 1
 	fi
 	echo "installing ${#missing[@]} packages: ${missing[*]}"
-	for try in 1 2 3; do
-		if DEBIAN_FRONTEND=noninteractive apt-get update </dev/null >"$log" 2>&1 &&
-			DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-				-o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold "${missing[@]}" \
-				</dev/null >>"$log" 2>&1; then
+	for try in 1 2 3 4 5; do
+		# When only the update fails, the lists that are here may do.
+		DEBIAN_FRONTEND=noninteractive apt-get update -o Acquire::Retries=3 </dev/null >"$log" 2>&1 ||
+			echo "apt-get update failed (try $try of 5)"
+		if DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o Acquire::Retries=3 \
+			-o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold "${missing[@]}" \
+			</dev/null >>"$log" 2>&1; then
 			rm -f "$log"
 			return 0
 		fi
-		echo "apt-get failed (try $try of 3)"
+		echo "apt-get failed (try $try of 5)"
 		sleep $((try * 5))
 	done
 	tail -30 "$log" >&2

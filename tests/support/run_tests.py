@@ -167,7 +167,7 @@ def orphans():
 
 
 def count_leftovers(before, counts):
-    for _ in range(20):  # what was told to end may take a moment
+    for _ in range(200):  # what was told to end may take a moment
         left = sorted(surroundings() - before)
         if not left:
             counts.passed += 1
