@@ -12,6 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "system"))
 
 import lab as lab_module  # noqa: E402  pylint: disable=wrong-import-position
+from lab import PATIENCE  # noqa: E402  pylint: disable=wrong-import-position
 from cluster import BUILD, FAMILIES, RINGWAY, Cluster  # noqa: E402  pylint: disable=wrong-import-position
 from traffic import Running, chi_square_is_even, ping, run_flows  # noqa: E402  pylint: disable=wrong-import-position
 
@@ -111,8 +112,8 @@ class Demo:
         for name, sender, _, addresses, is_service, nodes in self.paths:
             for family in FAMILIES:
                 before = {node: node.counters() for node in nodes}
-                done = sender.run(["iperf3", "-J", "-c", addresses[family], "-t", IPERF_SECONDS, "--connect-timeout", 3000],
-                                  check=False, timeout=IPERF_SECONDS + 20)
+                done = sender.run(["iperf3", "-J", "-c", addresses[family], "-t", IPERF_SECONDS, "--connect-timeout", 30000],
+                                  check=False, timeout=IPERF_SECONDS + PATIENCE)
                 result = json.loads(done.stdout or "{}")
                 received = result.get("end", {}).get("sum_received", {})
                 gbits, n_bytes = received.get("bits_per_second", 0) / 1e9, received.get("bytes", 0)
@@ -143,9 +144,9 @@ class Demo:
             try:
                 receiving.stdout.readline()
                 sent = sender.run([tool, "send", address, UDP_PORT, UDP_FLOWS, UDP_SIZE, seconds, rate],
-                                  timeout=seconds + 20).stdout
+                                  timeout=seconds + PATIENCE).stdout
                 time.sleep(0.2)
-                out, _ = receiving.communicate(timeout=10)
+                out, _ = receiving.communicate(timeout=PATIENCE)
             finally:
                 receiving.kill()
         return {**json.loads(out), "sent": json.loads(sent)["sent"]}
@@ -157,25 +158,31 @@ class Demo:
             want += [(nodes[0], "encapsulated"), (nodes[1], "decapsulated")]
         if is_service:
             want += [(nodes[0], "service_forward")]
-        after = {node: node.counters() for node in nodes}
         for node, counter in want:
-            grew = after[node][counter] - before[node][counter]
+            # a packet is counted once it was sent: its receiver may have been faster
+            grew = self.settled(lambda n=node, c=counter: n.counters()[c] - before[n][c], lambda grew: grew >= packets * 0.999)
             self.report.check(f"{name}: node {node.name} counted {grew:.0f} {counter}, IPv{family}",
                               grew >= packets * 0.999, f"at least {packets:.0f} packets arrived")
+
+    def settled(self, ask, is_enough):
+        """What ask() says once it is enough, or after a while."""
+        deadline = time.monotonic() + PATIENCE
+        while not is_enough(value := ask()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return value
 
     def drops(self):
         """What must not pass is dropped, by name."""
         before = self.a.drops()
         for family in FAMILIES:
-            ping(self.client, "10.244.99.1" if family == 4 else "fd00:10:244:99::1", count=1)
+            ping(self.client, "10.244.99.1" if family == 4 else "fd00:10:244:99::1", count=1, wait=1)
             self.udp_to(self.client, self.service.ip[family], 9999)
             self.spoofed_ping(family)
-        after = self.a.drops()
         for reason, why in (("no_route", "an address that no node has"), ("spoofed_source", "a source that is not the pod's")):
-            grew = after.get(reason, 0) - before.get(reason, 0)
-            self.report.check(f"{why}: dropped as {reason} ({grew:.0f} packets)", grew >= 2, f"drops now: {after}")
-        refused = self.a.counters()["refused_no_service"]
-        self.report.check(f"a service's other port: refused ({refused:.0f} packets)", refused >= 2, f"drops now: {after}")
+            grew = self.settled(lambda r=reason: self.a.drops().get(r, 0) - before.get(r, 0), lambda grew: grew >= 2)
+            self.report.check(f"{why}: dropped as {reason} ({grew:.0f} packets)", grew >= 2, f"drops now: {self.a.drops()}")
+        refused = self.settled(lambda: self.a.counters()["refused_no_service"], lambda refused: refused >= 2)
+        self.report.check(f"a service's other port: refused ({refused:.0f} packets)", refused >= 2)
 
     def spoofed_ping(self, family):
         foreign = "10.9.9.9" if family == 4 else "fd00:9::9"
@@ -190,8 +197,8 @@ class Demo:
 
     def books(self):
         for node in (self.a, self.b):
-            c = node.counters()
-            ends = c["forwarded"] + c["replied"] + c["punted"] + c["dropped"]
+            c = self.settled(node.counters, lambda c: c["received"] == ends_of(c))
+            ends = ends_of(c)
             self.report.check(f"node {node.name}: {c['received']:.0f} received = {c['forwarded']:.0f} forwarded + "
                               f"{c['replied']:.0f} replied + {c['punted']:.0f} punted + {c['dropped']:.0f} dropped",
                               c["received"] == ends, f"the sum is {ends:.0f}")
@@ -237,6 +244,10 @@ the cluster stays up. Try:
   {inside} ping {self.web[1].ip[4]}
   {inside} iperf3 -c {self.iperf.ip[6]}
   {ROOT}/perf/demo --down""")
+
+
+def ends_of(counters):
+    return sum(counters[verdict] for verdict in ("forwarded", "replied", "punted", "dropped"))
 
 
 def leftovers():
