@@ -25,7 +25,7 @@ import time
 
 import yaml
 
-from lab import BUILD, Lab, Netns, as_args, run, wait_until
+from lab import BUILD, PATIENCE, Lab, Netns, as_args, run, wait_until
 
 RINGWAYD = BUILD / "control" / "ringwayd"
 RINGWAY = BUILD / "control" / "cli" / "ringway"
@@ -121,7 +121,7 @@ class Cluster:
         service.set_backends(pods)
         return service
 
-    def wait_published(self, timeout=10):
+    def wait_published(self, timeout=PATIENCE):
         """Waits until every node has seen the manifests as they are now and has put them in force."""
         for node in self.nodes:
             node.wait_published(timeout)
@@ -227,10 +227,10 @@ class BareNode:
     def start(self):
         """Starts what this node runs."""
 
-    def wait_ready(self, timeout=15):
+    def wait_ready(self, timeout=PATIENCE):
         pass
 
-    def wait_published(self, timeout=10):
+    def wait_published(self, timeout=PATIENCE):
         pass
 
     def join(self):
@@ -289,13 +289,13 @@ class Node(BareNode):
         """Ends ringwayd, by SIGTERM or another signal to its holder; pods keep what they have."""
         served_by = children(self.daemon.pid)
         self.daemon.stop(*([sig] if sig else []))
-        wait_until(lambda: not any(map(is_running, served_by)), 10, f"ringwayd's process on {self.name} ended")
+        wait_until(lambda: not any(map(is_running, served_by)), what=f"ringwayd's process on {self.name} ended")
 
     def crash(self):
         """Kills the process that does the work; its holder starts another."""
         (worker,) = children(self.daemon.pid)
         os.kill(worker, signal.SIGKILL)
-        wait_until(lambda: children(self.daemon.pid) not in ([], [worker]), 10, f"a new process on {self.name}")
+        wait_until(lambda: children(self.daemon.pid) not in ([], [worker]), what=f"a new process on {self.name}")
         self.wait_ready()
 
     def restart(self, sig=None):
@@ -327,13 +327,13 @@ class Node(BareNode):
             return self.get("/readyz")[0] == 200
         return False
 
-    def wait_ready(self, timeout=15):
+    def wait_ready(self, timeout=PATIENCE):
         try:
             wait_until(self.is_ready, timeout, f"ringwayd on {self.name} ready")
         except AssertionError as problem:
             raise AssertionError(f"{problem}\n{self.log()}") from None
 
-    def wait_published(self, timeout=10):
+    def wait_published(self, timeout=PATIENCE):
         """A file counts as seen once its change was published: a service of our own shows that the queue is through."""
         marker = f"marker-{time.monotonic_ns()}"
         self.cluster.write_manifest("marker", {"apiVersion": "v1", "kind": "Service",
@@ -344,10 +344,10 @@ class Node(BareNode):
 
     def get(self, path):
         """Status and text of a GET on the admin socket."""
-        connection = http.client.HTTPConnection("localhost", timeout=5)
+        connection = http.client.HTTPConnection("localhost", timeout=PATIENCE)
         connection.sock = socket.socket(socket.AF_UNIX)
         with contextlib.closing(connection.sock) as sock:
-            sock.settimeout(5)
+            sock.settimeout(PATIENCE)
             sock.connect(str(self.socket))
             connection.request("GET", path)
             reply = connection.getresponse()
@@ -399,7 +399,7 @@ class Node(BareNode):
                "CNI_ARGS": f"IgnoreUnknown=1;K8S_POD_NAMESPACE={pod.namespace};K8S_POD_NAME={pod.name};"
                            f"K8S_POD_INFRA_CONTAINER_ID={pod.container}"}
         done = subprocess.run(self.wrap([RINGWAY_CNI]), input=json.dumps(netconf or self.netconf),
-                              env=env, text=True, capture_output=True, timeout=30, check=False)
+                              env=env, text=True, capture_output=True, timeout=PATIENCE, check=False)
         if check and done.returncode != 0:
             raise AssertionError(f"ringway-cni {command} for {pod.name} on {self.name}: exit {done.returncode}\n"
                                  f"{done.stdout}{done.stderr}\n{self.log()}")

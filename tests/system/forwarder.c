@@ -220,15 +220,16 @@ stats(const char *args)
 		return;
 	}
 	engine_counters(engine, &c);
-	printf("ok rx %lu tx %lu rx_dropped %lu rx_ring_full %lu fill_ring_empty %lu tx_full %lu no_frame "
-	       "%lu "
-	       "multi_buffer %lu received %lu forwarded %lu dropped %lu copied %lu crossed %lu crossing_full "
+	printf("ok rx %lu rx_bytes %lu tx %lu rx_dropped %lu rx_ring_full %lu fill_ring_empty %lu tx_full "
+	       "%lu no_frame %lu multi_buffer %lu received %lu forwarded %lu dropped %lu copied %lu crossed "
+	       "%lu crossing_full "
 	       "%lu\n",
-		n->port->stats.rx_packets, n->port->stats.tx_packets, drops.counts[KERNEL_DROP_RX_DROPPED],
-		drops.counts[KERNEL_DROP_RX_RING_FULL], drops.counts[KERNEL_DROP_NO_FRAME],
-		c.drops[DROP_TX_FULL], c.drops[DROP_NO_FRAME], c.drops[DROP_MULTI_BUFFER],
-		c.counts[COUNT_RECEIVED], c.verdicts[VERDICT_FORWARD], c.verdicts[VERDICT_DROP],
-		c.counts[COUNT_UMEM_COPIED], c.counts[COUNT_CROSSED_OUT], c.drops[DROP_CROSSING_FULL]);
+		n->port->stats.rx_packets, n->port->stats.rx_bytes, n->port->stats.tx_packets,
+		drops.counts[KERNEL_DROP_RX_DROPPED], drops.counts[KERNEL_DROP_RX_RING_FULL],
+		drops.counts[KERNEL_DROP_NO_FRAME], c.drops[DROP_TX_FULL], c.drops[DROP_NO_FRAME],
+		c.drops[DROP_MULTI_BUFFER], c.counts[COUNT_RECEIVED], c.verdicts[VERDICT_FORWARD],
+		c.verdicts[VERDICT_DROP], c.counts[COUNT_UMEM_COPIED], c.counts[COUNT_CROSSED_OUT],
+		c.drops[DROP_CROSSING_FULL]);
 }
 
 static void

@@ -9,7 +9,7 @@ left behind.
         lab.veth(a, "eth0", b, "eth0")
         a.ip("addr add 10.9.0.1/24 dev eth0")
         b.ip("addr add 10.9.0.2/24 dev eth0")
-        a.run("ping -c 1 -W 1 10.9.0.2")
+        a.run("ping -c 1 -W 10 10.9.0.2")
 """
 
 import itertools
@@ -24,6 +24,7 @@ import time
 
 BUILD = pathlib.Path(os.environ.get("RINGWAY_BUILD", pathlib.Path(__file__).parents[2] / "build"))
 NAME_PREFIX = f"rwt{os.getpid():x}-"
+PATIENCE = 60  # seconds; only what fails takes so long: a busy machine must not look like an error
 
 
 def as_args(command):
@@ -31,7 +32,7 @@ def as_args(command):
     return shlex.split(command) if isinstance(command, str) else [str(part) for part in command]
 
 
-def run(command, check=True, timeout=30, **options):
+def run(command, check=True, timeout=2 * PATIENCE, **options):
     """Runs a command and returns its CompletedProcess with text output; a failure shows that output."""
     args = as_args(command)
     result = subprocess.run(args, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, **options)
@@ -41,7 +42,7 @@ def run(command, check=True, timeout=30, **options):
     return result
 
 
-def wait_until(condition, timeout=5.0, what="the condition"):
+def wait_until(condition, timeout=PATIENCE, what="the condition"):
     """Polls until condition() is true and returns its value; fails the test when it never is."""
     deadline = time.monotonic() + timeout
     while True:
@@ -101,7 +102,7 @@ class Process:
     def output(self):
         return pathlib.Path(self.log).read_text(errors="replace")
 
-    def wait_for(self, text, timeout=10.0):
+    def wait_for(self, text, timeout=PATIENCE):
         """Waits until its output holds the text; fails at once when it ends without."""
 
         def seen():
@@ -114,7 +115,7 @@ class Process:
 
         return wait_until(seen, timeout, f"'{text}' from {shlex.join(self.args)}")
 
-    def stop(self, sig=signal.SIGTERM, timeout=10):
+    def stop(self, sig=signal.SIGTERM, timeout=PATIENCE):
         """Ends it; returns its exit code. A program that ignores the signal is killed, and the test fails."""
         if self.popen.poll() is None:
             self.popen.send_signal(sig)
@@ -134,7 +135,7 @@ class Lab:
     def __init__(self, prefix=None, directory=None):
         """Tests leave both to the lab; who wants to find it again from another process (purge()) names them."""
         self.prefix = prefix or f"{NAME_PREFIX}{next(self._count)}-"
-        self.dir = pathlib.Path(directory or tempfile.mkdtemp(prefix="rwt-"))
+        self.dir = pathlib.Path(directory or tempfile.mkdtemp(prefix=NAME_PREFIX))
         self.dir.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._undo = []
         self._logs = itertools.count()
@@ -227,5 +228,5 @@ def what_exists():
     found |= {f"link {line.split(':')[1].strip()}" for line in run("ip -o link").stdout.splitlines()
               if NAME_PREFIX in line}
     found |= {f"mount {line.split()[1]}" for line in pathlib.Path("/proc/mounts").read_text().splitlines()
-              if "/rwt-" in line}
+              if f"/{NAME_PREFIX}" in line}
     return found

@@ -105,7 +105,7 @@ class Steady:
     def accept(self, listener):
         sock, _ = listener.accept()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(10)
+        sock.settimeout(60)
         name = b""
         while not name.endswith(b"\n"):
             more = sock.recv(1)
@@ -153,7 +153,7 @@ class Steady:
             family = socket.AF_INET6 if ":" in w["address"] else socket.AF_INET
             self.spot.enter(w["client"])
             sock = socket.socket(family, socket.SOCK_STREAM)
-            sock.settimeout(5)
+            sock.settimeout(60)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 if w.get("sport"):

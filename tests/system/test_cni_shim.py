@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from lab import BUILD
+from lab import BUILD, PATIENCE
 
 WIRING = {
     "link": "rw0123456789", "mac": "02:0a:0b:0c:0d:0e", "nodeMac": "02:72:77:00:00:01", "mtu": 1450, "attached": False,
@@ -75,7 +75,7 @@ class Stand:
         for key, value in changes.items():
             (env if key.startswith("CNI_") else config)[key] = value
         done = subprocess.run(self.node.wrap([BUILD / "cni" / "ringway-cni"]), input=json.dumps(config), env=env, text=True,
-                              capture_output=True, timeout=20, check=False)
+                              capture_output=True, timeout=PATIENCE, check=False)
         assert done.stderr == ""
         return done.returncode, json.loads(done.stdout) if done.stdout else None
 
@@ -197,7 +197,7 @@ def test_a_daemon_that_is_away_is_waited_for(stand):
     before = time.monotonic()
     code, error = stand.cni("ADD")
     assert code == 1 and error["code"] == 11 and "ringwayd does not answer" in error["msg"]
-    assert 7.5 < time.monotonic() - before < 10
+    assert 7.5 < time.monotonic() - before < 20  # eight, and then it does not go on
     stand.assert_nothing_left()
 
 

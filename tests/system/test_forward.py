@@ -4,13 +4,15 @@ The forwarder (forwarder.c) is engine and loader with a pipeline that only rewri
 checksum offload off here, since completing checksums is the real pipeline's work."""
 
 import os
+import pathlib
 import re
 import signal
 import subprocess
 
 import pytest
 
-from lab import BUILD, run, wait_until
+from lab import BUILD, PATIENCE, run, wait_until
+from traffic import Running, ping, run_flows, run_transfer
 
 FRAMES = 4096
 
@@ -58,7 +60,20 @@ class Forwarder:
     def quit(self, how="quit"):
         answer = self.ask(how)
         assert answer == "bye", answer
-        assert self.popen.wait(10) == 0
+        assert self.popen.wait(PATIENCE) == 0
+
+    def kill_worker(self):
+        """Kills the process that the holder started, as soon as all its threads sleep: a moment when it has nothing in hand,
+        or next to nothing. The holder starts another."""
+        pid = int(self.tell("pid")["pid"])
+
+        def is_idle():
+            stats = [path.read_text() for path in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
+            return all(stat.rpartition(")")[2].split()[0] == "S" for stat in stats)
+
+        wait_until(is_idle, what="a moment's rest")
+        os.kill(pid, signal.SIGKILL)
+        assert self.popen.stdout.readline().strip() == "ready"
 
     def kill(self):
         self.popen.kill()
@@ -78,7 +93,7 @@ class Pod:
     """A namespace with eth0, whose far end is an interface of the node."""
 
     def __init__(self, lab, node, number, mtu=1450):
-        self.number = number
+        self.lab, self.number = lab, number
         self.link = f"pod{number}"
         self.mtu = mtu
         self.ns = lab.netns(self.link)
@@ -88,6 +103,9 @@ class Pod:
         self.ns.ip(f"addr add {self.v6}/64 dev eth0 nodad")
         self.ns.run("ethtool -K eth0 tx off")
         self.mac = self.ns.mac("eth0")
+
+    def run(self, command, **options):
+        return self.ns.run(command, **options)
 
     def meet(self, other):
         for ns, peer in ((self.ns, other), (other.ns, self)):
@@ -99,7 +117,7 @@ class Pod:
 
     def ping(self, other, count=3, size=56):
         for address in (other.v4, other.v6):
-            self.ns.run(f"ping -c {count} -i 0.01 -W 2 -s {size} {address}")
+            assert ping(self, address, count, size) == count, address
 
 
 @pytest.fixture
@@ -114,15 +132,6 @@ def pods(lab, node):
     return a, b
 
 
-def iperf(lab, client, server, address, options, seconds=2):
-    """Mbit/s of one run."""
-    process = lab.start("iperf3 -s -1 --forceflush", ns=server)
-    process.wait_for("listening")
-    out = client.run(f"iperf3 -c {address} -t {seconds} -f m {options}", timeout=seconds + 20).stdout
-    process.stop()
-    return float(re.findall(r"([\d.]+) Mbits/sec", out.split("receiver")[0].splitlines()[-1] + out)[0])
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 def test_two_pods_reach_each_other(lab, node, pods, workers):
     a, b = pods
@@ -134,9 +143,11 @@ def test_two_pods_reach_each_other(lab, node, pods, workers):
 
     a.ping(b)
     b.ping(a)
+    server = Running(b, "serve", 8080, "b")
     for address in (b.v4, b.v6):
-        assert iperf(lab, a.ns, b.ns, address, "") > 100
-        assert iperf(lab, a.ns, b.ns, address, "-u -b 50M -l 1200") > 25
+        assert run_transfer(a, b, address, 16)
+        assert run_flows(a, "udp", address, 8080, 500)["answers"] == {"b": 500}
+    server.end()
 
     def balanced():
         numbers = f.numbers(f"stats {a.link}")
@@ -163,7 +174,7 @@ def test_a_flood_loses_no_frame(lab, node, pods):
     flood = lab.start(f"iperf3 -c {b.v4} -u -b 0 -l 64 -t 2", ns=a.ns)
     for _ in range(10):
         f.audit()
-    flood.popen.wait(20)
+    flood.popen.wait(PATIENCE)
     f.quiet_audit()
 
 
@@ -234,8 +245,8 @@ def test_whole_packets_are_received(lab, node, mtu, fits):
     a.add_to(f)
     b.add_to(f)
     f.tell(f"partner {a.link} {b.link}")
-    a.ns.run(f"ping -c 1 -W 2 -M do -s {fits - 14 - 28} {b.v4}")
-    a.ns.run(f"ping -c 1 -W 2 -M do -s {fits - 14 - 48} {b.v6}")
+    assert ping(a, b.v4, 1, fits - 14 - 28, dont_fragment=True) == 1
+    assert ping(a, b.v6, 1, fits - 14 - 48, dont_fragment=True) == 1
     assert f.numbers(f"stats {a.link}")["rx_dropped"] == 0
 
 
@@ -291,20 +302,19 @@ def test_a_killed_process_loses_only_what_it_has_in_hand(lab, node, pods):
         f.tell(f"partner {a.link} {b.link}")
         f.tell("settle")
         if round_ != 0:
-            assert pinging.popen.wait(20) == 0
+            assert pinging.popen.wait(PATIENCE) == 0
             # one at most: the packet that a worker was just working on, if any
             assert int(re.search(r"(\d+) received", pinging.output())[1]) >= 99, pinging.output()
             f.quiet_audit()
-            iperf(lab, a.ns, b.ns, b.v4, "", seconds=1)
+            assert run_transfer(a, b, b.v4, 16)
         if round_ != 3:
-            # within what a pod's fill ring holds while nobody is there
-            pinging = lab.start(f"ping -q -c 100 -i 0.005 -W 2 {b.v6}", ns=a.ns)
-            wait_until(lambda: f.numbers(f"stats {a.link}")["rx"] > 20, what="traffic")
-            os.kill(int(f.tell("pid")["pid"]), signal.SIGKILL)
-            assert f.popen.stdout.readline().strip() == "ready"
+            before = f.numbers(f"stats {a.link}")["rx"]
+            # within what a pod's fill ring holds while nobody is there, and for longer than a start takes
+            pinging = lab.start(f"ping -q -c 100 -i 0.04 {b.v6}", ns=a.ns)
+            wait_until(lambda: f.numbers(f"stats {a.link}")["rx"] > before + 5, what="traffic")
+            f.kill_worker()
     # one that nobody asks for any more is closed, and its frames are free again
-    os.kill(int(f.tell("pid")["pid"]), signal.SIGKILL)
-    assert f.popen.stdout.readline().strip() == "ready"
+    f.kill_worker()
     a.add_to(f)
     f.tell("settle")
     wait_until(lambda: f.audit()["in_kernel"] == 0, what="the frames of a socket that nobody wants")
@@ -323,7 +333,7 @@ def test_frames_under_way_at_a_crash_are_found(lab, node, pods):
         f.tell(f"partner {a.link} {b.link}")
         server = lab.start("iperf3 -s -1 --forceflush", ns=b.ns)
         server.wait_for("listening")
-        flood = lab.start(f"iperf3 -c {b.v4} -u -b 0 -l 200 -t 1", ns=a.ns)
+        flood = lab.start(f"iperf3 -c {b.v4} -u -b 0 -l 200 -t {PATIENCE}", ns=a.ns)
         wait_until(lambda: f.numbers(f"stats {a.link}")["rx"] > 20000, what="a flood")
         os.kill(int(f.tell("pid")["pid"]), signal.SIGKILL)
         assert f.popen.stdout.readline().strip() == "ready"

@@ -4,6 +4,7 @@ pods and services, with valid checksums."""
 import pytest
 
 from cluster import FAMILIES, Cluster, KernelNode
+from lab import PATIENCE
 from traffic import PORTS, Running, chi_square_is_even, ping, run_flows
 
 
@@ -46,7 +47,7 @@ def test_bulk_tcp_passes_both_ways(mixed, receivers, family):
     for sender, receiver in ((mixed.pod, mixed.far), (mixed.far, mixed.pod)):
         server = receiver.popen("iperf3 -s -1 --forceflush")
         server.wait_for("listening")
-        done = sender.run(["iperf3", "-c", receiver.ip[family], "-n", "20M"], check=False)
+        done = sender.run(["iperf3", "-c", receiver.ip[family], "-n", "20M"], check=False, timeout=2 * PATIENCE)
         assert done.returncode == 0, done.stdout + done.stderr
         server.stop()
 

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from lab import Lab, run
+from lab import Lab, run, wait_until
+from traffic import ping
 
 
 def test_namespaces_are_joined_and_answer(lab):
@@ -13,8 +14,8 @@ def test_namespaces_are_joined_and_answer(lab):
     for ns, host in ((a, 1), (b, 2)):
         ns.ip(f"addr add 10.9.0.{host}/24 dev eth0")
         ns.ip(f"addr add fd09::{host}/64 dev eth0 nodad")
-    a.run("ping -c 1 -W 1 10.9.0.2")
-    a.run("ping -c 1 -W 1 fd09::2")
+    for address in ("10.9.0.2", "fd09::2"):
+        wait_until(lambda to=address: ping(a, to, 1, wait=1) == 1, what="an answer")
 
 
 def test_everything_is_undone_after_a_failure():

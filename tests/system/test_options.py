@@ -52,8 +52,10 @@ def test_an_uplink_that_takes_no_program_is_told():
         cluster.underlay.ip("link set port-a mtu 9000")  # more than one page: veth takes no native program then
         node.start()
         wait_until(node.socket.exists, what="the admin socket")
+        wait_until(lambda: "too large for native XDP" in node.ringway("status", check=False)["not_ready_reason"],
+                   what="a word about native XDP")
         status = node.ringway("status", check=False)
-        assert not status["ready"] and "too large for native XDP" in status["not_ready_reason"], status
+        assert not status["ready"], status
         assert any("too large for native XDP" in warning for warning in status["warnings"]), status["warnings"]
         cluster.underlay.ip("link set port-a mtu 1500")
         node.wait_ready()

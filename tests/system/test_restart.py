@@ -42,7 +42,7 @@ def crowd():
         cluster.itself = add("itself", 80, SERVER_PORT, [cluster.pods[2]])
         cluster.wait_published()
         wait_until(lambda: all(peer["state"] == "reachable" for node in (a, b) for peer in node.ringway("status")["peers"]),
-                   10, "the nodes see each other")
+                   what="the nodes see each other")
         yield cluster
 
 
@@ -112,7 +112,7 @@ def restart(node, how):
     if how == "crashed":
         (worker,) = children(node.daemon.pid)
         os.kill(worker, signal.SIGKILL)
-        wait_until(lambda: children(node.daemon.pid) not in ([], [worker]), 10, "another process")
+        wait_until(lambda: children(node.daemon.pid) not in ([], [worker]), what="another process")
     else:
         node.daemon.popen.send_signal(signal.SIGTERM if how == "asked" else signal.SIGKILL)
         node.daemon.popen.wait()  # without a timeout, which would have it look every 50 ms
@@ -139,7 +139,7 @@ def traffic(crowd):
     wanted = connections(crowd)
     answer = made.ask("open", wanted)
     assert not answer["errors"] and answer["opened"] == len(wanted), answer
-    time.sleep(1)
+    wait_until(lambda: not any(flow["error"] for flow in made.ask("mark").values()), what="all connections accepted")
     return made
 
 
@@ -161,15 +161,21 @@ def test_connections_live_through_a_restart(crowd, traffic, how):
         broken = {name: flow["error"] for name, flow in seen.items() if flow["error"]}
         assert not broken, broken
         gaps.append(worst(seen))
-        time.sleep(1)  # what was lost is sent again
-        after = traffic.ask("mark")
-        behind = {name: flow for name, flow in after.items() if flow["sent"] - flow["arrived"] > 50}
-        assert not behind, behind
-    assert inventory(a) == before
+        # what was lost is sent again
+        wait_until(lambda: not any(is_behind(flow) for flow in traffic.ask("mark").values()), what="all connections go on")
+    wait_until(lambda: inventory(a) == before, what=f"what there was before, {before},")
     median = sorted(gaps)[1]
+    traffic.ask("mark")
+    time.sleep(2)
+    quiet_again = traffic.ask("mark")
     print(f"{how}: longest gaps {[gap[0] for gap in gaps]}, without a restart {worst(quiet, 1)[0]}")
-    if quiet_is_quiet(quiet):
+    if quiet_is_quiet(quiet) and quiet_is_quiet(quiet_again):
         assert median[0][0] <= LONGEST_GAP_MS, gaps
+
+
+def is_behind(flow):
+    """More than a few counters are under way, or it has broken."""
+    return flow["error"] or flow["sent"] - flow["arrived"] > 50
 
 
 def quiet_is_quiet(quiet):
@@ -185,7 +191,7 @@ def test_what_was_there_before_is_there_afterwards(crowd, traffic):
     """No runtime call was made, and pods, addresses and services are as they were; new pods can come."""
     a, _ = crowd.nodes
     traffic.ask("close")
-    wait_until(lambda: frames_under_way(a) == 0, 10, "all frames free or in a ring")
+    wait_until(lambda: frames_under_way(a) == 0, what="all frames free or in a ring")
     pods = a.ringway("pods")["pods"]
     assert len(pods) == N_PODS
     for pod in crowd.pods[::10]:

@@ -4,13 +4,12 @@ again and again, a configuration with an error. Pods keep what they have, or the
 import os
 import shutil
 import signal
-import time
 
 import pytest
 import yaml
 
 from cluster import FAMILIES, Cluster, children
-from lab import run, wait_until
+from lab import PATIENCE, run, wait_until
 from traffic import ping
 
 
@@ -26,7 +25,7 @@ def node():
 
 def assert_pods_work(node):
     for family in FAMILIES:
-        wait_until(lambda f=family: ping(node.client, node.server.ip[f], 1) == 1, 10, "ping")
+        wait_until(lambda f=family: ping(node.client, node.server.ip[f], 1, wait=1) == 1, what="ping")
         assert ping(node, node.server.ip[family]) == 3
     assert len(node.ringway("pods")["pods"]) == 2
 
@@ -99,7 +98,7 @@ def test_without_the_state_file_links_that_nobody_knows_stay_shut(node):
     node.wait_ready()
     assert node.ringway("pods")["pods"] == []
     assert pod_programs(node) == before
-    assert ping(node.client, node.server.ip[4], 1) == 0
+    assert ping(node.client, node.server.ip[4], 1, wait=1) == 0
     node.cni("DEL", node.client)
     fresh = node.add_pod("fresh")
     assert ping(fresh, "169.254.1.1", 1) == 1
@@ -107,19 +106,17 @@ def test_without_the_state_file_links_that_nobody_knows_stay_shut(node):
 
 def test_two_starts_at_once(node):
     second = node.lab.start(node.wrap([node.daemon.args[-3], "--config", node.dir / "ringway.yaml"]))
-    assert second.popen.wait(10) == 1
+    assert second.popen.wait(PATIENCE) == 1
     assert "another ringwayd" in second.output() and str(node.daemon.pid) in second.output()
     assert_pods_work(node)
 
 
 def test_a_daemon_that_keeps_dying_is_started_ever_later(node):
-    deaths = []
     for _ in range(4):
-        (worker,) = wait_until(lambda: children(node.daemon.pid), 10, "a process")
-        wait_until(node.is_ready, 10, "ready")
-        deaths.append(time.monotonic())
+        (worker,) = wait_until(lambda: children(node.daemon.pid), what="a process")
+        wait_until(node.is_ready, what="ready")
         os.kill(worker, signal.SIGKILL)
-        wait_until(lambda gone=worker: children(node.daemon.pid) not in ([], [gone]), 10, "another process")
+        wait_until(lambda gone=worker: children(node.daemon.pid) not in ([], [gone]), what="another process")
     node.wait_ready()
     log = node.log()
     for pause in (0, 100, 200, 400):
@@ -133,10 +130,10 @@ def test_an_error_in_the_configuration_ends_the_start_and_changes_nothing(node):
     node.stop()
     edit_config(node, pods={"framesPerShard": 1000})
     node.start()
-    assert node.daemon.popen.wait(10) == 2
+    assert node.daemon.popen.wait(PATIENCE) == 2
     assert "pods.framesPerShard" in node.log()
     assert pod_programs(node) == before and len(before) == 2
-    assert ping(node.client, node.server.ip[4], 1) == 0  # shut, not open
+    assert ping(node.client, node.server.ip[4], 1, wait=1) == 0  # shut, not open
     (node.dir / "ringway.yaml").write_text(config)
     node.start()
     node.wait_ready()

@@ -26,7 +26,7 @@ def counters_of(node):
         c = node.counters()
         return c if c["received"] == c["forwarded"] + c["replied"] + c["punted"] + c["dropped"] else None
 
-    return wait_until(balanced, 20, f"the books of node {node.name} balance")
+    return wait_until(balanced, what=f"the books of node {node.name} balance")
 
 
 @pytest.fixture(scope="module", params=(1, 2), ids=("one worker", "two workers"))
@@ -42,8 +42,8 @@ def cluster(request):
         made.web = made.add_service("web", 80, 8080, made.backends)
         made.wait_published()
         for node in made.nodes:
-            wait_until(lambda n=node: all(peer["problem"] == "" for peer in n.ringway("nodes")["nodes"]), 20,
-                       f"the way from {node.name} to its peer")
+            wait_until(lambda n=node: all(peer["problem"] == "" for peer in n.ringway("nodes")["nodes"]),
+                       what=f"the way from {node.name} to its peer")
         made.receivers = [Running(pod, "checksums", "eth0") for pod in made.pods]
         made.receivers += [Running(node, "checksums", "ringway0") for node in made.nodes]
         yield made
@@ -98,9 +98,17 @@ def growth(node, **least):
     """Counters that must have grown by at least so much at the end."""
     before = counters_of(node)
     yield
-    after = counters_of(node)
-    grew = {name: after.get(name, 0) - before.get(name, 0) for name in least}
-    assert all(grew[name] >= n for name, n in least.items()), f"node {node.name}: wanted {least}, counted {grew}"
+    grew = {}
+
+    def enough():
+        after = counters_of(node)
+        grew.update({name: after.get(name, 0) - before.get(name, 0) for name in least})
+        return all(grew[name] >= n for name, n in least.items())
+
+    try:
+        wait_until(enough)  # a packet is counted once it was sent: its receiver may have been faster
+    except AssertionError as problem:
+        raise AssertionError(f"node {node.name}: wanted {least}, counted {grew}: {problem}") from None
 
 
 @contextlib.contextmanager
@@ -108,7 +116,7 @@ def drop_growth(node, reason, n):
     before = node.drops().get(reason, 0)
     yield
     try:
-        wait_until(lambda: node.drops().get(reason, 0) - before >= n, 10, f"{n} packets dropped for {reason}")
+        wait_until(lambda: node.drops().get(reason, 0) - before >= n, what=f"{n} packets dropped for {reason}")
     except AssertionError as problem:
         raise AssertionError(f"{problem}: {node.drops()}") from None
     assert node.drops().get(reason, 0) - before == n, node.drops()
@@ -308,7 +316,7 @@ NO_CHECK = """
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_SOCKET, 11, 1)  # SO_NO_CHECK
-s.settimeout(5)
+s.settimeout(20)
 s.connect((sys.argv[1], int(sys.argv[2])))
 s.send(b"no checksum")
 print(s.recv(100).decode())
@@ -335,7 +343,7 @@ import socket, sys
 address, port, sport, payload = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), bytes.fromhex(sys.argv[4])
 s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("", sport))
-s.settimeout(5)
+s.settimeout(20)
 s.connect((address, port))
 s.send(payload)
 print(s.recv(100).decode())
@@ -445,7 +453,7 @@ def test_a_port_that_a_service_does_not_have_is_refused(cluster, family):
 def test_what_has_no_place(cluster, family):
     """An address that no node has, and a source that is not the pod's."""
     with drop_growth(cluster.a, "no_route", 1):
-        ping(cluster.client, {4: "10.244.99.1", 6: "fd00:10:244:99::1"}[family], count=1)
+        ping(cluster.client, {4: "10.244.99.1", 6: "fd00:10:244:99::1"}[family], count=1, wait=1)
     foreign = {4: "10.9.9.9/32", 6: "fd00:9::9/128"}[family]
     cluster.client.ns.ip(f"addr add {foreign} dev lo")
     try:
@@ -506,7 +514,7 @@ def test_a_sibling_cannot_inject_a_reply(cluster, family, proto):
                 inject(pods["far"], family, client, transport(sport=8080, dport=wires["far"][0]) / b"chosen")
                 if proto == "udp":
                     listener.wait_for(f"chosen {as_seen(cluster.web.ip[family])} 80")
-                wait_until(lambda: any(b"chosen" in bytes(frame) for frame in frames()), 10, "the chosen backend's packet")
+                wait_until(lambda: any(b"chosen" in bytes(frame) for frame in frames()), what="the chosen backend's packet")
             assert not any(b"injected" in bytes(frame) for frame in frames())
         assert "injected" not in listener.output()
     finally:

@@ -24,11 +24,14 @@ import json
 import math
 import random
 import select
+import shlex
 import socket
 import struct
 import subprocess
 import sys
 import time
+
+from lab import PATIENCE
 
 PYTHON = "/usr/bin/python3"
 PORTS = (33792, 49151)  # net.ipv4.ip_local_port_range of pods
@@ -91,7 +94,7 @@ def one_flow(kind, address, port, sport):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if kind == socket.SOCK_STREAM:  # closed by a reset: ports must not wait in TIME_WAIT for the next run
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        s.settimeout(2)
+        s.settimeout(10)
         if sport:
             s.bind(("", sport))
         s.connect((address, port))
@@ -120,7 +123,7 @@ def flows(proto, address, port, n, first=0):
 def stream(address, port, interval_ms):
     result = {"requests": 0, "answers": 0, "longest_gap_ms": 0, "error": "", "name": ""}
     try:
-        with socket.create_connection((address, port), timeout=10) as s:
+        with socket.create_connection((address, port), timeout=60) as s:
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             last = None
             while not stdin_ended():
@@ -155,7 +158,7 @@ def digest(port):
 
 def transfer(address, port, megabytes):
     total, start = hashlib.sha256(), time.monotonic()
-    with socket.create_connection((address, port), timeout=30) as s:
+    with socket.create_connection((address, port), timeout=60) as s:
         for i in range(megabytes):
             data = random.Random(i).randbytes(1 << 20)
             total.update(data)
@@ -278,7 +281,7 @@ class Running:
         self.popen.stdin.flush()
         return last_json(self.popen.stdout.readline())
 
-    def end(self, timeout=30):
+    def end(self, timeout=PATIENCE):
         out, _ = self.popen.communicate(timeout=timeout)
         return last_json(out)
 
@@ -298,11 +301,11 @@ def last_json(text):
         raise AssertionError(f"no result: {text}") from None
 
 
-def run_flows(place, proto, address, port, n, first=PORTS[0], timeout=120):
+def run_flows(place, proto, address, port, n, first=PORTS[0], timeout=300):
     return last_json(place.run([PYTHON, __file__, "flows", proto, address, port, n, first], timeout=timeout).stdout)
 
 
-def run_transfer(sender, receiver, address, megabytes=4, port=8087, server_port=None, timeout=60):
+def run_transfer(sender, receiver, address, megabytes=4, port=8087, server_port=None, timeout=2 * PATIENCE):
     """Whether a TCP transfer arrived byte by byte."""
     server = Running(receiver, "digest", server_port or port)
     try:
@@ -315,23 +318,28 @@ def run_transfer(sender, receiver, address, megabytes=4, port=8087, server_port=
         server.kill()
 
 
-def ping(place, address, count=3, size=56, dont_fragment=False, timeout=15):
-    """Number of answers."""
-    flags = ["-M", "do"] if dont_fragment else []
-    done = place.run(["ping", "-n", "-c", count, "-i", "0.05", "-W", "2", "-s", size, *flags, address], check=False,
-                     timeout=timeout)
-    received = [line for line in done.stdout.splitlines() if " received" in line]
-    return int(received[0].split(" received")[0].split()[-1]) if received else 0
+def pings(place, address, count, *arguments, wait=10):
+    """Number of answers, and all that was said. One after the other, each waited for so many seconds: of several in one go,
+    ping waits for the last one no longer than for two round trips."""
+    one = shlex.join(["ping", "-n", "-c", "1", "-W", str(wait), *map(str, arguments), address])
+    done = place.run(["sh", "-c", f"for i in $(seq {count}); do {one}; done"], check=False, timeout=count * wait + PATIENCE)
+    return done.stdout.count(" 1 received"), done.stdout + done.stderr
+
+
+def ping(place, address, count=3, size=56, dont_fragment=False, wait=10):
+    """Number of answers. Who expects none does not wait long."""
+    return pings(place, address, count, "-s", size, *(["-M", "do"] if dont_fragment else []), wait=wait)[0]
 
 
 def chi_square_is_even(counts, n_backends):
-    """Whether flows are spread evenly: chi-square at a chance of one in a thousand to be wrong."""
+    """Whether flows are spread evenly: chi-square at a chance of one in a million to be wrong, since a run of all tests
+    asks often."""
     counts = list(counts) + [0] * (n_backends - len(counts))
     expected = sum(counts) / n_backends
     chi2 = sum((count - expected) ** 2 / expected for count in counts)
     df = n_backends - 1
-    # Wilson and Hilferty's approximation of the 0.999 quantile
-    limit = df * (1 - 2 / (9 * df) + 3.0902 * math.sqrt(2 / (9 * df))) ** 3
+    # Wilson and Hilferty's approximation of the 0.999999 quantile
+    limit = df * (1 - 2 / (9 * df) + 4.7534 * math.sqrt(2 / (9 * df))) ** 3
     return chi2 <= limit
 
 
