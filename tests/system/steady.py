@@ -74,6 +74,7 @@ class Flow:
         self.sent = 0
         self.client, self.server = Side(now), None
         self.n_servers = 0
+        self.echo = b""  # what the server still has to send back
 
 
 class Steady:
@@ -83,6 +84,7 @@ class Steady:
         self.handlers = {}
         self.flows = {}
         self.listeners = {}
+        self.behind = {}  # flows whose echo did not fit, and their servers' sockets
 
     def watch(self, sock, handler):
         self.handlers[sock.fileno()] = (sock, handler)
@@ -125,13 +127,24 @@ class Steady:
             data = sock.recv(65536)
             if data:
                 flow.server.take(data, now)
-                if sock.send(data) != len(data):
-                    flow.server.error = "the echo does not fit"
+                flow.echo += data
+                self.echo(flow, sock)
                 return
             flow.server.error = flow.server.error or "closed by the client's end"
         except OSError as problem:
             flow.server.error = flow.server.error or str(problem)
         self.drop(sock)
+
+    def echo(self, flow, sock):
+        """Sends back as much as fits; the rest is tried again with each turn."""
+        try:
+            flow.echo = flow.echo[sock.send(flow.echo):]
+        except BlockingIOError:
+            pass
+        if flow.echo:
+            self.behind[flow] = sock
+        else:
+            self.behind.pop(flow, None)
 
     def hear(self, flow, sock, now):
         try:
@@ -193,7 +206,7 @@ class Steady:
                 flow.sock.send(struct.pack("!Q", flow.sent))
                 flow.sent += 1
             except BlockingIOError:
-                flow.client.error = "the send buffer is full"
+                pass  # so much is under way that the next one must wait
             except OSError as problem:
                 flow.client.error = flow.client.error or str(problem)
 
@@ -202,6 +215,16 @@ class Steady:
             if fd in self.handlers:
                 sock, handler = self.handlers[fd]
                 handler(sock, time.monotonic())
+        for flow, sock in list(self.behind.items()):
+            self.serve_again(flow, sock)
+
+    def serve_again(self, flow, sock):
+        try:
+            self.echo(flow, sock)
+        except OSError as problem:
+            flow.server.error = flow.server.error or str(problem)
+            self.drop(sock)
+            del self.behind[flow]
 
     def run(self):
         commands = {"open": self.open, "mark": lambda _: self.mark(), "close": lambda _: self.close()}
