@@ -28,7 +28,8 @@ may_send_from(const struct tables *t, const struct endpoint *ep, const struct pk
 	if (!ep->is_host)
 		return false;
 	r = route_lookup(t->routes, &p->src);
-	return r != NULL && r->kind == ROUTE_HOST;
+	/* the slots are ours to give: what comes from one was sent by a stranger, and passed on by the stack */
+	return r != NULL && r->kind == ROUTE_HOST && endpoint_host_slot(t->endpoints, &p->src) <= 0;
 }
 
 /* A family that an endpoint lacks has no address, which is IPv6's unspecified one on the wire, too. */

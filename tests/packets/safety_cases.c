@@ -115,6 +115,10 @@ an_exceptional_flow(struct fixture *f)
 			DROP_SPOOFED_SOURCE, FROM_HOST, IP(WEB_##F, POD2_##F), TCP(80, 40000, ACK)),         \
 		DROPS("nor from a pod of another node " #F, NULL, FIXTURE_HOST, DROP_SPOOFED_SOURCE,         \
 			FROM_HOST, IP(REMOTE_##F, POD2_##F), UDP(1, 2)),                                     \
+		DROPS("nor from its slots, which it does not have " #F, NULL, FIXTURE_HOST,                  \
+			DROP_SPOOFED_SOURCE, FROM_HOST, IP(HOST_SLOT1_##F, POD2_##F), UDP(1, 2)),            \
+		DROPS("nor from them to a service " #F, some_services, FIXTURE_HOST, DROP_SPOOFED_SOURCE,    \
+			FROM_HOST, IP(HOST_SLOT3_##F, WEB_##F), TCP(50000, 80, SYN)),                        \
 		DROPS("nor passes on what strangers send to pods " #F, NULL, FIXTURE_HOST,                   \
 			DROP_SPOOFED_SOURCE, FROM_HOST, IP(THIRD_NODE_##F, POD2_##F), UDP(1, 2))
 
