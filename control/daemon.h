@@ -6,24 +6,25 @@
 #include "control/config.h"
 #include "dataplane/tables.h"
 
-struct loop;      /* loop.h: descriptors, timers, signals, deferred work */
-struct store;     /* model/store.h: the cluster's objects */
-struct state;     /* node/state.h: what must survive, in SQLite */
-struct ipam;      /* node/ipam.h: addresses of this node's pod CIDRs */
-struct attach;    /* node/attach.h: pods and the host's stack, as ports */
-struct underlay;  /* node/underlay.h: the uplink, its neighbours and routes, by netlink */
-struct arena;     /* dataplane/io/arena.h: roles and exceptions, shared memory that outlives the process */
-struct engine;    /* dataplane/engine.h: workers, shards, ports */
-struct xdp;       /* xdp/loader.h: programs, maps and links in the instance's bpffs */
-struct publisher; /* build/publish.h: store and facts to a snapshot, when something changed */
-struct follow;    /* follow.h: what follows from a change */
-struct snapshot;  /* dataplane/snapshot.h: the tables in force */
-struct fd_store;  /* dataplane/io/fd_store.h: descriptors that outlive the process */
-struct source;    /* source/files.h: fills the store */
-struct admin;     /* admin/admin.h: HTTP on the unix socket, and metrics */
-struct nat_flows; /* dataplane/service/nat_flows.h */
-struct events;    /* dataplane/events.h */
-struct slots;     /* build/slots.h: slot numbers of (backend, frontend) pairs */
+struct loop;         /* loop.h: descriptors, timers, signals, deferred work */
+struct store;        /* model/store.h: the cluster's objects */
+struct state;        /* node/state.h: what must survive, in SQLite */
+struct ipam;         /* node/ipam.h: addresses of this node's pod CIDRs */
+struct attach;       /* node/attach.h: pods and the host's stack, as ports */
+struct underlay;     /* node/underlay.h: the uplink, its neighbours and routes, by netlink */
+struct arena;        /* dataplane/io/arena.h: roles and exceptions, shared memory that outlives the process */
+struct engine;       /* dataplane/engine.h: workers, shards, ports */
+struct xdp;          /* xdp/loader.h: programs, maps and links in the instance's bpffs */
+struct publisher;    /* build/publish.h: store and facts to a snapshot, when something changed */
+struct follow;       /* follow.h: what follows from a change */
+struct snapshot;     /* dataplane/snapshot.h: the tables in force */
+struct fd_store;     /* dataplane/io/fd_store.h: descriptors that outlive the process */
+struct source;       /* source/files.h: fills the store */
+struct admin;        /* admin/admin.h: HTTP on the unix socket, and metrics */
+struct health_ports; /* admin/health_ports.h: what load balancers ask */
+struct nat_flows;    /* dataplane/service/nat_flows.h */
+struct events;       /* dataplane/events.h */
+struct slots;        /* build/slots.h: slot numbers of (backend, frontend) pairs */
 
 struct daemon {
 	struct config config;
@@ -51,6 +52,7 @@ struct daemon {
 	struct admin *admin;
 	struct loop_fd *admin_fd;
 	struct loop_timer *admin_timer;
+	struct health_ports *health_ports;
 };
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "control/admin/health_ports.h"
 #include "control/build/nodes.h"
 #include "control/build/slots.h"
 #include "control/build/topology_build.h"
@@ -358,6 +359,7 @@ on_published(const struct tables *tables, void *arg)
 		log_error("slots of services are not written down, so a restart may break flows (the next "
 			  "change tries again): %s",
 			state_error(f->d->state));
+	health_ports_changed(f->d->health_ports);
 }
 
 static int

@@ -191,6 +191,7 @@ static const struct part parts[] = {
 	{ "source", source_start, source_stop },
 	{ "workers", plane_workers_start, plane_workers_stop },
 	{ "admin server", node_admin_start, node_admin_stop },
+	{ "health check ports", node_health_start, node_health_stop },
 };
 #define N_PARTS (sizeof(parts) / sizeof(parts[0]))
 

@@ -1,9 +1,7 @@
 #include "control/admin/admin.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,8 +13,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "control/admin/http.h"
+
 #define IDLE_S 10           /* a connection without a request for so long is dropped */
-#define ROUNDS_MAX 64       /* of libmicrohttpd per wake-up */
 #define CONNECTIONS_MAX 256 /* per listener: a burst of pods starting, not a crowd */
 
 struct listener {
@@ -303,39 +302,6 @@ listen_split(const char *text, char host[static 64], const char **port)
 	return true;
 }
 
-/* A listening socket, or -errno. Without a host it takes both families, on a kernel without IPv6 the one
- * there is. */
-static int
-tcp_listen(const char *host, const char *port)
-{
-	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
-		.ai_socktype = SOCK_STREAM };
-	struct addrinfo *found;
-	const char *tries[] = { host[0] == '\0' ? "::" : host, "0.0.0.0" };
-	int fd = -EINVAL;
-
-	for (unsigned i = 0; i < (host[0] == '\0' ? 2 : 1) && fd < 0; i++) {
-		if (getaddrinfo(tries[i], port, &hints, &found) != 0)
-			return -EINVAL;
-		fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		if (fd < 0) {
-			fd = -errno;
-		} else {
-			setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-			if (found->ai_family == AF_INET6)
-				setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 0 }, sizeof(int));
-			if (bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0) {
-				int saved = errno;
-
-				close(fd);
-				fd = -saved;
-			}
-		}
-		freeaddrinfo(found);
-	}
-	return fd;
-}
-
 static int
 tcp_open(struct admin *a, const char *where, char error[static ADMIN_ERROR_SIZE])
 {
@@ -349,7 +315,7 @@ tcp_open(struct admin *a, const char *where, char error[static ADMIN_ERROR_SIZE]
 			where);
 		return -EINVAL;
 	}
-	fd = tcp_listen(host, port);
+	fd = http_listen(host, port);
 	if (fd < 0) {
 		snprintf(error, ADMIN_ERROR_SIZE, "metrics.listen: cannot listen on %s: %s", where,
 			strerror(-fd));
@@ -420,19 +386,11 @@ admin_fd(const struct admin *a)
 	return a->epoll_fd;
 }
 
-/* libmicrohttpd keeps a list of connections with work left, of which its descriptor says nothing: a timeout
- * of zero does. Bounded, so that a client who never stops sending does not hold up the control thread. */
 static void
 listener_run(struct listener *l)
 {
-	MHD_UNSIGNED_LONG_LONG timeout_ms;
-	unsigned rounds = 0;
-
-	if (l->http == NULL)
-		return;
-	do
-		MHD_run(l->http);
-	while (MHD_get_timeout(l->http, &timeout_ms) == MHD_YES && timeout_ms == 0 && ++rounds < ROUNDS_MAX);
+	if (l->http != NULL)
+		http_run(l->http);
 }
 
 void

@@ -168,7 +168,7 @@ doctor_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 		"no errors", status_source_errors(d->source));
 	check_tables(&x);
 	check_texts(&x, "node", "warn", "see `ringway status`", "no warnings",
-		status_warnings(v, d->attach, d->follow));
+		status_warnings(v, d->attach, d->follow, d->health_ports));
 	check_peers(&x);
 	check_services(&x);
 	check_frames(&x);

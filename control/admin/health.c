@@ -14,6 +14,18 @@ answer(struct admin_reply *reply, bool is_well, const char *why)
 	reply->status = is_well ? 200 : 503;
 }
 
+bool
+health_workers_alive(struct daemon *d)
+{
+	struct view *v = view_new(d);
+	bool all = v != NULL;
+
+	for (unsigned i = 0; v != NULL && i < v->n_workers; i++)
+		all &= v->workers[i].is_alive;
+	view_free(v);
+	return all;
+}
+
 /* The control thread answers, so it lives; a worker that hangs does not come back by itself, and a restart helps. */
 void
 healthz_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)

@@ -7,4 +7,7 @@
 
 admin_handler healthz_handle, readyz_handle;
 
+/* Whether every worker makes progress; for whoever else answers for this node. */
+bool health_workers_alive(struct daemon *d);
+
 #endif

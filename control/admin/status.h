@@ -22,7 +22,9 @@ json_t *status_worked_around(const char *release);
 /* What works but should worry somebody, as texts. attach and follow may be NULL. */
 struct attach;
 struct follow;
-json_t *status_warnings(const struct view *v, const struct attach *attach, const struct follow *follow);
+struct health_ports;
+json_t *status_warnings(const struct view *v, const struct attach *attach, const struct follow *follow,
+	const struct health_ports *health_ports);
 
 /* The errors of the manifests in force, as texts that begin with file and line. */
 struct source;

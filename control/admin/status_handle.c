@@ -24,7 +24,7 @@ status_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 			.source_errors = status_source_errors(d->source),
 			.build_errors =
 				v->n_build_errors == 0 ? json_array() : json_pack("[s]", v->build_error),
-			.warnings = status_warnings(v, d->attach, d->follow),
+			.warnings = status_warnings(v, d->attach, d->follow, d->health_ports),
 			.worked_around = status_worked_around(kernel.release),
 		});
 	if (reply->json == NULL)

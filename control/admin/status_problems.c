@@ -1,6 +1,7 @@
 /* What status and doctor have to complain about, as texts. */
 #include <stdio.h>
 
+#include "control/admin/health_ports.h"
 #include "control/admin/status.h"
 #include "control/follow.h"
 #include "control/node/attach.h"
@@ -55,8 +56,15 @@ warn_of_pod(const struct attached *pod, void *arg)
 						   pod->record.pod, pod->trouble));
 }
 
+static void
+add_warning(const char *text, void *arg)
+{
+	json_array_append_new(arg, json_string(text));
+}
+
 json_t *
-status_warnings(const struct view *v, const struct attach *attach, const struct follow *follow)
+status_warnings(const struct view *v, const struct attach *attach, const struct follow *follow,
+	const struct health_ports *health_ports)
 {
 	const struct host *host = attach == NULL ? NULL : attach_host(attach);
 	json_t *warnings = json_array();
@@ -76,6 +84,7 @@ status_warnings(const struct view *v, const struct attach *attach, const struct 
 					     "larger pod CIDR, or run fewer pods on it",
 					r->used, r->size, r->cidr));
 	}
+	health_ports_each_warning(health_ports, add_warning, warnings);
 	for (unsigned i = 0; i < v->n_workers; i++)
 		if (!v->workers[i].is_alive)
 			json_array_append_new(

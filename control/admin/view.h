@@ -58,7 +58,7 @@ struct view {
 	const char *node;
 	double uptime_s;
 	bool is_ready;
-	char not_ready[160];     /* why, "" when ready */
+	char not_ready[320];     /* why, "" when ready */
 	uint64_t tables_version; /* 0: none yet */
 	double tables_age_s;
 	size_t n_objects[N_OBJECT_KINDS];

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 
 #include "control/admin/admin.h"
+#include "control/admin/health.h"
+#include "control/admin/health_ports.h"
 #include "control/daemon.h"
 #include "control/follow.h"
 #include "control/log.h"
@@ -150,4 +152,36 @@ node_admin_stop(struct daemon *d)
 	d->admin_fd = NULL;
 	d->admin_timer = NULL;
 	d->admin = NULL;
+}
+
+static bool
+is_healthy(void *arg)
+{
+	struct daemon *d = arg;
+
+	return publisher_tables(d->publisher) != NULL && health_workers_alive(d);
+}
+
+int
+node_health_start(struct daemon *d)
+{
+	struct health_ports_config config = {
+		.loop = d->loop,
+		.store = d->store,
+		.node_name = d->config.node.name,
+		.is_healthy = is_healthy,
+		.arg = d,
+	};
+	int rc = health_ports_new(&d->health_ports, &config);
+
+	if (rc < 0)
+		log_error("health check ports: %s", strerror(-rc));
+	return rc;
+}
+
+void
+node_health_stop(struct daemon *d)
+{
+	health_ports_free(d->health_ports);
+	d->health_ports = NULL;
 }

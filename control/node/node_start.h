@@ -14,8 +14,12 @@ void node_state_stop(struct daemon *d);
 int node_attach_start(struct daemon *d);
 void node_attach_stop(struct daemon *d);
 
-/* d->admin, in run.dir. Last, since it serves as soon as it is there. */
+/* d->admin, in run.dir. After all of the above, since it serves as soon as it is there. */
 int node_admin_start(struct daemon *d);
 void node_admin_stop(struct daemon *d);
+
+/* d->health_ports. Likewise. */
+int node_health_start(struct daemon *d);
+void node_health_stop(struct daemon *d);
 
 #endif

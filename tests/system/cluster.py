@@ -112,11 +112,15 @@ class Cluster:
     def remove_manifest(self, name):
         (self.manifests / f"{name}.yaml").unlink()
 
-    def add_service(self, name, port, target_port, pods, protocols=("TCP", "UDP"), namespace="default", ports=None):
-        """A ClusterIP service and its EndpointSlices. Returns the Service, whose ip has an address per family."""
+    def add_service(self, name, port, target_port, pods, protocols=("TCP", "UDP"), namespace="default", ports=None,
+                    spec=None, ingress=()):
+        """A service and its EndpointSlices. Returns the Service, whose ip has an address per family. spec: what its spec
+        has besides, such as {"type": "NodePort"}, node ports then are 30000 + port; ingress: a load balancer's
+        addresses, as in status."""
         self._services += 1
         service = Service(self, namespace, name, {4: f"10.96.0.{9 + self._services}",
                                                   6: f"fd00:10:96::{9 + self._services:x}"})
+        service.spec, service.ingress = spec or {}, ingress
         service.ports = ports or [(f"{protocol.lower()}-{port}", port, target_port, protocol) for protocol in protocols]
         service.set_backends(pods)
         return service
@@ -132,27 +136,39 @@ class Service:
         self.cluster, self.namespace, self.name, self.ip = cluster, namespace, name, ip
         self.ports = []
         self.pods = []
+        self.spec = {}
+        self.ingress = ()
 
-    def set_backends(self, pods, ready=lambda pod: True):
-        """Writes the service with these pods, or remote addresses with the same attributes, as endpoints."""
+    def set_backends(self, pods, ready=lambda pod: True, hints=lambda pod: None):
+        """Writes the service with these pods, or remote addresses with the same attributes, as endpoints. ready says
+        whether a pod is, or gives all of its conditions; hints what the slice says besides."""
         self.pods = list(pods)
         families = self.cluster.families
+        exposes = self.spec.get("type") in ("NodePort", "LoadBalancer")
+
+        def endpoint(pod, family):
+            conditions, hint = ready(pod), hints(pod)
+            return {"addresses": [pod.ip[family]],
+                    "conditions": conditions if isinstance(conditions, dict) else {"ready": bool(conditions)},
+                    "nodeName": pod.node.name,
+                    "targetRef": {"kind": "Pod", "namespace": self.namespace, "name": pod.name},
+                    **({"hints": hint} if hint else {})}
+
         service = {
             "apiVersion": "v1", "kind": "Service", "metadata": {"name": self.name, "namespace": self.namespace},
             "spec": {"clusterIP": self.ip[families[0]], "clusterIPs": [self.ip[family] for family in families],
                      "ipFamilies": [f"IPv{family}" for family in families], "selector": {"service": self.name},
-                     "ports": [{"name": name, "port": port, "targetPort": target, "protocol": protocol}
-                               for name, port, target, protocol in self.ports]}}
+                     "ports": [{"name": name, "port": port, "targetPort": target, "protocol": protocol,
+                                **({"nodePort": 30000 + port} if exposes else {})}
+                               for name, port, target, protocol in self.ports], **self.spec},
+            "status": {"loadBalancer": {"ingress": list(self.ingress)}}}
         slices = [{
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": f"IPv{family}",
             "metadata": {"name": f"{self.name}-ipv{family}", "namespace": self.namespace,
                          "labels": {"kubernetes.io/service-name": self.name}},
             "ports": [{"name": name, "port": target, "protocol": protocol}
                       for name, _, target, protocol in self.ports],
-            "endpoints": [{"addresses": [pod.ip[family]], "conditions": {"ready": bool(ready(pod))},
-                           "nodeName": pod.node.name,
-                           "targetRef": {"kind": "Pod", "namespace": self.namespace, "name": pod.name}}
-                          for pod in self.pods]} for family in families]
+            "endpoints": [endpoint(pod, family) for pod in self.pods]} for family in families]
         self.cluster.write_manifest(f"service-{self.namespace}-{self.name}", service, *slices)
 
     def remove(self):

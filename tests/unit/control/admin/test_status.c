@@ -111,7 +111,7 @@ status_of(const struct lab *lab)
 		.pid = 42,
 		.source_errors = json_pack("[s]", "web.yaml:3: spec: wrong"),
 		.build_errors = json_array(),
-		.warnings = status_warnings(&lab->view, NULL, NULL),
+		.warnings = status_warnings(&lab->view, NULL, NULL, NULL),
 		.worked_around = status_worked_around("6.1.0"),
 	});
 }
@@ -148,14 +148,14 @@ static void
 a_short_pool_and_a_stuck_worker_are_warnings(void **state)
 {
 	struct lab *lab = *state;
-	json_t *warnings = status_warnings(&lab->view, NULL, NULL);
+	json_t *warnings = status_warnings(&lab->view, NULL, NULL, NULL);
 
 	assert_int_equal(json_array_size(warnings), 1);
 	assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)),
 		"200 of 247 addresses for pods in 10.244.1.0/24"));
 	json_decref(warnings);
 	lab->worker.is_alive = false;
-	warnings = status_warnings(&lab->view, NULL, NULL);
+	warnings = status_warnings(&lab->view, NULL, NULL, NULL);
 	assert_int_equal(json_array_size(warnings), 2);
 	assert_string_equal(json_string_value(json_array_get(warnings, 1)), "worker 0 makes no progress");
 	json_decref(warnings);
