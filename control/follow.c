@@ -13,6 +13,7 @@
 #include "control/log.h"
 #include "control/loop.h"
 #include "control/node/attach.h"
+#include "control/node/learn.h"
 #include "control/node/path_mtu.h"
 #include "control/node/seed.h"
 #include "control/node/state.h"
@@ -32,6 +33,7 @@ struct follow {
 	struct path_mtus *path_mtus;
 	struct uplink *uplink;
 	struct seeder *seeder;
+	struct learner *learner;
 	struct events *const *events;
 	int event_fd;
 	struct loop_fd *events_watch, *reap_watch;
@@ -276,6 +278,9 @@ on_event(struct follow *f, const struct event *event)
 	case EVENT_NEIGHBOUR:
 		underlay_find_host(f->d->underlay, &event->addr);
 		break;
+	case EVENT_PORT_USED:
+		learner_heard(f->learner, event);
+		break;
 	default:
 		break;
 	}
@@ -430,6 +435,27 @@ make_publisher(struct follow *f)
 	return f->d->publisher == NULL ? -ENOMEM : 0;
 }
 
+static const struct tables *
+tables_in_force(void *arg)
+{
+	return publisher_tables(((struct follow *)arg)->d->publisher);
+}
+
+static int
+make_learner(struct follow *f)
+{
+	struct learner_config config = {
+		.loop = f->d->loop,
+		.attach = f->d->attach,
+		.engine = f->d->engine,
+		.tables = tables_in_force,
+		.arg = f,
+	};
+
+	f->learner = learner_new(&config);
+	return f->learner == NULL ? -ENOMEM : 0;
+}
+
 static int
 watch(struct follow *f)
 {
@@ -469,6 +495,8 @@ follow_new(struct follow **out, struct daemon *d, struct events *const *events, 
 	if (result == 0)
 		result = make_publisher(f);
 	if (result == 0)
+		result = make_learner(f);
+	if (result == 0)
 		result = watch(f);
 	if (result < 0) {
 		follow_free(f);
@@ -494,6 +522,7 @@ follow_free(struct follow *f)
 	f->d->underlay = NULL;
 	slots_free(f->d->slots);
 	f->d->slots = NULL;
+	learner_free(f->learner);
 	seeder_free(f->seeder);
 	uplink_free(f->uplink);
 	path_mtus_free(f->path_mtus);

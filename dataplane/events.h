@@ -8,6 +8,7 @@
 enum event_kind {
 	EVENT_PATH_MTU, /* an underlay router told what the tunnel to a VTEP (addr) takes, of the inner packet (value) */
 	EVENT_NEIGHBOUR, /* a packet waited for the MAC of a host on the uplink's segment (addr, of family value) in vain */
+	EVENT_PORT_USED, /* a pod (addr) sends from a port that is not known to be its own: protocol << 16 | port (value) */
 };
 
 struct event {

@@ -12,6 +12,7 @@
 #include "dataplane/crossing.h"
 #include "dataplane/io/port.h"
 #include "dataplane/net/error_budget.h"
+#include "dataplane/service/role_asks.h"
 #include "dataplane/snapshot.h"
 #include "dataplane/tables.h"
 
@@ -39,6 +40,7 @@ struct worker {
 	uint16_t active[PORTS_MAX]; /* ids of ports to poll */
 	struct port *ports[PORTS_MAX];
 	struct error_budget errors;
+	struct role_asks role_asks;
 	uint64_t ask_after_ns[NEIGHBOUR_ASKERS]; /* when senders may next have control look for a neighbour */
 	struct burst burst;                      /* what was received */
 	struct burst arrivals;                   /* what other workers handed over */

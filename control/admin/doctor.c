@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/admin/exceptions.h"
 #include "control/admin/nodes.h"
 #include "control/admin/services.h"
 #include "control/admin/status.h"
 #include "control/build/publish.h"
 #include "control/daemon.h"
+#include "control/node/attach.h"
 #include "dataplane/engine.h"
 
 struct doctor {
@@ -149,6 +151,66 @@ check_overload(struct doctor *x)
 		say(x, "overload", "ok", "", "no packet was dropped for want of room");
 }
 
+/* Exceptions are bounded, by pod too: who comes near the bound is named, and who uses any is told with the reasons. */
+#define EXCEPTIONS_NEAR_PERCENT 80
+
+struct exception_users {
+	struct doctor *doctor;
+	struct exception_counts counts;
+	size_t n;
+};
+
+static void
+say_exceptions(struct exception_users *u, const char *who, const struct exception_count *count)
+{
+	unsigned quota = u->doctor->d->config.services.exceptions_per_pod;
+	bool is_near = (uint64_t)count->n * 100 >= (uint64_t)quota * EXCEPTIONS_NEAR_PERCENT;
+	char why[400];
+	size_t len = 0;
+
+	for (unsigned r = 0; r < N_EXCEPTION_REASONS; r++)
+		if (count->reasons[r] != 0 && len < sizeof(why))
+			len += (size_t)snprintf(why + len, sizeof(why) - len, "%s%u %s", len == 0 ? "" : "; ",
+				count->reasons[r], exception_reason_help((enum exception_reason)r));
+	u->n++;
+	say(u->doctor, "exceptions", is_near ? "warn" : "ok",
+		is_near ? "once all are used, further ones are refused: services.exceptions_per_pod" : "",
+		"%.100s has %u of %u: %s", who, count->n, quota, why);
+}
+
+static void
+check_pod_exceptions(const struct attached *pod, void *arg)
+{
+	struct exception_users *u = arg;
+	struct exception_count count = exceptions_of(&u->counts, pod->record.addrs);
+	char who[POD_NS_SIZE + POD_NAME_SIZE];
+
+	if (count.n == 0)
+		return;
+	snprintf(who, sizeof(who), "%s/%s", pod->record.pod_ns, pod->record.pod);
+	say_exceptions(u, pod->record.pod[0] == '\0' ? pod->record.container_id : who, &count);
+}
+
+static void
+check_exceptions(struct doctor *x)
+{
+	struct exception_users users = { .doctor = x };
+	struct ip_addr host[N_FAMILIES][HOST_ADDRS], own[N_FAMILIES];
+	struct exception_count count;
+
+	exceptions_count(x->d, &users.counts);
+	attach_each(x->d->attach, check_pod_exceptions, &users);
+	attach_host_addrs(x->d->attach, host);
+	for (unsigned f = 0; f < N_FAMILIES; f++)
+		own[f] = host[f][0];
+	count = exceptions_of(&users.counts, own);
+	if (count.n != 0)
+		say_exceptions(&users, "the node itself", &count);
+	if (users.n == 0)
+		say(x, "exceptions", "ok", "", "no service flow needs one");
+	free(users.counts.counts);
+}
+
 void
 doctor_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
 {
@@ -173,6 +235,7 @@ doctor_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 	check_services(&x);
 	check_frames(&x);
 	check_overload(&x);
+	check_exceptions(&x);
 	reply->json = json_pack("{s:o}", "checks", x.checks);
 	view_free(v);
 }

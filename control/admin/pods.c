@@ -4,32 +4,11 @@
 #include <stdlib.h>
 
 #include "control/admin/drops.h"
+#include "control/admin/exceptions.h"
 #include "control/admin/names.h"
 #include "control/admin/nodes.h"
 #include "control/daemon.h"
 #include "control/node/attach.h"
-#include "dataplane/engine.h"
-#include "dataplane/service/nat_flows.h"
-#include "dataplane/worker.h"
-
-#define EXCEPTIONS_AT_ONCE 256 /* copied between two bursts of a worker */
-
-struct pod_count {
-	struct ip_addr addr;
-	uint32_t n;
-};
-
-/* Exceptions in use by client address, over all workers; sorted by address once complete. */
-struct exception_counts {
-	size_t n, size;
-	struct pod_count *counts;
-};
-
-struct copy {
-	uint32_t cursor;
-	unsigned n;
-	struct nat_flow entries[EXCEPTIONS_AT_ONCE];
-};
 
 struct listing {
 	struct daemon *d;
@@ -37,62 +16,6 @@ struct listing {
 	struct exception_counts exceptions;
 	json_t *items;
 };
-
-static void
-copy_some(struct worker *w, void *arg)
-{
-	struct copy *c = arg;
-
-	c->n = w->exceptions == NULL
-		       ? 0
-		       : nat_flows_copy_some(w->exceptions, &c->cursor, c->entries, EXCEPTIONS_AT_ONCE);
-}
-
-static void
-count_one(struct exception_counts *e, const struct ip_addr *client)
-{
-	for (size_t i = 0; i < e->n; i++)
-		if (ip_addr_eq(&e->counts[i].addr, client)) {
-			e->counts[i].n++;
-			return;
-		}
-	if (e->n == e->size) {
-		struct pod_count *more = realloc(e->counts, (e->size + 64) * sizeof(*more));
-
-		if (more == NULL)
-			return;
-		e->counts = more;
-		e->size += 64;
-	}
-	e->counts[e->n++] = (struct pod_count){ *client, 1 };
-}
-
-static void
-count_exceptions(struct daemon *d, struct exception_counts *e)
-{
-	struct copy *c = malloc(sizeof(*c));
-
-	for (unsigned i = 0; c != NULL && i < engine_n_workers(d->engine); i++) {
-		c->cursor = 0;
-		do {
-			worker_call(engine_worker(d->engine, i), copy_some, c);
-			for (unsigned k = 0; k < c->n; k++)
-				count_one(e, &c->entries[k].client);
-		} while (c->n != 0);
-	}
-	free(c);
-}
-
-static uint32_t
-exceptions_of(const struct exception_counts *e, const struct ip_addr addrs[N_FAMILIES])
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < e->n; i++)
-		if (ip_addr_eq(&e->counts[i].addr, &addrs[V4]) || ip_addr_eq(&e->counts[i].addr, &addrs[V6]))
-			n += e->counts[i].n;
-	return n;
-}
 
 static json_t *
 addrs_json(const struct ip_addr addrs[N_FAMILIES])
@@ -141,24 +64,25 @@ add_pod(const struct attached *pod, void *arg)
 	const struct attachment_record *r = &pod->record;
 	const struct port_view *port = port_of(l->view, pod);
 	const struct port_stats *stats = port == NULL ? &no_stats : &port->stats;
+	struct exception_count exceptions = exceptions_of(&l->exceptions, r->addrs);
 	char mac[MAC_TEXT_SIZE];
 
-	json_array_append_new(
-		l->items, json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:i, s:s, s:o, s:o, s:s, s:I, s:I, s:I, "
-				    "s:I, s:o, s:I, s:I, s:o, s:s}",
-				  "namespace", r->pod_ns, "name", r->pod, "container", r->container_id,
-				  "netns", r->netns, "addresses", addrs_json(r->addrs), "mac",
-				  mac_format(&r->mac, mac), "mtu", (int)r->mtu, "interface", r->link, "port",
-				  port == NULL ? json_null() : json_integer(port->id), "worker",
-				  port == NULL ? json_null() : json_integer(port->worker), "xdp",
-				  port == NULL ? "" : xdp_mode_label(pod->mode), "rx_packets",
-				  (json_int_t)stats->rx_packets, "rx_bytes", (json_int_t)stats->rx_bytes,
-				  "tx_packets", (json_int_t)stats->tx_packets, "tx_bytes",
-				  (json_int_t)stats->tx_bytes, "drops", drops_of_port(stats), "exceptions",
-				  (json_int_t)exceptions_of(&l->exceptions, r->addrs), "exceptions_quota",
-				  (json_int_t)l->d->config.services.exceptions_per_pod, "host_ports",
-				  host_ports_json(r), "problem",
-				  r->phase == ATTACHMENT_INTENT ? "being attached" : pod->trouble));
+	json_array_append_new(l->items,
+		json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:i, s:s, s:o, s:o, s:s, s:I, s:I, s:I, "
+			  "s:I, s:o, s:I, s:o, s:I, s:o, s:s}",
+			"namespace", r->pod_ns, "name", r->pod, "container", r->container_id, "netns",
+			r->netns, "addresses", addrs_json(r->addrs), "mac", mac_format(&r->mac, mac), "mtu",
+			(int)r->mtu, "interface", r->link, "port",
+			port == NULL ? json_null() : json_integer(port->id), "worker",
+			port == NULL ? json_null() : json_integer(port->worker), "xdp",
+			port == NULL ? "" : xdp_mode_label(pod->mode), "rx_packets",
+			(json_int_t)stats->rx_packets, "rx_bytes", (json_int_t)stats->rx_bytes, "tx_packets",
+			(json_int_t)stats->tx_packets, "tx_bytes", (json_int_t)stats->tx_bytes, "drops",
+			drops_of_port(stats), "exceptions", (json_int_t)exceptions.n, "exceptions_why",
+			exceptions_reasons_json(&exceptions), "exceptions_quota",
+			(json_int_t)l->d->config.services.exceptions_per_pod, "host_ports",
+			host_ports_json(r), "problem",
+			r->phase == ATTACHMENT_INTENT ? "being attached" : pod->trouble));
 }
 
 void
@@ -171,7 +95,7 @@ pods_handle(struct daemon *d, const struct admin_request *req, struct admin_repl
 		admin_fail(reply, 500, NULL, "out of memory");
 		return;
 	}
-	count_exceptions(d, &l.exceptions);
+	exceptions_count(d, &l.exceptions);
 	attach_each(d->attach, add_pod, &l);
 	reply->json = json_pack("{s:o}", "pods", l.items);
 	free(l.exceptions.counts);

@@ -102,6 +102,10 @@ print_one(const struct cli *cli, const json_t *pod)
 	ROW("Received", "%lld packets, %s", field_int(pod, "tx_packets"),
 		bytes_text(field_int(pod, "tx_bytes")));
 	ROW("Exceptions", "%lld of %lld", field_int(pod, "exceptions"), field_int(pod, "exceptions_quota"));
+	json_object_foreach (json_object_get(pod, "exceptions_why"), reason, n) {
+		table_cell(t, "%s", "");
+		table_cell(t, "%lld %s", json_integer_value(n), reason);
+	}
 	json_object_foreach (json_object_get(pod, "drops"), reason, n) {
 		table_cell(t, "Dropped");
 		table_cell(t, "%lld %s", json_integer_value(n), reason);
@@ -163,7 +167,8 @@ const struct command pods_command = {
 		"\"rx_bytes\" (sent by "
 		"the pod), \"tx_packets\", \"tx_bytes\" (received by it), \"drops\": {REASON: COUNT} of "
 		"packets the pod "
-		"sent, \"exceptions\", \"exceptions_quota\", \"host_ports\": [{\"address\": of the node, "
+		"sent, \"exceptions\", \"exceptions_why\": {REASON: COUNT}, \"exceptions_quota\", "
+		"\"host_ports\": [{\"address\": of the node, "
 		"\"\" for any, "
 		"\"port\", \"protocol\", \"pod_port\"}], \"problem\": why it has no port, or \"\"}]}; "
 		"with a name, that pod's object alone.",

@@ -23,18 +23,28 @@ struct candidate {
 };
 
 struct tally {
-	unsigned forward, hairpin, learned, created;
+	unsigned forward, hairpin, created;
 };
 
-/* A port outside the client range, used to send from, is the pod's own from now on. Not by a reset: the pod's
- * stack sends those from any port that a stranger cares to try. */
+/* A port outside the client range, used to send from, is to be the pod's own. Not by a reset: the pod's stack sends
+ * those from any port that a stranger cares to try. Control notes it (roles.h), once it has seen to the connections
+ * that live in the slot; until then this packet and its like go where they would go anyway, and only an answer from
+ * a backend which may be in that very slot can be taken for a service's reply, or be dropped as one that does not fit. */
 static void
-learn(const struct pkt *p, struct roles *roles, struct tally *tally)
+learn(struct worker *w, const struct pkt *p, const struct roles *roles)
 {
+	struct event event = { .kind = EVENT_PORT_USED, .addr = p->src };
+
 	if (roles == NULL || slot_is_client_port(p->sport) || (p->flags & (PKT_DRY_RUN | PKT_LATER_FRAGMENT)))
 		return;
-	if (p->proto == PROTO_UDP || (p->proto == PROTO_TCP && !(p->tcp_flags & TCP_RST)))
-		tally->learned += roles_set(roles, p->proto, p->sport);
+	if (p->proto != PROTO_UDP && (p->proto != PROTO_TCP || (p->tcp_flags & TCP_RST)))
+		return;
+	if (roles_has(roles, p->proto, p->sport) || !role_matters(p->sport))
+		return;
+	if (!role_asks_take(&w->role_asks, &p->src, p->proto, p->sport, w->now_ns))
+		return;
+	event.value = (uint32_t)p->proto << 16 | p->sport;
+	events_put(w->events, &event);
 }
 
 /* Picks the packets that may be for a service. */
@@ -74,7 +84,7 @@ pass(const struct tables *t, struct worker *w, struct burst *b, const struct can
 	struct pkt *p = c->pkt;
 	int slot;
 
-	learn(p, c->roles, tally);
+	learn(w, p, c->roles);
 	if ((p->flags & PKT_LATER_FRAGMENT) && service_table_has_addr(t->services, &p->dst)) {
 		pkt_drop(p, DROP_FRAGMENT);
 		return;
@@ -247,8 +257,35 @@ is_not_pods_own(const void *arg, uint16_t port)
 	return user->roles == NULL || !roles_has(user->roles, user->proto, port);
 }
 
+/* Whether a flow in a slot may have this port on the wire, towards the backend: the client's own choice of a port is
+ * news to us, and what it has in the slot of that port is in no table. */
+static bool
+may_be_in_slot(const struct tables *t, const struct candidate *c, const struct nat_flow *flow)
+{
+	const struct service_table *s = t->services;
+	const struct frontend *f;
+	const struct backend *b;
+	const struct reverse *r;
+	uint16_t client_port;
+	uint32_t hash = addr_hash(&flow->backend, flow->backend_port, flow->proto);
+	int slot = slot_decode(flow->wire_port, &client_port);
+
+	if (slot <= 0 || c->roles == NULL || roles_has(c->roles, flow->proto, flow->wire_port))
+		return false;
+	r = service_reverse(s, hash, &flow->backend, flow->backend_port, flow->proto);
+	if (r == NULL || r->frontend[slot - 1] == FRONTEND_NONE)
+		return false;
+	f = &s->frontends[r->frontend[slot - 1]];
+	if (f->n_backends == 0)
+		return false;
+	hash = flow_hash(&flow->client, &f->addr, client_port, f->port, f->proto);
+	b = service_backend(s, f, *service_bucket(s, f, hash));
+	return b->port == flow->backend_port && ip_addr_eq(&b->addr, &flow->backend);
+}
+
 static void
-begin_exception(struct worker *w, struct burst *b, const struct candidate *c, struct tally *tally)
+begin_exception(const struct tables *t, struct worker *w, struct burst *b, const struct candidate *c,
+	struct tally *tally)
 {
 	struct pkt *p = c->pkt;
 	struct port_user user = { p->proto == PROTO_SCTP ? NULL : c->roles, p->proto };
@@ -266,6 +303,9 @@ begin_exception(struct worker *w, struct burst *b, const struct candidate *c, st
 	};
 	const struct nat_flow *x = &flow;
 
+	if (p->proto != PROTO_SCTP && (p->proto == PROTO_UDP || translate_is_opening(p)) &&
+		may_be_in_slot(t, c, &flow))
+		flow.wire_port = 0; /* any other */
 	if (w->exceptions == NULL) {
 		x = NULL;
 	} else if (p->flags & PKT_DRY_RUN) {
@@ -311,7 +351,7 @@ forward(const struct tables *t, struct worker *w, struct burst *b, const struct 
 	const struct backend *backend;
 	bool fits;
 
-	learn(p, c->roles, tally);
+	learn(w, p, c->roles);
 	if (p->flags & PKT_FRAGMENT) {
 		pkt_drop(p, DROP_FRAGMENT);
 		return;
@@ -330,7 +370,7 @@ forward(const struct tables *t, struct worker *w, struct burst *b, const struct 
 	if (fits)
 		tally_forward(p, tally);
 	else
-		begin_exception(w, b, c, tally);
+		begin_exception(t, w, b, c, tally);
 }
 
 void
@@ -348,6 +388,5 @@ translate_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 		forward(t, w, b, &c[i], &tally);
 	counter_add(&w->counters.counts[COUNT_SERVICE_FORWARD], tally.forward);
 	counter_add(&w->counters.counts[COUNT_SERVICE_HAIRPIN], tally.hairpin);
-	counter_add(&w->counters.counts[COUNT_ROLE_LEARNED], tally.learned);
 	counter_add(&w->counters.counts[COUNT_EXCEPTION_CREATED], tally.created);
 }

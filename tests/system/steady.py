@@ -170,6 +170,7 @@ class Steady:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 if w.get("sport"):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # towards several, from one port
                     sock.bind(("", w["sport"]))
                 sock.connect((w["address"], w["port"]))
                 sock.sendall(w["name"].encode() + b"\n")

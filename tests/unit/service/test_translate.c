@@ -237,22 +237,56 @@ a_port_that_becomes_the_pods_own_breaks_no_connection(void **state)
 	}
 }
 
-/* What a pod's use of a port teaches about it. */
+/* A pod that floods from all its ports is heard of some of them, and later of more. */
 static void
-ports_are_learned_from_what_a_pod_chooses_to_send(void **state)
+asks_are_bounded(void **state)
+{
+	struct role_asks asks = { 0 };
+	struct ip_addr pod = addr("10.244.1.10");
+	unsigned n = 0;
+
+	for (unsigned port = 1024; port < 16384; port++)
+		n += role_asks_take(&asks, &pod, PROTO_UDP, (uint16_t)port, SECOND);
+	assert_int_equal(n, ROLE_ASK_BURST);
+	assert_true(role_asks_take(&asks, &pod, PROTO_UDP, 16000, SECOND + 2 * ROLE_ASK_INTERVAL_NS));
+}
+
+/* A client chooses the very port that another connection of its own has on the wire, in a slot. */
+static void
+a_port_of_the_clients_choice_is_not_that_of_a_live_flow(void **state)
+{
+	for (unsigned family = 0; family < N_FAMILIES; family++) {
+		const struct names *n = &families[family];
+		struct fixture *f = world(n->frontend, n->backend, NULL, NULL, PROTO_TCP, 2);
+		struct pkt first, second, got;
+		uint16_t wire = slot_encode(40000, 2);
+
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_TCP, TCP_SYN, &first));
+		assert_int_equal(first.new_sport, wire);
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, wire, n->frontend, PROTO_TCP, TCP_SYN, &second));
+		assert_in_range(second.new_sport, EXCEPTION_PORT_FIRST, EXCEPTION_PORT_LAST);
+		assert_true(reply_to(f, FIXTURE_POD1, &first, TCP_ACK, &got));
+		assert_answers(&first, &got);
+		assert_true(reply_to(f, FIXTURE_POD1, &second, TCP_ACK, &got));
+		assert_answers(&second, &got);
+		fixture_free(f);
+	}
+}
+
+/* What a pod's use of a port tells about it. */
+static void
+what_a_pod_chooses_to_send_asks_for_its_port(void **state)
 {
 	static const struct {
 		uint16_t port;
 		uint8_t proto, tcp_flags;
-		bool learned;
+		bool asks;
 	} cases[] = {
-		{ 8080, PROTO_TCP, TCP_SYN | TCP_ACK, true },
-		{ 8080, PROTO_TCP, TCP_ACK, true },
+		{ 8080, PROTO_TCP, TCP_SYN | TCP_ACK, true }, { 8080, PROTO_TCP, TCP_ACK, true },
 		{ 8080, PROTO_TCP, TCP_SYN, true },
 		{ 8080, PROTO_TCP, TCP_RST | TCP_ACK, false }, /* what a scan of closed ports makes it send */
-		{ 40000, PROTO_TCP, TCP_SYN, false },
-		{ 5353, PROTO_UDP, 0, true },
-		{ 40000, PROTO_UDP, 0, false },
+		{ 40000, PROTO_TCP, TCP_SYN, false }, { 5353, PROTO_UDP, 0, true },
+		{ 40000, PROTO_UDP, 0, false }, { 53, PROTO_UDP, 0, false }, /* in no slot's range */
 	};
 
 	for (unsigned i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
@@ -260,13 +294,35 @@ ports_are_learned_from_what_a_pod_chooses_to_send(void **state)
 		struct fixture *f = world(n->frontend, n->backend, NULL, NULL, PROTO_TCP, 1);
 		const struct roles *roles = f->endpoints->endpoints[1].roles;
 		uint8_t proto = cases[i / 2].proto;
+		struct event event;
 		struct pkt sent;
 
 		/* to somebody who is no service */
 		send_to(f, FIXTURE_POD1, n->pod, cases[i / 2].port, n->backend, proto, cases[i / 2].tcp_flags,
 			&sent);
-		assert_int_equal(roles_has(roles, proto, cases[i / 2].port), cases[i / 2].learned);
-		assert_false(roles_has(roles, proto == PROTO_TCP ? PROTO_UDP : PROTO_TCP, cases[i / 2].port));
+		assert_int_equal(fixture_event(f, &event), cases[i / 2].asks);
+		/* control decides, and says so by the bit */
+		assert_false(roles_has(roles, proto, cases[i / 2].port));
+		if (cases[i / 2].asks) {
+			struct ip_addr pod = addr(n->pod);
+
+			assert_int_equal(event.kind, EVENT_PORT_USED);
+			assert_int_equal(event.value, proto << 16 | cases[i / 2].port);
+			assert_true(ip_addr_eq(&event.addr, &pod));
+			/* once, for a while */
+			send_to(f, FIXTURE_POD1, n->pod, cases[i / 2].port, n->backend, proto,
+				cases[i / 2].tcp_flags, &sent);
+			assert_false(fixture_event(f, &event));
+			f->workers[0]->now_ns += ROLE_ASK_AGAIN_NS;
+			send_to(f, FIXTURE_POD1, n->pod, cases[i / 2].port, n->backend, proto,
+				cases[i / 2].tcp_flags, &sent);
+			assert_true(fixture_event(f, &event));
+			roles_learn(f->endpoints->endpoints[1].roles, proto, cases[i / 2].port);
+			f->workers[0]->now_ns += ROLE_ASK_AGAIN_NS;
+			send_to(f, FIXTURE_POD1, n->pod, cases[i / 2].port, n->backend, proto,
+				cases[i / 2].tcp_flags, &sent);
+			assert_false(fixture_event(f, &event));
+		}
 		fixture_free(f);
 	}
 }
@@ -302,7 +358,9 @@ main(void)
 		cmocka_unit_test(a_port_that_is_taken_towards_the_backend_is_moved),
 		cmocka_unit_test(an_exceptional_connection_stays_with_its_backend),
 		cmocka_unit_test(a_port_that_becomes_the_pods_own_breaks_no_connection),
-		cmocka_unit_test(ports_are_learned_from_what_a_pod_chooses_to_send),
+		cmocka_unit_test(what_a_pod_chooses_to_send_asks_for_its_port),
+		cmocka_unit_test(asks_are_bounded),
+		cmocka_unit_test(a_port_of_the_clients_choice_is_not_that_of_a_live_flow),
 		cmocka_unit_test(a_dry_run_changes_nothing),
 	};
 
