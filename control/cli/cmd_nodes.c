@@ -1,49 +1,21 @@
 /* ringway nodes: the nodes of the cluster, and the tunnels to them. */
-#include "control/cli/client.h"
-#include "control/cli/table.h"
+#include "control/cli/listing.h"
 
 static int
 nodes_run(const struct cli *cli, void *input)
 {
-	static const struct column columns[] = {
-		{ "NODE", LEFT, 12 },
-		{ "VTEP", LEFT, 0 },
-		{ "NEXT HOP", LEFT, 0 },
-		{ "STATE", LEFT, 0 },
-		{ "MTU", RIGHT, 0 },
-		{ "POD CIDRS", LEFT, 18 },
-		{ "PROBLEM", LEFT, 12 },
+	static const struct listing_column columns[] = {
+		{ { "NODE", LEFT, 12 }, "name", NULL },
+		{ { "VTEP", LEFT, 0 }, "vtep", NULL },
+		{ { "NEXT HOP", LEFT, 0 }, "next_hop", NULL },
+		{ { "STATE", LEFT, 0 }, "state", NULL },
+		{ { "MTU", RIGHT, 0 }, "mtu", NULL },
+		{ { "POD CIDRS", LEFT, 18 }, "pod_cidrs", NULL },
+		{ { "PROBLEM", LEFT, 12 }, "problem", NULL },
 	};
-	struct table *t;
-	const json_t *node;
-	json_t *doc;
-	size_t i;
-	int rc = client_request(cli, "/v1/nodes", NULL, &doc);
+	static const struct listing nodes = { "no nodes are known yet", 7, columns };
 
-	if (rc != CLI_FINE)
-		return rc;
-	if (cli->json) {
-		cli_print_json(cli, doc);
-		json_decref(doc);
-		return CLI_FINE;
-	}
-	t = table_new(columns, 7);
-	json_array_foreach (json_object_get(doc, "nodes"), i, node) {
-		table_cell(t, "%s", field_str(node, "name"));
-		table_cell(t, "%s", field_str(node, "vtep"));
-		table_cell(t, "%s", field_str(node, "next_hop"));
-		table_cell(t, "%s", field_str(node, "state"));
-		table_cell(t, "%lld", field_int(node, "mtu"));
-		table_cell(t, "%s", field_list(node, "pod_cidrs"));
-		table_cell(t, "%s", field_str(node, "problem"));
-	}
-	if (table_rows(t) == 0)
-		fprintf(cli->out, "no nodes are known yet\n");
-	else
-		table_print(t, cli->out, cli->width);
-	table_free(t);
-	json_decref(doc);
-	return CLI_FINE;
+	return listing_run(cli, &nodes, "/v1/nodes", "nodes");
 }
 
 const struct command nodes_command = {

@@ -1,8 +1,7 @@
 /* ringway services: what stands behind each service port, and why nothing does. */
 #include <string.h>
 
-#include "control/cli/client.h"
-#include "control/cli/table.h"
+#include "control/cli/listing.h"
 
 struct services_args {
 	const char *which; /* "namespace/name" or "name"; NULL: all */
@@ -24,80 +23,70 @@ services_parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static void
-print_all(const struct cli *cli, const json_t *services)
+static const char *
+addresses_text(const json_t *service)
 {
-	static const struct column columns[] = {
-		{ "SERVICE", LEFT, 16 },
-		{ "ADDRESSES", LEFT, 15 },
-		{ "PORT", LEFT, 0 },
-		{ "READY", RIGHT, 0 },
-		{ "BUCKETS", RIGHT, 0 },
-		{ "PROBLEM", LEFT, 12 },
-	};
-	struct table *t = table_new(columns, 6);
-	const json_t *service;
-	size_t i;
-
-	json_array_foreach (services, i, service) {
-		table_cell(t, "%s", pod_text(service));
-		table_cell(t, "%s",
-			field_bool(service, "headless") ? "headless" : field_list(service, "addresses"));
-		table_cell(t, "%lld/%s", field_int(service, "port"), field_str(service, "protocol"));
-		table_cell(t, "%lld/%lld", field_int(service, "ready"), field_int(service, "total"));
-		table_cell(t, "%lld", field_int(service, "buckets"));
-		table_cell(t, "%s", field_str(service, "problem"));
-	}
-	if (table_rows(t) == 0)
-		fprintf(cli->out, "there are no services\n");
-	else
-		table_print(t, cli->out, cli->width);
-	table_free(t);
+	return field_bool(service, "headless") ? "headless" : field_list(service, "addresses");
 }
 
 static const char *
-backend_state(const json_t *backend)
+port_text(const json_t *service)
 {
-	if (field_bool(backend, "ready"))
-		return "ready";
-	if (field_bool(backend, "terminating"))
-		return field_bool(backend, "serving") ? "terminating, serving" : "terminating";
-	return "not ready";
+	static char text[32];
+
+	snprintf(text, sizeof(text), "%lld/%s", field_int(service, "port"), field_str(service, "protocol"));
+	return text;
 }
 
-static void
-print_backends(const struct cli *cli, const json_t *service)
+static const char *
+ready_text(const json_t *service)
 {
-	static const struct column columns[] = {
-		{ "  BACKEND", LEFT, 0 },
-		{ "STATE", LEFT, 0 },
-		{ "SLOT", RIGHT, 0 },
-		{ "POD", LEFT, 12 },
-		{ "NODE", LEFT, 8 },
-	};
-	struct table *t = table_new(columns, 5);
-	const json_t *backend;
-	size_t i;
+	static char text[32];
 
-	json_array_foreach (json_object_get(service, "backends"), i, backend) {
-		bool is_v6 = strchr(field_str(backend, "address"), ':') != NULL;
-
-		table_cell(t, "  %s%s%s:%lld", is_v6 ? "[" : "", field_str(backend, "address"),
-			is_v6 ? "]" : "", field_int(backend, "port"));
-		table_cell(t, "%s", backend_state(backend));
-		if (!field_bool(backend, "ready"))
-			table_cell(t, "%s", "");
-		else if (field_int(backend, "slot") == 0)
-			table_cell(t, "exceptions");
-		else
-			table_cell(t, "%lld", field_int(backend, "slot"));
-		table_cell(t, "%s", field_str(backend, "pod"));
-		table_cell(t, "%s", field_str(backend, "node"));
-	}
-	if (table_rows(t) != 0)
-		table_print(t, cli->out, cli->width);
-	table_free(t);
+	snprintf(text, sizeof(text), "%lld/%lld", field_int(service, "ready"), field_int(service, "total"));
+	return text;
 }
+
+static const char *
+slot_text(const json_t *backend)
+{
+	static char text[32];
+
+	if (!field_bool(backend, "ready"))
+		return "";
+	if (field_int(backend, "slot") == 0)
+		return "exceptions";
+	snprintf(text, sizeof(text), "%lld", field_int(backend, "slot"));
+	return text;
+}
+
+static const char *
+backend_text(const json_t *backend)
+{
+	static char text[96];
+
+	snprintf(text, sizeof(text), "  %s", endpoint_text(backend));
+	return text;
+}
+
+static const struct listing_column service_columns[] = {
+	{ { "SERVICE", LEFT, 16 }, NULL, pod_text },
+	{ { "ADDRESSES", LEFT, 15 }, NULL, addresses_text },
+	{ { "PORT", LEFT, 0 }, NULL, port_text },
+	{ { "READY", RIGHT, 0 }, NULL, ready_text },
+	{ { "BUCKETS", RIGHT, 0 }, "buckets", NULL },
+	{ { "PROBLEM", LEFT, 12 }, "problem", NULL },
+};
+static const struct listing all_services = { "there are no services", 6, service_columns };
+
+static const struct listing_column backend_columns[] = {
+	{ { "  BACKEND", LEFT, 0 }, NULL, backend_text },
+	{ { "STATE", LEFT, 0 }, NULL, endpoint_state_text },
+	{ { "SLOT", RIGHT, 0 }, NULL, slot_text },
+	{ { "POD", LEFT, 12 }, "pod", NULL },
+	{ { "NODE", LEFT, 8 }, "node", NULL },
+};
+static const struct listing backends = { NULL, 5, backend_columns };
 
 static void
 print_one(const struct cli *cli, const json_t *service)
@@ -108,7 +97,7 @@ print_one(const struct cli *cli, const json_t *service)
 		field_int(service, "total"), field_int(service, "buckets"));
 	if (*field_str(service, "problem") != '\0')
 		fprintf(cli->out, "  problem: %s\n", field_str(service, "problem"));
-	print_backends(cli, service);
+	listing_print(cli, &backends, json_object_get(service, "backends"));
 }
 
 static bool
@@ -146,7 +135,7 @@ services_run(const struct cli *cli, void *input)
 	} else if (cli->json) {
 		cli_print_json(cli, doc);
 	} else if (args->which == NULL) {
-		print_all(cli, services);
+		listing_print(cli, &all_services, services);
 	} else {
 		json_array_foreach (services, i, service)
 			print_one(cli, service);
