@@ -24,6 +24,7 @@ struct world_tables {
 	struct endpoint_table *local;
 	struct route_table *routes;
 	struct fdb_table *fdb;
+	struct service_builder *builder;
 	struct service_table *services;
 	unsigned n_workers;
 	struct endpoint endpoints[CLUSTER_PODS];
@@ -112,7 +113,7 @@ build(struct world_tables *t, const struct cluster *c)
 	if (err == 0)
 		err = route_build(&t->routes, &t->nodes, t->indexes, &facts);
 	if (err == 0)
-		err = service_build(t->store, t->slots, 0, &t->services);
+		err = service_builder_build(t->builder, &facts, 0, &t->services);
 	if (err < 0) {
 		fprintf(stderr, "cannot build the tables: %s\n", strerror(-err));
 		return false;
@@ -148,7 +149,8 @@ world_tables_new(const struct cluster *c, unsigned n_workers, const uint16_t *po
 		t->store = world_store_new(c);
 		t->indexes = fdb_indexes_new();
 		t->slots = slots_new();
-		ok = t->store != NULL && t->indexes != NULL && t->slots != NULL && build(t, c);
+		t->builder = t->store == NULL ? NULL : service_builder_new(t->store, t->slots);
+		ok = t->builder != NULL && t->indexes != NULL && t->slots != NULL && build(t, c);
 	}
 	if (ok)
 		return t;
@@ -161,7 +163,9 @@ world_tables_free(struct world_tables *t)
 {
 	if (t == NULL)
 		return;
-	service_table_free(t->services);
+	if (t->builder != NULL)
+		service_builder_release(t->builder, t->services);
+	service_builder_free(t->builder);
 	route_table_free(t->routes);
 	free(t->local);
 	free(t->node);

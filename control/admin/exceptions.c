@@ -33,7 +33,7 @@ choice_of(const struct tables *t, const struct nat_flow *x)
 		&x->frontend, x->frontend_port, x->proto);
 	uint32_t hash = flow_hash(&x->client, &x->frontend, x->client_port, x->frontend_port, x->proto);
 
-	return f == NULL || f->n_backends == 0 ? NULL : service_backend(s, f, *service_bucket(s, f, hash));
+	return f == NULL || f->n_backends == 0 ? NULL : service_backend(f, *service_bucket(f, hash));
 }
 
 enum exception_reason

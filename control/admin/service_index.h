@@ -1,5 +1,5 @@
-/* What belongs together, found by binary search: a service's slices, an address's frontend. Made for one request, so that
- * its cost grows with n log n, not with the product of services and slices. Control thread only. */
+/* What belongs together: a service's slices, by binary search, and an address's frontend. Made for one request, so that its
+ * cost grows with n log n, not with the product of services and slices. Control thread only. */
 #ifndef RINGWAY_ADMIN_SERVICE_INDEX_H
 #define RINGWAY_ADMIN_SERVICE_INDEX_H
 
@@ -7,9 +7,8 @@
 #include "dataplane/service/service_table.h"
 
 struct service_index {
-	size_t n_slices, n_frontends;
+	size_t n_slices;
 	const struct slice_object **slices;   /* by namespace and service */
-	const struct frontend **frontends;    /* by address, port and protocol */
 	const struct service_table *services; /* NULL: none in force */
 };
 
@@ -27,8 +26,7 @@ const struct frontend *service_index_frontend(
 	const struct service_index *x, const struct ip_addr *addr, uint16_t port, uint8_t proto);
 
 /* The slot of a backend of this frontend: 1..3, 0 for exceptions; -1 when it is not among them. */
-int service_index_slot(
-	const struct service_index *x, const struct frontend *f, const struct ip_addr *addr, uint16_t port);
+int service_index_slot(const struct frontend *f, const struct ip_addr *addr, uint16_t port);
 
 /* The slice's port that belongs to the service's, or NULL. */
 const struct slice_port *service_index_port(

@@ -40,7 +40,7 @@ backend_json(const struct listing *l, const struct service_object *service, cons
 	const struct slice_endpoint *e, const struct slice_port *slice_port)
 {
 	const struct frontend *f = frontend_for(l, service, port, &e->addrs[0]);
-	int slot = f == NULL ? -1 : service_index_slot(&l->index, f, &e->addrs[0], slice_port->port);
+	int slot = f == NULL ? -1 : service_index_slot(f, &e->addrs[0], slice_port->port);
 	char buf[IP_ADDR_STRLEN];
 
 	return json_pack("{s:s, s:i, s:b, s:b, s:b, s:b, s:i, s:s, s:s}", "address",

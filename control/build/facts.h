@@ -31,6 +31,10 @@ struct build_facts {
 	const struct ip_prefix *service_cidrs;
 	size_t n_pod_cidrs; /* of the whole cluster */
 	const struct ip_prefix *pod_cidrs;
+	size_t n_external_ranges; /* where externalIPs may be */
+	const struct ip_prefix *external_ranges;
+	size_t n_node_port_addrs; /* where NodePorts listen */
+	const struct ip_addr *node_port_addrs;
 
 	/* the underlay */
 	struct mac_addr uplink_mac;

@@ -114,6 +114,8 @@ build_changes(struct publisher *p)
 
 	if (parts == 0)
 		return 0;
+	if (p->retired != NULL)
+		reclaim(p); /* many changes in a row do not pile up versions */
 	p->config.gather(&facts, p->config.arg);
 	r = calloc(1, sizeof(*r)); /* before the build: from then on nothing may fail */
 	if (r == NULL) {
@@ -223,4 +225,10 @@ const struct tables *
 publisher_tables(const struct publisher *p)
 {
 	return p->current;
+}
+
+struct service_builder *
+publisher_services(const struct publisher *p)
+{
+	return snapshot_services(p->builder);
 }

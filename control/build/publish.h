@@ -8,11 +8,12 @@
 
 struct loop;
 struct publisher;
+struct service_builder;
 struct snapshot;
 
 struct publisher_config {
 	struct loop *loop;
-	const struct store *store;
+	struct store *store;
 	struct slots *slots;
 	struct snapshot *snapshot;
 
@@ -50,6 +51,9 @@ struct publisher_status {
 };
 
 struct publisher_status publisher_status(const struct publisher *p);
+
+/* Names of services, refused addresses. */
+struct service_builder *publisher_services(const struct publisher *p);
 
 /* The tables in force, or NULL. Valid until the loop runs again. */
 const struct tables *publisher_tables(const struct publisher *p);

@@ -3,305 +3,538 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "control/build/maglev.h"
+#include "control/build/facts.h"
+#include "control/build/frontend_build.h"
+#include "control/build/service_records.h"
+#include "control/model/watch.h"
 
-/* A growing array. */
-struct list {
-	void *items;
-	size_t n, room;
+/* What all services depend on: when it changes, all are looked at. */
+struct common {
+	char *node, *zone;
+	struct ip_addr node_port_addrs[2 * N_FAMILIES];
+	size_t n_node_port_addrs;
+	uint64_t ranges; /* digest of configured ranges and of the node's own addresses */
 };
 
-/* Everything of a build; the table is made when all sizes are known. */
-struct build {
-	size_t n_slices;
-	const struct slice_object **slices; /* by namespace and service */
-	struct list frontends;              /* struct frontend, bases filled in */
-	struct list backends;               /* struct backend, of one frontend after the other */
-	struct list buckets;                /* uint16_t */
-	struct list hashes, scratch;        /* uint32_t, of one frontend */
-	uint32_t n_services;                /* seen so far */
-	bool failed;                        /* out of memory */
+struct service_builder {
+	struct store *store;
+	struct slots *slots;
+	struct store_watch *watch;
+	struct piece_pool *pool;
+	struct service_records records;
+	struct frontend_builder frontends;
+	struct common common;
+	uint64_t nodes; /* digest of all nodes' addresses and pod ranges */
+	bool nodes_changed;
+	bool is_started;    /* some build succeeded */
+	bool out_of_memory; /* a change could not be noted: all is looked at next time */
+	uint32_t n_blocked;
+	struct service_table *last; /* NULL after its release */
+	size_t slices_room;
+	const struct slice_object **slices; /* scratch, of one service */
 };
 
-/* One frontend's question: which endpoints. */
-struct wanted {
-	const struct service_object *service;
-	const struct service_port *port;
-	bool is_v4;
-};
-
-/* Room for n more items, which are part of the list then; NULL (and the build has failed) if out of memory. */
-static void *
-list_extend(struct build *b, struct list *l, size_t n, size_t item_size)
+struct service_builder *
+service_builder_new(struct store *store, struct slots *slots)
 {
-	if (l->n + n > l->room) {
-		size_t room = l->room == 0 ? 64 : l->room;
-		void *items;
+	struct service_builder *b = calloc(1, sizeof(*b));
 
-		while (room < l->n + n)
-			room *= 2;
-		items = realloc(l->items, room * item_size);
-		if (items == NULL) {
-			b->failed = true;
-			return NULL;
-		}
-		l->items = items;
-		l->room = room;
+	if (b == NULL)
+		return NULL;
+	b->store = store;
+	b->slots = slots;
+	service_records_init(&b->records);
+	b->frontends.slots = slots;
+	b->pool = piece_pool_new();
+	b->watch = store_watch_new(
+		store, 1u << OBJECT_SERVICE | 1u << OBJECT_ENDPOINT_SLICE | 1u << OBJECT_NODE);
+	if (b->pool == NULL || b->watch == NULL) {
+		service_builder_free(b);
+		return NULL;
 	}
-	l->n += n;
-	return (uint8_t *)l->items + (l->n - n) * item_size;
-}
-
-static int
-compare_to_service(const struct slice_object *slice, const char *ns, const char *service)
-{
-	int order = strcmp(slice->object.ns, ns);
-
-	return order != 0 ? order : strcmp(slice->service, service);
-}
-
-/* Within a service by name, so that the order of slices does not depend on the sort. */
-static int
-compare_slices(const void *x, const void *y)
-{
-	const struct slice_object *a = *(const struct slice_object *const *)x;
-	const struct slice_object *b = *(const struct slice_object *const *)y;
-	int order = compare_to_service(a, b->object.ns, b->service);
-
-	return order != 0 ? order : strcmp(a->object.name, b->object.name);
+	return b;
 }
 
 static void
-collect_slice(const struct object *object, void *arg)
+common_fini(struct common *c)
 {
-	struct build *b = arg;
-
-	b->slices[b->n_slices++] = (const struct slice_object *)object;
+	free(c->node);
+	free(c->zone);
 }
 
-static bool
-collect_slices(struct build *b, const struct store *store)
+void
+service_builder_free(struct service_builder *b)
 {
-	b->slices = malloc((store_count(store, OBJECT_ENDPOINT_SLICE) + 1) * sizeof(const void *));
-	if (b->slices == NULL)
-		return false;
-	store_each(store, OBJECT_ENDPOINT_SLICE, collect_slice, b);
-	qsort(b->slices, b->n_slices, sizeof(const void *), compare_slices);
-	return true;
-}
-
-/* The index of the service's first slice, or of what comes after. */
-static size_t
-first_slice(const struct build *b, const struct service_object *service)
-{
-	size_t low = 0, high = b->n_slices;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (compare_to_service(b->slices[middle], service->object.ns, service->object.name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static const struct slice_port *
-port_of(const struct slice_object *slice, const struct service_port *port)
-{
-	for (size_t i = 0; i < slice->n_ports; i++) {
-		const struct slice_port *p = &slice->ports[i];
-
-		if (p->proto == port->proto && p->port != 0 && strcmp(p->name, port->name) == 0)
-			return p;
-	}
-	return NULL;
-}
-
-/* Another pod under a former one's address has another name, as a rule. */
-static uint32_t
-generation_of(const struct slice_endpoint *ep)
-{
-	uint32_t hash = 0;
-
-	for (const char *c = ep->pod; *c != '\0'; c++)
-		hash = hash * 31 + (uint8_t)*c;
-	return hash_mix(hash);
-}
-
-static bool
-is_wanted_endpoint(const struct wanted *w, const struct slice_endpoint *ep)
-{
-	return (ep->ready || w->service->publish_not_ready) && ep->n_addrs > 0 &&
-	       ip_addr_is_v4(&ep->addrs[0]) == w->is_v4;
-}
-
-static void
-add_slice(struct build *b, const struct wanted *w, const struct slice_object *slice)
-{
-	const struct slice_port *port = port_of(slice, w->port);
-
-	if (port == NULL || (slice->family == 4) != w->is_v4)
+	if (b == NULL)
 		return;
-	for (size_t i = 0; i < slice->n_endpoints; i++) {
-		const struct slice_endpoint *ep = &slice->endpoints[i];
-		struct backend *backend;
+	store_watch_free(b->watch);
+	frontend_builder_fini(&b->frontends);
+	service_records_fini(&b->records);
+	piece_pool_free(b->pool);
+	common_fini(&b->common);
+	free(b->slices);
+	free(b);
+}
 
-		if (!is_wanted_endpoint(w, ep))
-			continue;
-		backend = list_extend(b, &b->backends, 1, sizeof(*backend));
-		if (backend == NULL)
-			return;
-		*backend = (struct backend){
-			.addr = ep->addrs[0],
-			.port = port->port,
-			.generation = generation_of(ep),
-		};
+bool
+service_builder_is_idle(const struct service_builder *b)
+{
+	return store_watch_is_idle(b->watch) && b->records.n_dirty == 0 && !b->out_of_memory;
+}
+
+/* Changes. */
+
+static void
+note_slice(struct service_builder *b, const struct slice_object *slice, const char *ns, const char *name)
+{
+	bool has_service = slice != NULL && slice->service[0] != '\0';
+
+	b->out_of_memory |=
+		!service_records_slice(&b->records, ns, name, has_service ? slice->service : NULL);
+}
+
+static void
+note_change(enum object_kind kind, const char *ns, const char *name, void *arg)
+{
+	struct service_builder *b = arg;
+
+	if (kind == OBJECT_NODE)
+		b->nodes_changed = true;
+	else if (kind == OBJECT_SERVICE)
+		b->out_of_memory |= !service_records_touch(&b->records, ns, name);
+	else
+		note_slice(b, (const struct slice_object *)store_get(b->store, kind, ns, name), ns, name);
+}
+
+static void
+note_object(const struct object *object, void *arg)
+{
+	struct service_builder *b = arg;
+
+	if (object->kind == OBJECT_SERVICE)
+		b->out_of_memory |= !service_records_touch(&b->records, object->ns, object->name);
+	else
+		note_slice(b, (const struct slice_object *)object, object->ns, object->name);
+}
+
+static void
+note_all(struct service_builder *b)
+{
+	b->out_of_memory = !service_records_mark_all(&b->records);
+	store_each(b->store, OBJECT_SERVICE, note_object, b);
+	store_each(b->store, OBJECT_ENDPOINT_SLICE, note_object, b);
+	b->nodes_changed = true;
+}
+
+static uint64_t
+digest(uint64_t sum, const void *data, size_t size)
+{
+	const uint8_t *bytes = data;
+
+	for (size_t i = 0; i < size; i++) /* FNV-1a */
+		sum = (sum ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
+static uint64_t
+digest_prefixes(uint64_t sum, const struct ip_prefix *prefixes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		sum = digest(sum, &prefixes[i].addr, sizeof(prefixes[i].addr));
+		sum = digest(sum, &prefixes[i].len, sizeof(prefixes[i].len));
+	}
+	return digest(sum, &n, sizeof(n));
+}
+
+static void
+digest_node(const struct object *object, void *arg)
+{
+	const struct node_object *node = (const struct node_object *)object;
+	uint64_t *sum = arg;
+
+	if (node->n_addrs != 0)
+		*sum = digest(*sum, node->addrs, node->n_addrs * sizeof(*node->addrs));
+	if (node->n_external_addrs != 0)
+		*sum = digest(
+			*sum, node->external_addrs, node->n_external_addrs * sizeof(*node->external_addrs));
+	*sum = digest_prefixes(*sum, node->pod_cidrs, node->n_pod_cidrs);
+}
+
+static void
+add_node_port_addrs(struct common *c, const struct build_facts *facts, const struct node_object *self)
+{
+	size_t max = sizeof(c->node_port_addrs) / sizeof(c->node_port_addrs[0]);
+	bool has[N_FAMILIES] = { false };
+
+	if (facts->n_node_port_addrs != 0) {
+		c->n_node_port_addrs = facts->n_node_port_addrs < max ? facts->n_node_port_addrs : max;
+		memcpy(c->node_port_addrs, facts->node_port_addrs,
+			c->n_node_port_addrs * sizeof(c->node_port_addrs[0]));
+		return;
+	}
+	for (size_t i = 0; self != NULL && i < self->n_addrs; i++) { /* the first of each family */
+		enum family_index family = ip_addr_is_v4(&self->addrs[i]) ? V4 : V6;
+
+		if (!has[family])
+			c->node_port_addrs[c->n_node_port_addrs++] = self->addrs[i];
+		has[family] = true;
 	}
 }
 
 static int
-compare_backends(const void *x, const void *y)
+common_collect(struct common *c, const struct service_builder *b, const struct build_facts *facts)
 {
-	const struct backend *a = x, *b = y;
-	int order = ip_addr_cmp(&a->addr, &b->addr);
+	const char *name = facts->node_name == NULL ? "" : facts->node_name;
+	const struct node_object *self =
+		(const struct node_object *)store_get(b->store, OBJECT_NODE, "", name);
 
-	return order != 0 ? order : (int)a->port - (int)b->port;
-}
-
-/* Sorts the backends from base on and drops those that occur twice: an endpoint on its way from one slice to another
- * is in both. Returns how many are left. */
-static uint32_t
-settle_backends(struct build *b, size_t base)
-{
-	size_t n = b->backends.n - base, kept = 0;
-	struct backend *all;
-
-	if (n == 0)
+	*c = (struct common){ .node = strdup(name), .zone = strdup(self == NULL ? "" : node_zone(self)) };
+	add_node_port_addrs(c, facts, self);
+	c->ranges = digest_prefixes(c->ranges, facts->service_cidrs, facts->n_service_cidrs);
+	c->ranges = digest_prefixes(c->ranges, facts->pod_cidrs, facts->n_pod_cidrs);
+	c->ranges = digest_prefixes(c->ranges, facts->external_ranges, facts->n_external_ranges);
+	if (facts->n_own_addrs != 0)
+		c->ranges =
+			digest(c->ranges, facts->own_addrs, facts->n_own_addrs * sizeof(*facts->own_addrs));
+	if (c->node != NULL && c->zone != NULL)
 		return 0;
-	all = (struct backend *)b->backends.items + base;
-	qsort(all, n, sizeof(*all), compare_backends);
-	for (size_t i = 0; i < n; i++)
-		if (kept == 0 || compare_backends(&all[i], &all[kept - 1]) != 0)
-			all[kept++] = all[i];
-	if (kept > MAGLEV_BACKENDS_MAX)
-		kept = MAGLEV_BACKENDS_MAX;
-	b->backends.n = base + kept;
-	return (uint32_t)kept;
+	common_fini(c);
+	return -ENOMEM;
 }
 
-static void
-fill_buckets(struct build *b, struct frontend *f, uint8_t proto)
+static bool
+common_is_same(const struct common *a, const struct common *b)
 {
-	uint32_t n = f->n_backends, size = maglev_size(n);
-	const struct backend *backends = (const struct backend *)b->backends.items + f->backend_base;
-	uint16_t *buckets = list_extend(b, &b->buckets, size, sizeof(*buckets));
-	uint32_t *hashes, *scratch;
-
-	b->hashes.n = b->scratch.n = 0;
-	hashes = list_extend(b, &b->hashes, n, sizeof(*hashes));
-	scratch = list_extend(b, &b->scratch, (size_t)2 * n, sizeof(*scratch));
-	if (b->failed)
-		return;
-	for (uint32_t i = 0; i < n; i++)
-		hashes[i] = addr_hash(&backends[i].addr, backends[i].port, proto);
-	maglev_fill(buckets, size, hashes, n, scratch);
-	f->bucket_base = (uint32_t)(buckets - (uint16_t *)b->buckets.items);
-	f->bucket_mask = size - 1;
+	return a->node != NULL && strcmp(a->node, b->node) == 0 && strcmp(a->zone, b->zone) == 0 &&
+	       a->ranges == b->ranges && a->n_node_port_addrs == b->n_node_port_addrs &&
+	       memcmp(a->node_port_addrs, b->node_port_addrs, sizeof(a->node_port_addrs)) == 0;
 }
 
+/* Services whose addresses could be a node's. */
 static void
-add_frontend(struct build *b, const struct service_object *service, size_t slice, const struct ip_addr *addr,
-	const struct service_port *port)
+note_nodes(struct service_builder *b)
 {
-	struct wanted wanted = { service, port, ip_addr_is_v4(addr) };
-	struct frontend f = {
-		.addr = *addr,
-		.port = port->port,
-		.proto = port->proto,
-		.service = b->n_services,
-		.backend_base = (uint32_t)b->backends.n,
-	};
-	struct frontend *place;
+	uint64_t nodes = 0;
 
-	for (; slice < b->n_slices; slice++) {
-		if (compare_to_service(b->slices[slice], service->object.ns, service->object.name) != 0)
-			break;
-		add_slice(b, &wanted, b->slices[slice]);
-	}
-	f.n_backends = settle_backends(b, f.backend_base);
-	if (f.n_backends != 0)
-		fill_buckets(b, &f, port->proto);
-	place = list_extend(b, &b->frontends, 1, sizeof(f));
-	if (place != NULL)
-		*place = f;
+	store_each(b->store, OBJECT_NODE, digest_node, &nodes);
+	for (uint32_t i = 0; nodes != b->nodes && i < b->records.n; i++)
+		if (b->records.items[i]->needs_nodes)
+			b->out_of_memory |= !service_records_mark(&b->records, b->records.items[i]);
+	b->nodes = nodes;
+	b->nodes_changed = false;
 }
 
-static void
-add_service(const struct object *object, void *arg)
+/* Notes what changed since the last build: in the store, in facts. */
+static int
+find_changes(struct service_builder *b, const struct build_facts *facts)
 {
-	struct build *b = arg;
-	const struct service_object *service = (const struct service_object *)object;
-	size_t slice = first_slice(b, service);
+	struct common common;
 
-	for (size_t i = 0; !service->headless && i < service->n_cluster_ips; i++)
-		for (size_t p = 0; p < service->n_ports && !b->failed; p++)
-			if (!ip_addr_is_none(&service->cluster_ips[i]) && service->ports[p].proto != 0)
-				add_frontend(b, service, slice, &service->cluster_ips[i], &service->ports[p]);
-	b->n_services++;
+	if (common_collect(&common, b, facts) < 0)
+		return -ENOMEM;
+	if (!store_watch_take(b->watch, note_change, b) || b->out_of_memory || b->last == NULL ||
+		!common_is_same(&b->common, &common))
+		note_all(b);
+	common_fini(&b->common);
+	b->common = common;
+	if (b->nodes_changed)
+		note_nodes(b);
+	return b->out_of_memory ? -ENOMEM : 0;
 }
 
-/* Copies what was collected to its place, and gives out the slots. */
-static void
-fill_table(struct build *b, struct slots *slots, struct service_table *t)
+/* The build. */
+
+/* What one build works with. */
+struct build {
+	struct service_builder *b;
+	struct wanted_context context;
+	struct service_table *table;
+};
+
+static const struct service_object *
+service_of(const struct service_builder *b, const struct service_record *r)
 {
-	const struct frontend *frontends = b->frontends.items;
+	return (const struct service_object *)store_get(b->store, OBJECT_SERVICE, r->ns, r->name);
+}
 
-	if (b->backends.n != 0)
-		memcpy(t->backends, b->backends.items, b->backends.n * sizeof(*t->backends));
-	if (b->buckets.n != 0)
-		memcpy(t->buckets, b->buckets.items, b->buckets.n * sizeof(*t->buckets));
-	for (size_t i = 0; i < b->frontends.n; i++) {
-		const struct frontend *f = &frontends[i];
-		uint32_t index = service_table_add_frontend(t, f);
+static const struct frontend *
+find_frontend(const struct build *x, const struct wanted_frontend *w)
+{
+	return service_frontend(
+		x->table, addr_hash(&w->addr, w->port, w->proto), &w->addr, w->port, w->proto);
+}
 
-		if (index == FRONTEND_NONE)
+static int
+collect_wanted(struct build *x, struct service_record *r)
+{
+	const struct service_object *service = service_of(x->b, r);
+
+	wanted_fini(&r->coming);
+	r->needs_nodes = service != NULL && wanted_needs_nodes(service);
+	return service == NULL ? 0 : wanted_collect(&r->coming, &x->context, service);
+}
+
+static bool
+is_wanted(const struct wanted *w, const struct wanted_frontend *f)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->frontends[i].port == f->port && w->frontends[i].proto == f->proto &&
+			ip_addr_eq(&w->frontends[i].addr, &f->addr))
+			return true;
+	return false;
+}
+
+/* Removes the frontends that a service had and wants no longer; *n_removed counts them. */
+static int
+remove_unwanted(struct build *x, struct service_record *r, uint32_t *n_removed)
+{
+	for (size_t i = 0; i < r->built.n; i++) {
+		const struct wanted_frontend *w = &r->built.frontends[i];
+		const struct frontend *f = find_frontend(x, w);
+
+		if (f == NULL || f->service != r->id || is_wanted(&r->coming, w))
 			continue;
-		for (uint32_t j = f->backend_base; j < f->backend_base + f->n_backends; j++) {
-			struct backend *backend = &t->backends[j];
-
-			backend->endpoint = j;
-			backend->slot = slots_assign(
-				slots, &backend->addr, backend->port, f->proto, &f->addr, f->port);
-			service_table_add_reverse(t, backend, f->proto, index);
-		}
+		if (frontend_unbuild(&x->b->frontends, f) < 0)
+			return -ENOMEM;
+		++*n_removed;
 	}
+	return 0;
+}
+
+/* What is free now may be what others have waited for. */
+static int
+mark_blocked(struct build *x)
+{
+	struct service_records *records = &x->b->records;
+	uint32_t first = records->n_dirty;
+
+	for (uint32_t i = 0; i < records->n; i++)
+		if (records->items[i]->is_blocked && !service_records_mark(records, records->items[i]))
+			return -ENOMEM;
+	for (uint32_t i = first; i < records->n_dirty; i++)
+		if (collect_wanted(x, records->items[records->dirty[i]]) < 0)
+			return -ENOMEM;
+	service_records_sort(records, 0);
+	return 0;
+}
+
+static int
+compare_names(const struct service_record *a, const struct service_record *b)
+{
+	int order = strcmp(a->ns, b->ns);
+
+	return order != 0 ? order : strcmp(a->name, b->name);
+}
+
+/* Takes a frontend from a service that comes later by name, which is looked at (again) after this one. */
+static int
+take_over(struct build *x, const struct frontend *f, struct service_record *from)
+{
+	bool was_dirty = from->is_dirty;
+
+	if (frontend_unbuild(&x->b->frontends, f) < 0 || !service_records_mark(&x->b->records, from))
+		return -ENOMEM;
+	from->will_be_blocked = true;
+	return was_dirty ? 0 : collect_wanted(x, from);
+}
+
+static int
+gather_slices(struct service_builder *b, const struct service_record *r, size_t *n)
+{
+	*n = 0;
+	if (r->n_slices > b->slices_room) {
+		free(b->slices);
+		b->slices_room = 0;
+		b->slices = malloc(2 * r->n_slices * sizeof(*b->slices));
+		if (b->slices == NULL)
+			return -ENOMEM;
+		b->slices_room = 2 * r->n_slices;
+	}
+	for (size_t i = 0; i < r->n_slices; i++) {
+		const struct object *slice = store_get(b->store, OBJECT_ENDPOINT_SLICE, r->ns, r->slices[i]);
+
+		if (slice != NULL)
+			b->slices[(*n)++] = (const struct slice_object *)slice;
+	}
+	return 0;
+}
+
+static int
+build_service(struct build *x, struct service_record *r)
+{
+	const struct service_object *service = service_of(x->b, r);
+	size_t n_slices = 0;
+
+	r->will_be_blocked = false;
+	if (r->coming.n != 0 && gather_slices(x->b, r, &n_slices) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < r->coming.n; i++) {
+		const struct wanted_frontend *w = &r->coming.frontends[i];
+		const struct frontend *f = find_frontend(x, w);
+
+		if (f != NULL && f->service != r->id) {
+			struct service_record *other = x->b->records.items[f->service];
+
+			if (compare_names(other, r) < 0) {
+				r->will_be_blocked = true;
+				continue;
+			}
+			if (take_over(x, f, other) < 0)
+				return -ENOMEM;
+		}
+		if (frontend_build(&x->b->frontends, w, r->id, service, x->b->slices, n_slices) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int
+build_changed(struct build *x)
+{
+	struct service_records *records = &x->b->records;
+	uint32_t n_removed = 0;
+
+	service_records_sort(records, 0);
+	for (uint32_t i = 0; i < records->n_dirty; i++)
+		if (collect_wanted(x, records->items[records->dirty[i]]) < 0)
+			return -ENOMEM;
+	for (uint32_t i = 0; i < records->n_dirty; i++)
+		if (remove_unwanted(x, records->items[records->dirty[i]], &n_removed) < 0)
+			return -ENOMEM;
+	if (n_removed != 0 && x->b->n_blocked != 0 && mark_blocked(x) < 0)
+		return -ENOMEM;
+	/* the list may grow meanwhile */
+	for (uint32_t i = 0; i < records->n_dirty; i++)
+		if (build_service(x, records->items[records->dirty[i]]) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static bool
+exists(const struct service_record *r, void *arg)
+{
+	return service_of(arg, r) != NULL;
+}
+
+/* The records' state is that of the new version, or stays that of the last. */
+static void
+settle_records(struct service_builder *b, bool has_failed)
+{
+	struct service_records *records = &b->records;
+
+	for (uint32_t i = 0; i < records->n_dirty; i++) {
+		struct service_record *r = records->items[records->dirty[i]];
+
+		if (has_failed) {
+			wanted_fini(&r->coming);
+			continue;
+		}
+		wanted_fini(&r->built);
+		r->built = r->coming;
+		r->coming = (struct wanted){ 0 };
+		b->n_blocked -= r->is_blocked;
+		b->n_blocked += r->will_be_blocked;
+		r->is_blocked = r->will_be_blocked;
+	}
+	if (!has_failed)
+		service_records_settle(records, exists, b);
+}
+
+static void
+count_endpoints(const struct object *object, void *arg)
+{
+	const struct slice_object *slice = (const struct slice_object *)object;
+
+	*(size_t *)arg += slice->n_endpoints;
+}
+
+/* With room for what there is now; more makes it grow. */
+static struct service_table *
+first_table(const struct service_builder *b)
+{
+	uint32_t n_services = (uint32_t)store_count(b->store, OBJECT_SERVICE);
+	size_t n_endpoints = 0;
+
+	store_each(b->store, OBJECT_ENDPOINT_SLICE, count_endpoints, &n_endpoints);
+	return service_table_new(b->pool, n_services, (uint32_t)n_endpoints);
+}
+
+static int
+build_version(struct service_builder *b, const struct build_facts *facts, struct service_table **out)
+{
+	struct build_facts effective = *facts;
+	struct build x = { b, { &effective, b->store },
+		b->last == NULL ? first_table(b) : service_table_next(b->last) };
+	int result;
+
+	if (x.table == NULL)
+		return -ENOMEM;
+	effective.n_node_port_addrs = b->common.n_node_port_addrs;
+	effective.node_port_addrs = b->common.node_port_addrs;
+	b->frontends.table = x.table;
+	b->frontends.node = b->common.node;
+	b->frontends.zone = b->common.zone;
+	result = build_changed(&x);
+	frontend_builder_settle_slots(&b->frontends, result < 0);
+	settle_records(b, result < 0);
+	if (result < 0) {
+		service_table_free(x.table);
+		return result;
+	}
+	service_table_commit(x.table);
+	b->last = *out = x.table;
+	return 0;
 }
 
 int
-service_build(const struct store *store, struct slots *slots, uint64_t now_ns, struct service_table **out)
+service_builder_build(struct service_builder *b, const struct build_facts *facts, uint64_t now_ns,
+	struct service_table **out)
 {
-	struct build b = { 0 };
-	struct service_table *t = NULL;
+	int result = find_changes(b, facts);
 
-	if (collect_slices(&b, store)) {
-		store_each(store, OBJECT_SERVICE, add_service, &b);
-		if (!b.failed)
-			t = service_table_new((uint32_t)b.frontends.n, (uint32_t)b.backends.n,
-				(uint32_t)b.buckets.n, (uint32_t)b.backends.n);
+	*out = NULL;
+	if (result < 0 || (b->records.n_dirty == 0 && b->last != NULL))
+		return result;
+	slots_begin(b->slots, now_ns);
+	result = build_version(b, facts, out);
+	if (result == 0 && !b->is_started) {
+		slots_release_unasked(b->slots);
+		b->is_started = true;
 	}
-	if (t != NULL) {
-		slots_begin(slots, now_ns);
-		fill_table(&b, slots, t);
-		slots_end(slots);
-		*out = t;
-	}
-	free(b.slices);
-	free(b.frontends.items);
-	free(b.backends.items);
-	free(b.buckets.items);
-	free(b.hashes.items);
-	free(b.scratch.items);
-	return t == NULL ? -ENOMEM : 0;
+	return result;
+}
+
+void
+service_builder_release(struct service_builder *b, struct service_table *t)
+{
+	if (t != NULL && b->last == t)
+		b->last = NULL;
+	service_table_free(t);
+}
+
+bool
+service_builder_name(const struct service_builder *b, uint32_t service, const char **ns, const char **name)
+{
+	const struct service_record *r = service < b->records.n ? b->records.items[service] : NULL;
+
+	if (r == NULL || r->ns == NULL)
+		return false;
+	*ns = r->ns;
+	*name = r->name;
+	return true;
+}
+
+const struct refused_addr *
+service_builder_refused(const struct service_builder *b, const char *ns, const char *name, size_t *n)
+{
+	const struct service_record *r = service_records_find(&b->records, ns, name);
+
+	*n = r == NULL ? 0 : r->built.n_refused;
+	return r == NULL ? NULL : r->built.refused;
+}
+
+struct piece_pool_books
+service_builder_books(const struct service_builder *b)
+{
+	return piece_pool_books(b->pool);
 }

@@ -1,23 +1,48 @@
-/* The service table, from Services and EndpointSlices: pure but for the slots, which must not change under flows.
+/* The service table, from Services, EndpointSlices and what is known of this node. A build looks at the services that changed
+ * and makes a version which shares all the rest with the one before.
  *
- * Each ClusterIP of each port is a frontend, except of headless services. Its backends are the ready endpoints of the
- * service's slices of that family (of any readiness, if the service publishes those), on the port with the service
- * port's name and protocol; the first address of an endpoint counts. The order of backends and so the buckets depend
- * on nothing but these objects. When two services claim one address, port and protocol, the first by namespace and
- * name has it.
+ * What a version answers depends on nothing but the objects and facts, whatever came before, with one exception: slots
+ * (control/build/slots.h) must not change under flows. Which frontends a service has: wanted.h; which endpoints they use:
+ * endpoint_select.h. When two services claim one address, port and protocol, the first by namespace and name has it.
  *
- * frontend.service is the service's place among all Services in store_each()'s order, backend.endpoint the backend's
- * among all of the table. */
+ * frontend.service is a number of the service, which it keeps while it exists. Control thread only. */
 #ifndef RINGWAY_BUILD_SERVICE_BUILD_H
 #define RINGWAY_BUILD_SERVICE_BUILD_H
 
 #include "control/build/slots.h"
-#include "control/model/store.h"
+#include "control/build/wanted.h"
+#include "dataplane/service/piece_pool.h"
 #include "dataplane/service/service_table.h"
 
-/* now_ns: for the rest of released slots; see slots_begin(). 0; -ENOMEM, with *out as it was and no slot released. The
- * table is the caller's, for service_table_free(). */
-int service_build(
-	const struct store *store, struct slots *slots, uint64_t now_ns, struct service_table **out);
+struct service_builder;
+
+/* Store and slots are the caller's and outlive it. NULL if out of memory. */
+struct service_builder *service_builder_new(struct store *store, struct slots *slots);
+
+/* All versions must have been released. NULL is fine. */
+void service_builder_free(struct service_builder *b);
+
+/* Whether the store changed in what services are made of. */
+bool service_builder_is_idle(const struct service_builder *b);
+
+/* A new version in *out, or NULL when the last one is still right; the first build, and one after the last version was
+ * released, always makes one. now_ns: for the rest of released slots; see slots_begin(). 0; -ENOMEM, with the last version as
+ * it was, and the next call tries again. */
+int service_builder_build(struct service_builder *b, const struct build_facts *facts, uint64_t now_ns,
+	struct service_table **out);
+
+/* Gives a version up, after its grace period. NULL is fine. */
+void service_builder_release(struct service_builder *b, struct service_table *t);
+
+/* The name of a number in frontend.service. False: no service has it. Valid until the next build. */
+bool service_builder_name(
+	const struct service_builder *b, uint32_t service, const char **ns, const char **name);
+
+/* The addresses of a service that get no frontend, and why: *n of them. Valid until the next build. */
+const struct refused_addr *service_builder_refused(
+	const struct service_builder *b, const char *ns, const char *name, size_t *n);
+
+/* Memory of all versions that were not released. */
+struct piece_pool_books service_builder_books(const struct service_builder *b);
 
 #endif

@@ -13,7 +13,7 @@ struct pair {
 	struct ip_addr frontend;
 	uint16_t port;
 	bool is_used;       /* else all of it is void */
-	uint32_t build;     /* that asked for it last */
+	bool is_asked;      /* by this process; else it was loaded */
 	int64_t released_s; /* 0: it lives */
 };
 
@@ -21,7 +21,8 @@ struct pair {
 struct group {
 	struct ip_addr addr;
 	uint16_t port;
-	uint8_t proto;
+	uint8_t proto;      /* 0: free */
+	uint32_t next_free; /* of free ones; NONE */
 	struct pair pairs[SLOTS - 1];
 };
 
@@ -30,13 +31,23 @@ struct change {
 	bool is_forgotten;
 };
 
+/* A pair that rests, unless it is back. */
+struct rest {
+	uint32_t group;
+	uint8_t pair;
+	int64_t released_s;
+};
+
 struct slots {
-	uint32_t n, room;
+	uint32_t n, room; /* groups; in use or free */
 	struct group *groups;
+	uint32_t free;
 	uint32_t *index; /* open addressing: into groups; NONE */
 	uint32_t mask;
-	uint32_t build;
 	int64_t now_s;
+
+	uint32_t n_rests, first_rest, rests_room; /* a ring, in order of release */
+	struct rest *rests;
 
 	uint32_t n_changes, changes_room;
 	struct change *changes;
@@ -45,7 +56,11 @@ struct slots {
 struct slots *
 slots_new(void)
 {
-	return calloc(1, sizeof(struct slots));
+	struct slots *s = calloc(1, sizeof(*s));
+
+	if (s != NULL)
+		s->free = NONE;
+	return s;
 }
 
 void
@@ -55,6 +70,7 @@ slots_free(struct slots *s)
 		return;
 	free(s->groups);
 	free(s->index);
+	free(s->rests);
 	free(s->changes);
 	free(s);
 }
@@ -76,7 +92,8 @@ reindex(struct slots *s)
 {
 	memset(s->index, 0xff, ((size_t)s->mask + 1) * sizeof(*s->index));
 	for (uint32_t i = 0; i < s->n; i++)
-		*place_of(s, &s->groups[i].addr, s->groups[i].port, s->groups[i].proto) = i;
+		if (s->groups[i].proto != 0)
+			*place_of(s, &s->groups[i].addr, s->groups[i].port, s->groups[i].proto) = i;
 }
 
 static bool
@@ -103,16 +120,52 @@ grow(struct slots *s)
 static struct group *
 group_of(struct slots *s, const struct ip_addr *addr, uint16_t port, uint8_t proto)
 {
-	uint32_t *place;
+	uint32_t *place, i;
 
-	if (s->n == s->room && !grow(s))
+	if (s->free == NONE && s->n == s->room && !grow(s))
 		return NULL;
 	place = place_of(s, addr, port, proto);
 	if (*place == NONE) {
-		*place = s->n;
-		s->groups[s->n++] = (struct group){ .addr = *addr, .port = port, .proto = proto };
+		i = s->free != NONE ? s->free : s->n++;
+		if (s->free != NONE)
+			s->free = s->groups[i].next_free;
+		*place = i;
+		s->groups[i] = (struct group){ .addr = *addr, .port = port, .proto = proto };
 	}
 	return &s->groups[*place];
+}
+
+static struct group *
+find_group(const struct slots *s, const struct ip_addr *addr, uint16_t port, uint8_t proto)
+{
+	uint32_t i = s->room == 0 ? NONE : *place_of(s, addr, port, proto);
+
+	return i == NONE ? NULL : &s->groups[i];
+}
+
+static uint32_t
+home_of(const struct slots *s, uint32_t group)
+{
+	const struct group *g = &s->groups[group];
+
+	return addr_hash(&g->addr, g->port, g->proto) & s->mask;
+}
+
+/* Frees a group that has no pair left. */
+static void
+remove_group(struct slots *s, struct group *g)
+{
+	uint32_t hole = (uint32_t)(place_of(s, &g->addr, g->port, g->proto) - s->index);
+
+	for (uint32_t i = (hole + 1) & s->mask; s->index[i] != NONE; i = (i + 1) & s->mask) {
+		if (((i - home_of(s, s->index[i])) & s->mask) < ((i - hole) & s->mask))
+			continue; /* it would come before its home */
+		s->index[hole] = s->index[i];
+		hole = i;
+	}
+	s->index[hole] = NONE;
+	*g = (struct group){ .next_free = s->free };
+	s->free = (uint32_t)(g - s->groups);
 }
 
 static struct slot_record
@@ -157,6 +210,27 @@ find_pair(struct group *g, const struct ip_addr *frontend, uint16_t port)
 	return NULL;
 }
 
+/* Out of memory, a pair rests until the process ends. */
+static void
+note_rest(struct slots *s, const struct group *g, unsigned i)
+{
+	if (s->n_rests == s->rests_room) {
+		uint32_t room = s->rests_room == 0 ? 64 : s->rests_room * 2;
+		struct rest *rests = calloc(room, sizeof(*rests));
+
+		if (rests == NULL)
+			return;
+		for (uint32_t k = 0; k < s->n_rests; k++)
+			rests[k] = s->rests[(s->first_rest + k) % s->rests_room];
+		free(s->rests);
+		s->rests = rests;
+		s->rests_room = room;
+		s->first_rest = 0;
+	}
+	s->rests[(s->first_rest + s->n_rests++) % s->rests_room] =
+		(struct rest){ (uint32_t)(g - s->groups), (uint8_t)i, g->pairs[i].released_s };
+}
+
 int
 slots_load(struct slots *s, const struct slot_record *r)
 {
@@ -173,30 +247,48 @@ slots_load(struct slots *s, const struct slot_record *r)
 		.is_used = true,
 		.released_s = r->released_s,
 	};
+	if (r->released_s != 0)
+		note_rest(s, g, r->slot - 1u);
 	return 0;
 }
 
-/* Whether a pair's slot may go to another. */
 static bool
-has_rested(const struct slots *s, const struct pair *p)
+is_void(const struct group *g)
 {
-	return p->released_s != 0 && s->now_s - p->released_s >= SLOT_REST_S;
+	bool has_any = false;
+
+	for (unsigned i = 0; i < SLOTS - 1; i++)
+		has_any |= g->pairs[i].is_used;
+	return !has_any;
+}
+
+/* Forgets a pair that has rested, if it did not come back meanwhile. */
+static void
+end_rest(struct slots *s, const struct rest *rest)
+{
+	struct group *g = &s->groups[rest->group];
+	struct pair *p = &g->pairs[rest->pair];
+
+	if (g->proto == 0 || !p->is_used || p->released_s != rest->released_s)
+		return;
+	note_change(s, g, rest->pair, true);
+	p->is_used = false;
+	if (is_void(g))
+		remove_group(s, g);
 }
 
 void
 slots_begin(struct slots *s, uint64_t now_ns)
 {
 	s->now_s = (int64_t)(now_ns / 1000000000u);
-	s->build++;
-	for (uint32_t n = 0; n < s->n; n++) {
-		struct group *g = &s->groups[n];
+	while (s->n_rests != 0) {
+		const struct rest *rest = &s->rests[s->first_rest];
 
-		for (unsigned i = 0; i < SLOTS - 1; i++) {
-			if (g->pairs[i].is_used && has_rested(s, &g->pairs[i])) {
-				note_change(s, g, i, true);
-				g->pairs[i].is_used = false;
-			}
-		}
+		if (s->now_s - rest->released_s < SLOT_REST_S)
+			break;
+		end_rest(s, rest);
+		s->first_rest = (s->first_rest + 1) % s->rests_room;
+		s->n_rests--;
 	}
 }
 
@@ -222,45 +314,44 @@ slots_assign(struct slots *s, const struct ip_addr *backend_addr, uint16_t backe
 	}
 	if (p == NULL)
 		return 0;
-	p->build = s->build;
+	p->is_asked = true;
 	p->released_s = 0; /* back before anybody else had the slot: its flows are its own still */
 	if (is_news)
 		note_change(s, g, (unsigned)(p - g->pairs), false);
 	return (uint8_t)(p - g->pairs + 1);
 }
 
-/* Releases what the build did not ask for; whether the group has any pair left. */
-static bool
-release_unasked(struct slots *s, struct group *g)
+static void
+release(struct slots *s, struct group *g, struct pair *p)
 {
-	bool has_any = false;
-
-	for (unsigned i = 0; i < SLOTS - 1; i++) {
-		struct pair *p = &g->pairs[i];
-
-		if (!p->is_used)
-			continue;
-		has_any = true;
-		if (p->build != s->build && p->released_s == 0) {
-			p->released_s = s->now_s > 0 ? s->now_s : 1;
-			note_change(s, g, i, false);
-		}
-	}
-	return has_any;
+	if (p->released_s != 0)
+		return;
+	p->released_s = s->now_s > 0 ? s->now_s : 1;
+	note_change(s, g, (unsigned)(p - g->pairs), false);
+	note_rest(s, g, (unsigned)(p - g->pairs));
 }
 
 void
-slots_end(struct slots *s)
+slots_release(struct slots *s, const struct ip_addr *backend_addr, uint16_t backend_port, uint8_t proto,
+	const struct ip_addr *frontend_addr, uint16_t frontend_port)
 {
-	uint32_t kept = 0;
+	struct group *g = find_group(s, backend_addr, backend_port, proto);
+	struct pair *p = g == NULL ? NULL : find_pair(g, frontend_addr, frontend_port);
 
-	for (uint32_t i = 0; i < s->n; i++)
-		if (release_unasked(s, &s->groups[i]))
-			s->groups[kept++] = s->groups[i];
-	if (kept == s->n)
-		return;
-	s->n = kept;
-	reindex(s);
+	if (p != NULL)
+		release(s, g, p);
+}
+
+void
+slots_release_unasked(struct slots *s)
+{
+	for (uint32_t n = 0; n < s->n; n++)
+		for (unsigned i = 0; s->groups[n].proto != 0 && i < SLOTS - 1; i++) {
+			struct pair *p = &s->groups[n].pairs[i];
+
+			if (p->is_used && !p->is_asked)
+				release(s, &s->groups[n], p);
+		}
 }
 
 void
@@ -268,7 +359,7 @@ slots_each(const struct slots *s, void (*fn)(const struct slot_record *record, v
 {
 	for (uint32_t n = 0; n < s->n; n++)
 		for (unsigned i = 0; i < SLOTS - 1; i++)
-			if (s->groups[n].pairs[i].is_used) {
+			if (s->groups[n].proto != 0 && s->groups[n].pairs[i].is_used) {
 				struct slot_record record = record_of(&s->groups[n], i);
 
 				fn(&record, arg);

@@ -29,14 +29,20 @@ void slots_free(struct slots *s);
 /* Takes over what a former process knew. One that contradicts another is left out. 0 or -ENOMEM. */
 int slots_load(struct slots *s, const struct slot_record *record);
 
-/* A build: begin, ask for every pair that exists, end. What was not asked for is released then. A build that fails
- * does not end. The clock must go on over a restart of the process: CLOCK_MONOTONIC does, until the next boot. */
+/* Notes the time, and forgets the pairs whose rest is over: before each build. The clock must go on over a restart of the
+ * process: CLOCK_MONOTONIC does, until the next boot. */
 void slots_begin(struct slots *s, uint64_t now_ns);
 
 /* The slot of a pair, 1..3; 0 when others have all three, or when out of memory. */
 uint8_t slots_assign(struct slots *s, const struct ip_addr *backend_addr, uint16_t backend_port,
 	uint8_t proto, const struct ip_addr *frontend_addr, uint16_t frontend_port);
-void slots_end(struct slots *s);
+
+/* The pair is no more: its slot rests. Nothing happens when it has none. */
+void slots_release(struct slots *s, const struct ip_addr *backend_addr, uint16_t backend_port, uint8_t proto,
+	const struct ip_addr *frontend_addr, uint16_t frontend_port);
+
+/* After a process's first build: releases all pairs that were loaded and not asked for. */
+void slots_release_unasked(struct slots *s);
 
 /* Calls fn for every pair that has a slot or rests. */
 void slots_each(const struct slots *s, void (*fn)(const struct slot_record *record, void *arg), void *arg);

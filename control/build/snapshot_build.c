@@ -22,7 +22,8 @@ enum sub_table {
 struct shared {
 	unsigned refs;
 	void *table;
-	void (*free_table)(void *table);
+	void (*free_table)(void *table, void *arg);
+	void *arg;
 };
 
 struct version {
@@ -31,25 +32,25 @@ struct version {
 };
 
 struct snapshot_builder {
-	const struct store *store;
-	struct slots *slots;
+	struct store *store;
+	struct service_builder *services;
 	struct fdb_indexes *indexes;
 	uint64_t last_number;
 	const struct version *last; /* shares its sub-tables with the next; NULL after its release */
 };
 
 struct snapshot_builder *
-snapshot_builder_new(const struct store *store, struct slots *slots)
+snapshot_builder_new(struct store *store, struct slots *slots)
 {
 	struct snapshot_builder *b = calloc(1, sizeof(*b));
 
 	if (b == NULL)
 		return NULL;
 	b->store = store;
-	b->slots = slots;
+	b->services = service_builder_new(store, slots);
 	b->indexes = fdb_indexes_new();
-	if (b->indexes == NULL) {
-		free(b);
+	if (b->services == NULL || b->indexes == NULL) {
+		snapshot_builder_free(b);
 		return NULL;
 	}
 	return b;
@@ -60,36 +61,43 @@ snapshot_builder_free(struct snapshot_builder *b)
 {
 	if (b == NULL)
 		return;
+	service_builder_free(b->services);
 	fdb_indexes_free(b->indexes);
 	free(b);
 }
 
 static void
-free_route_table(void *table)
+free_plain_table(void *table, void *arg)
+{
+	free(table);
+}
+
+static void
+free_route_table(void *table, void *arg)
 {
 	route_table_free(table);
 }
 
 static void
-free_fdb_table(void *table)
+free_fdb_table(void *table, void *arg)
 {
 	fdb_table_free(table);
 }
 
 static void
-free_service_table(void *table)
+free_service_table(void *table, void *arg)
 {
-	service_table_free(table);
+	service_builder_release(arg, table);
 }
 
 /* Takes the table over, freeing it on failure. */
 static int
-add_sub(struct version *v, enum sub_table which, void *table, void (*free_table)(void *table))
+add_sub(struct version *v, enum sub_table which, void *table, void (*free_table)(void *table, void *arg))
 {
 	struct shared *shared = calloc(1, sizeof(*shared));
 
 	if (shared == NULL) {
-		free_table(table);
+		free_table(table, NULL);
 		return -ENOMEM;
 	}
 	*shared = (struct shared){ .refs = 1, .table = table, .free_table = free_table };
@@ -112,14 +120,14 @@ release(struct version *v)
 
 		if (shared == NULL || --shared->refs > 0)
 			continue;
-		shared->free_table(shared->table);
+		shared->free_table(shared->table, shared->arg);
 		free(shared);
 	}
 	free(v);
 }
 
 static int
-build_topology(struct snapshot_builder *b, struct version *v, const struct nodes *nodes,
+build_from_nodes(struct snapshot_builder *b, struct version *v, const struct nodes *nodes,
 	const struct build_facts *facts, uint64_t now_ns)
 {
 	struct node_table *node;
@@ -127,9 +135,10 @@ build_topology(struct snapshot_builder *b, struct version *v, const struct nodes
 	struct fdb_table *fdb;
 	struct route_table *routes;
 
-	if (node_build(&node, nodes, facts) < 0 || add_sub(v, SUB_NODE, node, free) < 0)
+	if (node_build(&node, nodes, facts) < 0 || add_sub(v, SUB_NODE, node, free_plain_table) < 0)
 		return -ENOMEM;
-	if (endpoint_build(&endpoints, facts) < 0 || add_sub(v, SUB_ENDPOINTS, endpoints, free) < 0)
+	if (endpoint_build(&endpoints, facts) < 0 ||
+		add_sub(v, SUB_ENDPOINTS, endpoints, free_plain_table) < 0)
 		return -ENOMEM;
 	if (fdb_build(&fdb, b->indexes, nodes, facts, now_ns) < 0 ||
 		add_sub(v, SUB_FDB, fdb, free_fdb_table) < 0)
@@ -141,49 +150,67 @@ build_topology(struct snapshot_builder *b, struct version *v, const struct nodes
 }
 
 static int
-build_services(struct snapshot_builder *b, struct version *v, uint64_t now_ns)
-{
-	struct service_table *services;
-
-	if (service_build(b->store, b->slots, now_ns, &services) < 0)
-		return -ENOMEM;
-	return add_sub(v, SUB_SERVICES, services, free_service_table);
-}
-
-static int
-build_parts(struct snapshot_builder *b, struct version *v, const struct build_facts *facts, unsigned parts,
+build_topology(struct snapshot_builder *b, struct version *v, const struct build_facts *facts,
 	uint64_t now_ns, char *error)
 {
 	struct nodes nodes;
 	int result = nodes_collect(&nodes, b->store, facts->node_name);
 
 	if (result < 0)
-		goto out;
+		return result;
 	if (nodes.self == NULL || ip_addr_is_none(&nodes.vtep)) {
 		snprintf(error, BUILD_ERROR_SIZE,
 			nodes.self == NULL ? "there is no Node object \"%s\"; check node.name and the source "
 					     "of cluster objects"
 					   : "Node object \"%s\" has no InternalIP address",
 			facts->node_name);
-		nodes_free(&nodes);
-		return -EAGAIN;
+		result = -EAGAIN;
+	} else {
+		result = build_from_nodes(b, v, &nodes, facts, now_ns);
 	}
+	nodes_free(&nodes);
+	return result;
+}
+
+/* Last: once there is a new version of this table, nothing may fail, since the one before is part of it. */
+static int
+build_services(
+	struct snapshot_builder *b, struct version *v, const struct build_facts *facts, uint64_t now_ns)
+{
+	struct shared *shared = calloc(1, sizeof(*shared));
+	struct service_table *services;
+
+	if (shared == NULL || service_builder_build(b->services, facts, now_ns, &services) < 0) {
+		free(shared);
+		return -ENOMEM;
+	}
+	if (services == NULL) {
+		free(shared);
+		share_sub(v, b->last, SUB_SERVICES);
+		return 0;
+	}
+	*shared = (struct shared){
+		.refs = 1, .table = services, .free_table = free_service_table, .arg = b->services
+	};
+	v->subs[SUB_SERVICES] = shared;
+	return 0;
+}
+
+/* error says "out of memory" already. */
+static int
+build_parts(struct snapshot_builder *b, struct version *v, const struct build_facts *facts, unsigned parts,
+	uint64_t now_ns, char *error)
+{
+	int result = 0;
+
 	if (b->last == NULL)
 		parts = BUILD_TOPOLOGY | BUILD_SERVICES;
 	if (parts & BUILD_TOPOLOGY)
-		result = build_topology(b, v, &nodes, facts, now_ns);
+		result = build_topology(b, v, facts, now_ns, error);
 	else
 		for (unsigned i = SUB_NODE; i <= SUB_FDB; i++)
 			share_sub(v, b->last, i);
-	nodes_free(&nodes);
-	if (result == 0 && (parts & BUILD_SERVICES))
-		result = build_services(b, v, now_ns);
-	else if (result == 0)
-		share_sub(v, b->last, SUB_SERVICES);
-out:
-	if (result < 0)
-		snprintf(error, BUILD_ERROR_SIZE, "out of memory while building tables");
-	return result;
+	return result < 0 ? result : build_services(b, v, facts, now_ns);
 }
 
 int
@@ -212,6 +239,12 @@ snapshot_build(struct snapshot_builder *b, const struct build_facts *facts, unsi
 	b->last = v;
 	*out = &v->tables;
 	return 0;
+}
+
+struct service_builder *
+snapshot_services(struct snapshot_builder *b)
+{
+	return b->services;
 }
 
 void

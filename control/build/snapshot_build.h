@@ -9,17 +9,19 @@
 
 #define BUILD_ERROR_SIZE 256
 
+struct service_builder;
 struct slots;
 struct snapshot_builder;
 
 /* What to rebuild. */
 enum build_part {
 	BUILD_TOPOLOGY = 1 << 0, /* node, endpoint, route and FDB: facts or Node objects changed */
-	BUILD_SERVICES = 1 << 1, /* Services or EndpointSlices changed */
+	BUILD_SERVICES =
+		1 << 1, /* nothing else did; the builder of services finds by itself what of them changed */
 };
 
 /* The store and the slots are the caller's. NULL if out of memory. */
-struct snapshot_builder *snapshot_builder_new(const struct store *store, struct slots *slots);
+struct snapshot_builder *snapshot_builder_new(struct store *store, struct slots *slots);
 
 /* All versions must have been released. NULL is fine. */
 void snapshot_builder_free(struct snapshot_builder *b);
@@ -28,6 +30,9 @@ void snapshot_builder_free(struct snapshot_builder *b);
  * -EAGAIN while this node's Node object is not known; -ENOMEM. On failure error says what is wrong. */
 int snapshot_build(struct snapshot_builder *b, const struct build_facts *facts, unsigned parts,
 	uint64_t now_ns, const struct tables **out, char error[static BUILD_ERROR_SIZE]);
+
+/* For names, refusals, memory. */
+struct service_builder *snapshot_services(struct snapshot_builder *b);
 
 /* Gives a version up, after its grace period. NULL is fine. */
 void snapshot_release(struct snapshot_builder *b, const struct tables *tables);

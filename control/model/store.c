@@ -4,6 +4,8 @@
 #include <search.h>
 #include <stdlib.h>
 
+#include "control/model/watch.h"
+
 /* A red-black tree per kind (tsearch), ordered by namespace and name. */
 struct store {
 	struct {
@@ -11,6 +13,7 @@ struct store {
 		size_t count;
 		uint64_t generation;
 	} kinds[N_OBJECT_KINDS];
+	struct store_watches watches;
 };
 
 static int
@@ -60,6 +63,7 @@ store_put(struct store *s, struct object *object)
 		*place = object;
 	}
 	s->kinds[object->kind].generation++;
+	store_watches_note(&s->watches, object);
 	return 0;
 }
 
@@ -81,6 +85,7 @@ store_remove(struct store *s, enum object_kind kind, const char *ns, const char 
 		return false;
 	object = *place;
 	tdelete(object, &s->kinds[kind].root, object_compare);
+	store_watches_note(&s->watches, object);
 	object_free(object);
 	s->kinds[kind].count--;
 	s->kinds[kind].generation++;
@@ -128,4 +133,10 @@ uint64_t
 store_generation(const struct store *s, enum object_kind kind)
 {
 	return s->kinds[kind].generation;
+}
+
+struct store_watches *
+store_watches(struct store *s)
+{
+	return &s->watches;
 }

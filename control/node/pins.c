@@ -41,7 +41,7 @@ pins_flow(const struct tables *t, const struct endpoint *client, const struct so
 	if (frontend->n_backends == 0)
 		return 0;
 	hash = flow_hash(own, &frontend->addr, socket->local_port, frontend->port, frontend->proto);
-	b = service_backend(t->services, frontend, *service_bucket(t->services, frontend, hash));
+	b = service_backend(frontend, *service_bucket(frontend, hash));
 	*flow = (struct nat_flow){
 		.client = *own,
 		.client_port = socket->local_port,
@@ -52,6 +52,21 @@ pins_flow(const struct tables *t, const struct endpoint *client, const struct so
 		.proto = frontend->proto,
 	};
 	return b->slot == 0 ? 0 : wire_of(t, client, b, flow);
+}
+
+struct proto_search {
+	uint8_t proto;
+	void (*fn)(const struct frontend *frontend, void *arg);
+	void *arg;
+};
+
+static void
+tell_if_of_proto(const struct frontend *frontend, void *arg)
+{
+	const struct proto_search *s = arg;
+
+	if (frontend->proto == s->proto)
+		s->fn(frontend, s->arg);
 }
 
 void
@@ -68,9 +83,7 @@ pins_each_frontend(const struct tables *t, const struct socket_seen *socket,
 			fn(f, arg);
 		return;
 	}
-	for (uint32_t i = 0; i <= s->frontend_mask; i++)
-		if (s->frontends[i].proto == socket->proto)
-			fn(&s->frontends[i], arg);
+	service_table_each(s, tell_if_of_proto, &(struct proto_search){ socket->proto, fn, arg });
 }
 
 /* On the worker. */

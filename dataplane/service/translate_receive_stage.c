@@ -72,7 +72,7 @@ pick(const struct tables *t, struct worker *w, struct burst *b, struct candidate
 		decode(t, receiver, &c[n]);
 		if (c[n].slot != 0) {
 			c[n].hash = addr_hash(&p->src, p->sport, p->proto);
-			__builtin_prefetch(&s->reverses[c[n].hash & s->reverse_mask]);
+			service_prefetch_reverse(s, c[n].hash);
 			if (c[n].roles != NULL)
 				__builtin_prefetch(roles_line(c[n].roles, p->proto));
 		} else if (!has_exceptions) {
@@ -137,7 +137,7 @@ find_frontends(const struct tables *t, struct worker *w, struct burst *b, struct
 			continue;
 		if (n_found != i)
 			c[n_found] = c[i];
-		c[n_found].frontend = &s->frontends[r->frontend[c[i].slot - 1]];
+		c[n_found].frontend = service_frontend_at(s, r->frontend[c[i].slot - 1]);
 		__builtin_prefetch(c[n_found].frontend);
 		n_found++;
 	}
@@ -158,12 +158,12 @@ trace_reply(struct burst *b, const struct pkt *p, const struct frontend *f, uint
 
 /* Believes the reply if the flow's bucket names its sender, and drops it otherwise. Returns whether it did. */
 static bool
-restore(const struct service_table *s, struct burst *b, const struct candidate *c)
+restore(struct burst *b, const struct candidate *c)
 {
 	struct pkt *p = c->pkt;
 	const struct frontend *f = c->frontend;
 
-	if (f->n_backends == 0 || !translate_is_choice(service_backend(s, f, *c->bucket), p, c->slot)) {
+	if (f->n_backends == 0 || !translate_is_choice(service_backend(f, *c->bucket), p, c->slot)) {
 		pkt_drop(p, DROP_SLOT_MISMATCH);
 		TRACE(b, "translate",
 			"slot %u of this sender is service %u, but bucket %u of that names another backend",
@@ -184,12 +184,12 @@ restore(const struct service_table *s, struct burst *b, const struct candidate *
 }
 
 static void
-find_bucket(const struct service_table *s, struct candidate *c)
+find_bucket(struct candidate *c)
 {
 	const struct frontend *f = c->frontend;
 
 	c->hash = flow_hash(&c->client, &f->addr, c->client_port, f->port, f->proto);
-	c->bucket = service_bucket(s, f, c->hash);
+	c->bucket = service_bucket(f, c->hash);
 }
 
 bool
@@ -210,15 +210,14 @@ translate_answer_itself(
 			"an answer to the pod itself, but it is no service's backend on this port");
 		return false;
 	}
-	c.frontend = &s->frontends[r->frontend[slot - 1]];
-	find_bucket(s, &c);
-	return restore(s, b, &c);
+	c.frontend = service_frontend_at(s, r->frontend[slot - 1]);
+	find_bucket(&c);
+	return restore(b, &c);
 }
 
 void
 translate_receive_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
-	const struct service_table *s = t->services;
 	struct candidate c[BURST_MAX];
 	unsigned n_replies = 0, n = pick(t, w, b, c);
 
@@ -226,13 +225,13 @@ translate_receive_burst(const struct tables *t, struct worker *w, struct burst *
 		return;
 	n = find_frontends(t, w, b, c, n, &n_replies);
 	for (unsigned i = 0; i < n; i++) {
-		find_bucket(s, &c[i]);
+		find_bucket(&c[i]);
 		__builtin_prefetch(c[i].bucket);
 	}
 	for (unsigned i = 0; i < n; i++)
 		if (c[i].frontend->n_backends != 0)
-			__builtin_prefetch(service_backend(s, c[i].frontend, *c[i].bucket));
+			__builtin_prefetch(service_backend(c[i].frontend, *c[i].bucket));
 	for (unsigned i = 0; i < n; i++)
-		n_replies += restore(s, b, &c[i]);
+		n_replies += restore(b, &c[i]);
 	counter_add(&w->counters.counts[COUNT_SERVICE_REPLY], n_replies);
 }

@@ -68,7 +68,7 @@ pick(const struct tables *t, struct worker *w, struct burst *b, struct candidate
 		c[n].pkt = p;
 		c[n].roles = sender == NULL ? NULL : sender->roles;
 		c[n].hash = addr_hash(&p->dst, p->dport, p->proto);
-		__builtin_prefetch(&services->frontends[c[n].hash & services->frontend_mask]);
+		service_prefetch_frontend(services, c[n].hash);
 		if (c[n].roles != NULL)
 			__builtin_prefetch(roles_line(c[n].roles, p->proto));
 		n++;
@@ -118,7 +118,7 @@ find_frontends(const struct tables *t, struct worker *w, struct burst *b, struct
 			c[n_found] = c[i];
 		c[n_found].hash = p->hash;
 		c[n_found].frontend = f;
-		c[n_found].bucket = service_bucket(s, f, p->hash);
+		c[n_found].bucket = service_bucket(f, p->hash);
 		__builtin_prefetch(c[n_found].bucket);
 		n_found++;
 	}
@@ -275,11 +275,11 @@ may_be_in_slot(const struct tables *t, const struct candidate *c, const struct n
 	r = service_reverse(s, hash, &flow->backend, flow->backend_port, flow->proto);
 	if (r == NULL || r->frontend[slot - 1] == FRONTEND_NONE)
 		return false;
-	f = &s->frontends[r->frontend[slot - 1]];
+	f = service_frontend_at(s, r->frontend[slot - 1]);
 	if (f->n_backends == 0)
 		return false;
 	hash = flow_hash(&flow->client, &f->addr, client_port, f->port, f->proto);
-	b = service_backend(s, f, *service_bucket(s, f, hash));
+	b = service_backend(f, *service_bucket(f, hash));
 	return b->port == flow->backend_port && ip_addr_eq(&b->addr, &flow->backend);
 }
 
@@ -363,7 +363,7 @@ forward(const struct tables *t, struct worker *w, struct burst *b, const struct 
 		TRACE(b, "translate", "service %u has no ready backend", c->frontend->service);
 		return;
 	}
-	backend = service_backend(t->services, c->frontend, *c->bucket);
+	backend = service_backend(c->frontend, *c->bucket);
 	fits = choose(t, c, backend);
 	if (b->trace != NULL)
 		trace_forward(b, c, backend->slot);
@@ -383,7 +383,7 @@ translate_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 	n = find_frontends(t, w, b, c, n, &tally);
 	for (unsigned i = 0; i < n; i++)
 		if (c[i].frontend->n_backends != 0)
-			__builtin_prefetch(service_backend(t->services, c[i].frontend, *c[i].bucket));
+			__builtin_prefetch(service_backend(c[i].frontend, *c[i].bucket));
 	for (unsigned i = 0; i < n; i++)
 		forward(t, w, b, &c[i], &tally);
 	counter_add(&w->counters.counts[COUNT_SERVICE_FORWARD], tally.forward);

@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "dataplane/service/service_table_edit.h"
 #include "tests/support/pkt_build.h"
 #include "tests/support/pkt_check.h"
 
@@ -138,7 +139,7 @@ fill_fdb(struct fixture *f, bool v6_underlay)
 static void
 fill_services(struct fixture *f)
 {
-	f->services = must(service_table_new(0, 0, 0, 0));
+	f->services = must(service_table_new(NULL, 0, 0));
 }
 
 /* What workers know about their pods. */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "dataplane/service/service_table_edit.h"
 #include "tests/packets/names.h"
 
 #define BACKENDS 2
@@ -48,39 +49,38 @@ addr(const char *text)
 }
 
 static void
-add_service(struct service_table *t, const struct service *s, unsigned family, uint32_t base)
+add_service(struct service_table *t, const struct service *s, unsigned family)
 {
-	struct frontend f = {
-		.addr = addr(s->addrs[family]),
-		.port = s->port,
-		.proto = s->proto,
-		.backend_base = base,
-	};
-	uint32_t index;
+	struct frontend f = { .addr = addr(s->addrs[family]), .port = s->port, .proto = s->proto };
+	struct frontend_shape shape = { 0 };
+	struct frontend_parts parts;
+	uint32_t ref;
 
-	while (f.n_backends < BACKENDS && s->backends[f.n_backends].port != 0)
-		f.n_backends++;
-	index = service_table_add_frontend(t, &f);
-	for (unsigned i = 0; i < f.n_backends; i++) {
-		t->backends[base + i] = (struct backend){
+	while (shape.n_backends < BACKENDS && s->backends[shape.n_backends].port != 0)
+		shape.n_backends++;
+	shape.n_buckets = shape.n_backends == 0 ? 0 : 1;
+	if (service_table_shape(t, &f, &shape, &parts) < 0 || service_table_add(t, &f, &ref) < 0)
+		abort();
+	for (unsigned i = 0; i < shape.n_backends; i++) {
+		parts.buckets[0] = 0;
+		parts.backends[i] = (struct backend){
 			.addr = addr(s->backends[i].addrs[family]),
 			.port = s->backends[i].port,
 			.slot = s->backends[i].slot,
 		};
-		service_table_add_reverse(t, &t->backends[base + i], s->proto, index);
+		if (service_table_link(t, &parts.backends[i], s->proto, ref) < 0)
+			abort();
 	}
 }
 
 void
 some_services(struct fixture *f)
 {
-	uint32_t base = 0;
-
 	service_table_free(f->services);
-	f->services =
-		service_table_new(2 * N_SERVICES, 2 * BACKENDS * N_SERVICES, 1, 2 * BACKENDS * N_SERVICES);
+	f->services = service_table_new(NULL, 2 * N_SERVICES, 2 * BACKENDS * N_SERVICES);
 	for (unsigned i = 0; i < N_SERVICES; i++)
-		for (unsigned family = 0; family < N_FAMILIES; family++, base += BACKENDS)
-			add_service(f->services, &services[i], family, base);
+		for (unsigned family = 0; family < N_FAMILIES; family++)
+			add_service(f->services, &services[i], family);
+	service_table_commit(f->services);
 	f->tables.services = f->services;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "dataplane/net/flow_key.h"
+#include "dataplane/service/service_table_edit.h"
 #include "dataplane/stages.h"
 #include "tests/support/fixtures.h"
 
@@ -39,19 +40,20 @@ world(const char *frontend, const char *backend, const char *other, const char *
 	const char *const names[2][2] = { { frontend, backend }, { other, other_backend } };
 
 	service_table_free(f->services);
-	f->services = service_table_new(2, 2, 1, 2);
+	f->services = service_table_new(NULL, 2, 2);
 	for (uint32_t i = 0; i < 2 && names[i][0] != NULL; i++) {
-		struct frontend front = { .addr = addr(names[i][0]),
-			.port = 80,
-			.proto = proto,
-			.backend_base = i,
-			.n_backends = 1 };
-		struct backend *b = &f->services->backends[i];
-		uint32_t index = service_table_add_frontend(f->services, &front);
+		const struct frontend_shape shape = { .n_backends = 1, .n_buckets = 1 };
+		struct frontend front = { .addr = addr(names[i][0]), .port = 80, .proto = proto };
+		struct frontend_parts parts;
+		uint32_t ref;
 
-		*b = (struct backend){ .addr = addr(names[i][1]), .port = 8080, .slot = slot };
-		service_table_add_reverse(f->services, b, proto, index);
+		assert_int_equal(service_table_shape(f->services, &front, &shape, &parts), 0);
+		assert_int_equal(service_table_add(f->services, &front, &ref), 0);
+		parts.buckets[0] = 0;
+		parts.backends[0] = (struct backend){ .addr = addr(names[i][1]), .port = 8080, .slot = slot };
+		assert_int_equal(service_table_link(f->services, &parts.backends[0], proto, ref), 0);
 	}
+	service_table_commit(f->services);
 	f->tables.services = f->services;
 	return f;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "dataplane/service/service_table_edit.h"
 #include "tests/support/objects.h"
 
 static struct ip_addr
@@ -29,12 +30,29 @@ struct fixture {
 	struct endpoint_table *endpoints;
 	struct route_table *routes;
 	struct fdb_table *fdb;
-	struct frontend frontends[4];
-	struct backend backends[2];
-	struct service_table services;
+	struct service_table *services;
 	struct tables tables;
 	struct names names;
 };
+
+/* Port 80, at port 8080 of one backend. */
+static void
+add_frontend(struct service_table *t, const char *frontend, uint8_t slot, const char *backend)
+{
+	struct frontend f = { .addr = addr(frontend), .port = 80, .proto = PROTO_TCP };
+	const struct frontend_shape shape = { .n_backends = backend != NULL,
+		.n_buckets = backend == NULL ? 0 : 16 };
+	struct frontend_parts parts;
+	uint32_t ref;
+
+	assert_int_equal(service_table_shape(t, &f, &shape, &parts), 0);
+	assert_int_equal(service_table_add(t, &f, &ref), 0);
+	if (backend == NULL)
+		return;
+	memset(parts.buckets, 0, 16 * sizeof(*parts.buckets));
+	parts.backends[0] = (struct backend){ .addr = addr(backend), .port = 8080, .slot = slot };
+	assert_int_equal(service_table_link(t, &parts.backends[0], PROTO_TCP, ref), 0);
+}
 
 static void
 make_tables(struct fixture *f)
@@ -61,25 +79,12 @@ make_tables(struct fixture *f)
 	route_table_add(f->routes, &prefix, ROUTE_ENDPOINT, 1);
 	ip_prefix_parse("10.244.2.0/24", &prefix);
 	route_table_add(f->routes, &prefix, ROUTE_VTEP, 0);
-	f->frontends[1] = (struct frontend){ .addr = addr("10.96.0.10"),
-		.port = 80,
-		.proto = PROTO_TCP,
-		.bucket_mask = 15,
-		.backend_base = 0,
-		.n_backends = 1 };
-	f->frontends[2] = (struct frontend){ .addr = addr("fd00:10:96::a"),
-		.port = 80,
-		.proto = PROTO_TCP,
-		.bucket_mask = 15,
-		.backend_base = 1,
-		.n_backends = 1 };
-	f->frontends[3] = (struct frontend){ .addr = addr("10.96.0.11"), .port = 80, .proto = PROTO_TCP };
-	f->backends[0] = (struct backend){ .addr = addr("10.244.1.8"), .port = 8080, .slot = 2 };
-	f->backends[1] = (struct backend){ .addr = addr("fd00:10:244:1::8"), .port = 8080, .slot = 0 };
-	f->services = (struct service_table){
-		.frontend_mask = 3, .n_frontends = 3, .frontends = f->frontends, .backends = f->backends
-	};
-	f->tables = (struct tables){ 1, &f->node, f->endpoints, &f->services, f->routes, f->fdb };
+	f->services = service_table_new(NULL, 3, 2);
+	add_frontend(f->services, "10.96.0.10", 2, "10.244.1.8");
+	add_frontend(f->services, "fd00:10:96::a", 0, "fd00:10:244:1::8");
+	add_frontend(f->services, "10.96.0.11", 0, NULL);
+	service_table_commit(f->services);
+	f->tables = (struct tables){ 1, &f->node, f->endpoints, f->services, f->routes, f->fdb };
 }
 
 static int
@@ -125,6 +130,7 @@ teardown(void **state)
 	store_free(f->store);
 	route_table_free(f->routes);
 	fdb_table_free(f->fdb);
+	service_table_free(f->services);
 	free(f->endpoints);
 	free(f);
 	return 0;

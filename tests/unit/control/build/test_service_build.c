@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "control/build/facts.h"
 #include "control/build/service_build.h"
 #include "tests/support/objects.h"
 
@@ -55,26 +56,40 @@ put_endpoints(struct store *s, const char *service, const char *slice, bool v4, 
 struct world {
 	struct store *store;
 	struct slots *slots;
+	struct service_builder *builder;
 	struct service_table *table;
+	struct build_facts facts;
 };
 
 static struct world
 world_new(void)
 {
-	return (struct world){ store_new(), slots_new(), NULL };
+	struct world w = { .store = store_new(), .slots = slots_new(), .facts = { .node_name = "a" } };
+
+	w.builder = service_builder_new(w.store, w.slots);
+	assert_non_null(w.builder);
+	return w;
 }
 
 static void
 build(struct world *w)
 {
-	service_table_free(w->table);
-	assert_int_equal(service_build(w->store, w->slots, 1000000000u, &w->table), 0);
+	struct service_table *next;
+
+	assert_int_equal(service_builder_build(w->builder, &w->facts, 1000000000u, &next), 0);
+	if (next == NULL)
+		return;
+	service_builder_release(w->builder, w->table);
+	w->table = next;
 }
 
 static void
 world_free(struct world *w)
 {
-	service_table_free(w->table);
+	service_builder_release(w->builder, w->table);
+	assert_int_equal(service_builder_books(w->builder).n_pieces, 0);
+	assert_int_equal(service_builder_books(w->builder).used_bytes, 0);
+	service_builder_free(w->builder);
 	slots_free(w->slots);
 	store_free(w->store);
 }
@@ -89,10 +104,10 @@ frontend(const struct world *w, const char *text, uint16_t port, uint8_t proto)
 }
 
 static const struct backend *
-backend(const struct world *w, const struct frontend *f, unsigned i)
+backend(const struct frontend *f, unsigned i)
 {
 	assert_true(i < f->n_backends);
-	return &w->table->backends[f->backend_base + i];
+	return &f->backends[i];
 }
 
 static void
@@ -131,11 +146,11 @@ each_family_has_its_frontend_and_its_endpoints(void **state)
 	assert_non_null(f6);
 	assert_int_equal(f4->n_backends, 3);
 	assert_int_equal(f6->n_backends, 2);
-	assert_addr(&backend(&w, f4, 0)->addr, "10.244.0.1");
-	assert_addr(&backend(&w, f6, 1)->addr, "fd00:10:244::2");
-	assert_int_equal(backend(&w, f4, 0)->port, 8080);
-	assert_int_equal(backend(&w, f6, 0)->port, 8081);
-	assert_int_equal(backend(&w, f4, 0)->slot, 1);
+	assert_addr(&backend(f4, 0)->addr, "10.244.0.1");
+	assert_addr(&backend(f6, 1)->addr, "fd00:10:244::2");
+	assert_int_equal(backend(f4, 0)->port, 8080);
+	assert_int_equal(backend(f6, 0)->port, 8081);
+	assert_int_equal(backend(f4, 0)->slot, 1);
 	assert_null(frontend(&w, WEB_V4, 80, PROTO_UDP));
 	assert_null(frontend(&w, WEB_V4, 81, PROTO_TCP));
 	world_free(&w);
@@ -197,9 +212,9 @@ ports_are_matched_by_name_and_protocol(void **state)
 	build(&w);
 	assert_int_equal(frontend(&w, WEB_V4, 53, PROTO_UDP)->n_backends, 3);
 	assert_int_equal(frontend(&w, WEB_V4, 53, PROTO_TCP)->n_backends, 2);
-	assert_int_equal(backend(&w, frontend(&w, WEB_V4, 53, PROTO_UDP), 0)->port, 5300);
-	assert_int_equal(backend(&w, frontend(&w, WEB_V4, 53, PROTO_TCP), 0)->port, 5301);
-	assert_int_equal(backend(&w, frontend(&w, WEB_V4, 9153, PROTO_TCP), 1)->port, 9154);
+	assert_int_equal(backend(frontend(&w, WEB_V4, 53, PROTO_UDP), 0)->port, 5300);
+	assert_int_equal(backend(frontend(&w, WEB_V4, 53, PROTO_TCP), 0)->port, 5301);
+	assert_int_equal(backend(frontend(&w, WEB_V4, 9153, PROTO_TCP), 1)->port, 9154);
 	assert_int_equal(frontend(&w, WEB_V4, 99, PROTO_TCP)->n_backends, 0);
 	world_free(&w);
 }
@@ -219,8 +234,27 @@ headless_services_and_second_claims_have_no_frontend(void **state)
 	put_endpoints(w.store, "b", "b-4", true, 9, 1, (struct port[]){ { "", 8080, PROTO_TCP }, { 0 } });
 	build(&w);
 	assert_int_equal(w.table->n_frontends, 1);
-	assert_addr(&backend(&w, frontend(&w, WEB_V4, 80, PROTO_TCP), 0)->addr, "10.244.0.1");
+	assert_addr(&backend(frontend(&w, WEB_V4, 80, PROTO_TCP), 0)->addr, "10.244.0.1");
 	world_free(&w);
+}
+
+static void
+check_reverses(const struct frontend *f, void *arg)
+{
+	const struct service_table *t = ((struct world *)arg)->table;
+
+	for (unsigned j = 0; j < f->n_backends; j++) {
+		const struct backend *b = backend(f, j);
+		const struct reverse *r = service_reverse(
+			t, addr_hash(&b->addr, b->port, f->proto), &b->addr, b->port, f->proto);
+		const char *ns, *name;
+
+		assert_true(service_builder_name(((struct world *)arg)->builder, f->service, &ns, &name));
+		assert_int_equal(b->slot, name[3] == '3' ? 0 : name[3] - '0' + 1);
+		assert_non_null(r);
+		if (b->slot != 0)
+			assert_ptr_equal(service_frontend_at(t, r->frontend[b->slot - 1]), f);
+	}
 }
 
 /* The reverse table is what the backends and slots say, and the fourth frontend has no slot. */
@@ -244,20 +278,7 @@ the_reverse_table_names_each_frontend_in_its_slot(void **state)
 	build(&w);
 	assert_int_equal(w.table->n_frontends, 8);
 	assert_int_equal(w.table->n_reverses, 40);
-	for (uint32_t i = 0; i <= w.table->frontend_mask; i++) {
-		const struct frontend *f = &w.table->frontends[i];
-
-		for (unsigned j = 0; j < f->n_backends; j++) {
-			const struct backend *b = backend(&w, f, j);
-			const struct reverse *r = service_reverse(
-				w.table, addr_hash(&b->addr, b->port, f->proto), &b->addr, b->port, f->proto);
-
-			assert_int_equal(b->slot, f->service == 3 ? 0 : f->service + 1);
-			assert_non_null(r);
-			if (b->slot != 0)
-				assert_int_equal(r->frontend[b->slot - 1], i);
-		}
-	}
+	service_table_each(w.table, check_reverses, &w);
 	world_free(&w);
 }
 
@@ -285,9 +306,8 @@ the_table_depends_on_nothing_but_the_objects(void **state)
 	assert_int_equal(g->n_backends, 10);
 	assert_int_equal(f->bucket_mask, g->bucket_mask);
 	for (uint32_t i = 0; i <= f->bucket_mask; i++)
-		assert_memory_equal(&service_backend(w.table, f, *service_bucket(w.table, f, i))->addr,
-			&service_backend(x.table, g, *service_bucket(x.table, g, i))->addr,
-			sizeof(struct ip_addr));
+		assert_memory_equal(&service_backend(f, *service_bucket(f, i))->addr,
+			&service_backend(g, *service_bucket(g, i))->addr, sizeof(struct ip_addr));
 	world_free(&w);
 	world_free(&x);
 }
@@ -329,8 +349,8 @@ flows_spread_evenly(void **state)
 		assert_true(ip_addr_parse(v4 ? "10.244.1.10" : "fd00:10:244:1::a", &client));
 		for (unsigned i = 0; i < n_flows; i++) {
 			client.b[15] = (uint8_t)(10 + i % 8);
-			counts[*service_bucket(w.table, f,
-				flow_hash(&client, &f->addr, (uint16_t)(33792 + i / 8), 80, PROTO_TCP))]++;
+			counts[*service_bucket(
+				f, flow_hash(&client, &f->addr, (uint16_t)(33792 + i / 8), 80, PROTO_TCP))]++;
 		}
 		for (unsigned i = 0; i < n; i++)
 			sum += (counts[i] - expected) * (counts[i] - expected) / expected;

@@ -34,7 +34,7 @@ assign(struct slots *s, const struct family *f, unsigned frontend)
 	return slots_assign(s, &backend, 8080, 6, &front, 80);
 }
 
-/* A build in which these frontends exist: a bit each. Checks their slots, in order, 0 ending the list. */
+/* A build in which these frontends exist, and no others: a bit each. Checks their slots, in order. */
 static void
 build(struct slots *s, const struct family *f, uint64_t now_s, unsigned frontends, const uint8_t *want)
 {
@@ -42,7 +42,12 @@ build(struct slots *s, const struct family *f, uint64_t now_s, unsigned frontend
 	for (unsigned i = 0, n = 0; i < 5; i++)
 		if (frontends & 1u << i)
 			assert_int_equal(assign(s, f, i), want[n++]);
-	slots_end(s);
+	for (unsigned i = 0; i < 5; i++) {
+		struct ip_addr backend = addr(f->backend), front = addr(f->frontends[i]);
+
+		if (!(frontends & 1u << i))
+			slots_release(s, &backend, 8080, 6, &front, 80);
+	}
 }
 
 static void
@@ -90,14 +95,57 @@ who_comes_back_in_time_finds_its_slot(void **state)
 }
 
 static void
-a_build_that_fails_releases_nothing(void **state)
+count_record(const struct slot_record *r, void *arg)
 {
+	++*(unsigned *)arg;
+}
+
+/* What went while no process looked. */
+static void
+what_the_first_build_does_not_ask_for_is_released(void **state)
+{
+	struct slot_record r = { addr("10.244.1.10"), addr("10.96.0.1"), 8080, 80, 6, 1, 0 };
 	struct slots *s = slots_new();
 
-	build(s, families, 1000, 0x07, (uint8_t[]){ 1, 2, 3 });
-	slots_begin(s, 1001 * SECOND);
-	assert_int_equal(assign(s, families, 1), 2);
-	build(s, families, 1001 + SLOT_REST_S, 0x0f, (uint8_t[]){ 1, 2, 3, 0 });
+	assert_int_equal(slots_load(s, &r), 0);
+	r.frontend_addr = addr("10.96.0.2");
+	r.slot = 2;
+	assert_int_equal(slots_load(s, &r), 0);
+	slots_begin(s, 1000 * SECOND);
+	assert_int_equal(assign(s, families, 0), 1);
+	assert_int_equal(assign(s, families, 2), 3);
+	slots_release_unasked(s);
+	slots_begin(s, (1000 + SLOT_REST_S - 1) * SECOND);
+	assert_int_equal(assign(s, families, 3), 0);
+	slots_begin(s, (1000 + SLOT_REST_S) * SECOND);
+	assert_int_equal(assign(s, families, 3), 2);
+	slots_free(s);
+}
+
+static void
+many_pairs_come_and_go(void **state)
+{
+	struct slots *s = slots_new();
+	struct ip_addr backend = addr("10.244.0.0"), frontend = addr("10.96.0.1");
+	unsigned n = 0;
+
+	for (unsigned round = 0; round < 10; round++) {
+		slots_begin(s, (1000 + round * SLOT_REST_S) * SECOND);
+		for (unsigned i = 0; i < 1000; i++) {
+			backend.b[15] = (uint8_t)i;
+			backend.b[14] = (uint8_t)(i >> 8);
+			if ((i + round) % 2)
+				assert_int_equal(slots_assign(s, &backend, 80, 6, &frontend, 80), 1);
+			else
+				slots_release(s, &backend, 80, 6, &frontend, 80);
+		}
+	}
+	slots_each(s, count_record, &n);
+	assert_int_equal(n, 1000); /* half of them rest */
+	slots_begin(s, (1000 + 10 * SLOT_REST_S) * SECOND);
+	n = 0;
+	slots_each(s, count_record, &n);
+	assert_int_equal(n, 500);
 	slots_free(s);
 }
 
@@ -120,7 +168,6 @@ backends_do_not_share_slots(void **state)
 			assert_int_equal(slots_assign(s, &backend, 81, (uint8_t)proto, &other, 80), 1);
 		}
 	}
-	slots_end(s);
 	slots_free(s);
 }
 
@@ -147,12 +194,6 @@ write_down(const struct slot_record *r, bool is_forgotten, void *arg)
 	if (i == all->n)
 		all->n++;
 	all->records[i] = *r;
-}
-
-static void
-count_record(const struct slot_record *r, void *arg)
-{
-	++*(unsigned *)arg;
 }
 
 static struct slots *
@@ -248,7 +289,8 @@ main(void)
 		cmocka_unit_test(three_frontends_have_a_slot_and_keep_it),
 		cmocka_unit_test(a_released_slot_rests_before_another_has_it),
 		cmocka_unit_test(who_comes_back_in_time_finds_its_slot),
-		cmocka_unit_test(a_build_that_fails_releases_nothing),
+		cmocka_unit_test(what_the_first_build_does_not_ask_for_is_released),
+		cmocka_unit_test(many_pairs_come_and_go),
 		cmocka_unit_test(backends_do_not_share_slots),
 		cmocka_unit_test(a_restart_changes_nothing),
 		cmocka_unit_test(what_was_not_written_is_told_again),

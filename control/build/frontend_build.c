@@ -1,0 +1,381 @@
+#include "control/build/frontend_build.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "control/build/maglev.h"
+
+void
+frontend_builder_fini(struct frontend_builder *b)
+{
+	free(b->assigned.items);
+	free(b->released.items);
+	free(b->selected);
+	free(b->backends);
+	free(b->sorted);
+	free(b->numbers);
+}
+
+/* Slots. */
+
+static int
+list_pair(struct pair_list *l, const struct frontend *f, const struct backend *b)
+{
+	if (l->n == l->room) {
+		size_t room = l->room == 0 ? 64 : 2 * l->room;
+		struct slot_record *items = realloc(l->items, room * sizeof(*items));
+
+		if (items == NULL)
+			return -ENOMEM;
+		l->items = items;
+		l->room = room;
+	}
+	l->items[l->n++] = (struct slot_record){
+		.backend_addr = b->addr,
+		.backend_port = b->port,
+		.frontend_addr = f->addr,
+		.frontend_port = f->port,
+		.proto = f->proto,
+	};
+	return 0;
+}
+
+void
+frontend_builder_settle_slots(struct frontend_builder *b, bool has_failed)
+{
+	struct pair_list *l = has_failed ? &b->assigned : &b->released;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct slot_record *r = &l->items[i];
+
+		slots_release(b->slots, &r->backend_addr, r->backend_port, r->proto, &r->frontend_addr,
+			r->frontend_port);
+	}
+	b->assigned.n = b->released.n = 0;
+}
+
+/* A frontend's backend that was not there before. */
+static int
+begin_pair(struct frontend_builder *b, const struct frontend *f, uint32_t ref, struct backend *backend,
+	bool needs_slot)
+{
+	backend->slot = 0;
+	if (needs_slot) {
+		backend->slot =
+			slots_assign(b->slots, &backend->addr, backend->port, f->proto, &f->addr, f->port);
+		if (backend->slot != 0 && list_pair(&b->assigned, f, backend) < 0)
+			return -ENOMEM;
+	}
+	return service_table_link(b->table, backend, f->proto, ref);
+}
+
+/* A backend that is the frontend's no longer. */
+static int
+end_pair(struct frontend_builder *b, const struct frontend *f, uint32_t ref, const struct backend *backend)
+{
+	if (backend->slot != 0 && list_pair(&b->released, f, backend) < 0)
+		return -ENOMEM;
+	return service_table_unlink(b->table, backend, f->proto, ref);
+}
+
+/* A backend that was there before: it keeps its slot, and gets one if there was none. */
+static int
+continue_pair(struct frontend_builder *b, const struct frontend *f, uint32_t ref, const struct backend *old,
+	struct backend *backend, bool needs_slot)
+{
+	backend->slot = old->slot;
+	if ((old->slot != 0) == needs_slot)
+		return 0;
+	if (end_pair(b, f, ref, old) < 0)
+		return -ENOMEM;
+	return begin_pair(b, f, ref, backend, needs_slot);
+}
+
+static int
+compare_backends(const void *x, const void *y)
+{
+	const struct backend *a = *(const struct backend *const *)x, *b = *(const struct backend *const *)y;
+	int order = ip_addr_cmp(&a->addr, &b->addr);
+
+	return order != 0 ? order : (int)a->port - (int)b->port;
+}
+
+static uint32_t
+count_backends(const struct frontend *f)
+{
+	return f->n_backends + (f->extra == NULL ? 0 : f->extra->n_outside_only);
+}
+
+/* Pointers to all backends, by address and port. */
+static uint32_t
+sort_backends(const struct frontend *f, const struct backend **sorted)
+{
+	uint32_t n = count_backends(f);
+
+	for (uint32_t i = 0; i < n; i++)
+		sorted[i] = &f->backends[i];
+	if (n > 1 && n != f->n_backends)
+		qsort(sorted, n, sizeof(*sorted), compare_backends); /* two sorted runs */
+	return n;
+}
+
+/* From the backends of the frontend that was to those of the one that is. */
+static int
+change_pairs(struct frontend_builder *b, const struct frontend *was, const struct frontend *is, uint32_t ref)
+{
+	const struct backend **olds = b->sorted, **news = b->sorted + b->room;
+	uint32_t n_olds = sort_backends(was, olds), n_news = sort_backends(is, news), i = 0, k = 0;
+	int result = 0;
+
+	while (result == 0 && (i < n_olds || k < n_news)) {
+		int order = i == n_olds ? 1 : k == n_news ? -1 : compare_backends(&olds[i], &news[k]);
+		struct backend *backend =
+			k == n_news ? NULL : (struct backend *)news[k]; /* in our own piece */
+		bool needs_slot = k != n_news && news[k] < is->backends + is->n_backends;
+
+		if (order < 0)
+			result = end_pair(b, is, ref, olds[i]);
+		else if (order > 0)
+			result = begin_pair(b, is, ref, backend, needs_slot);
+		else
+			result = continue_pair(b, is, ref, olds[i], backend, needs_slot);
+		i += order <= 0;
+		k += order >= 0;
+	}
+	return result;
+}
+
+/* Backends. */
+
+/* Room for the backends of this frontend, old and new. */
+static int
+make_room(struct frontend_builder *b, size_t n)
+{
+	size_t room = b->room == 0 ? 64 : b->room;
+
+	if (n <= b->room)
+		return 0;
+	while (room < n)
+		room *= 2;
+	free(b->selected);
+	free(b->backends);
+	free(b->sorted);
+	free(b->numbers);
+	b->selected = malloc(room * sizeof(*b->selected));
+	b->backends = malloc(room * sizeof(*b->backends));
+	b->sorted = malloc(2 * room * sizeof(*b->sorted));
+	b->numbers = malloc(4 * room * sizeof(*b->numbers));
+	b->room = 0;
+	if (b->selected == NULL || b->backends == NULL || b->sorted == NULL || b->numbers == NULL)
+		return -ENOMEM;
+	b->room = room;
+	return 0;
+}
+
+/* Another pod under a former one's address has another name, as a rule. */
+static uint32_t
+generation_of(const struct slice_endpoint *ep)
+{
+	uint32_t hash = 0;
+
+	for (const char *c = ep->pod; *c != '\0'; c++)
+		hash = hash * 31 + (uint8_t)*c;
+	return hash_mix(hash);
+}
+
+/* What a selected endpoint is as a backend, without its slot. */
+static struct backend
+backend_of(const struct selected_endpoint *s)
+{
+	return (struct backend){
+		.addr = s->addr,
+		.port = s->port,
+		.flags = (uint8_t)((s->flags & SELECTED_LOCAL ? BACKEND_LOCAL : 0) |
+				   (s->flags & SELECTED_DRAINING ? BACKEND_DRAINING : 0) |
+				   (s->flags & SELECTED_OUTSIDE ? BACKEND_OUTSIDE : 0)),
+		.generation = generation_of(s->endpoint),
+	};
+}
+
+/* Fills b->backends: those for inside traffic, then the others. */
+static void
+gather_backends(struct frontend_builder *b, const struct endpoint_selection *s, struct frontend_shape *shape)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s->n && n < MAGLEV_BACKENDS_MAX; i++)
+		if (b->selected[i].flags & SELECTED_INSIDE)
+			b->backends[n++] = backend_of(&b->selected[i]);
+	shape->n_backends = n;
+	for (uint32_t i = 0; i < s->n && s->is_local && n < MAGLEV_BACKENDS_MAX; i++)
+		if (!(b->selected[i].flags & SELECTED_INSIDE))
+			b->backends[n++] = backend_of(&b->selected[i]);
+	shape->n_outside_only = n - shape->n_backends;
+}
+
+static uint32_t
+count_outside(const struct frontend_builder *b, const struct frontend_shape *shape)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < shape->n_backends + shape->n_outside_only; i++)
+		n += (b->backends[i].flags & BACKEND_OUTSIDE) != 0;
+	return n;
+}
+
+static uint16_t
+flags_of(const struct wanted_frontend *w, const struct service_object *service,
+	const struct endpoint_selection *s)
+{
+	bool has_ranges = w->kind == FRONTEND_LOAD_BALANCER && service->n_source_ranges != 0;
+
+	return (uint16_t)((w->kind != FRONTEND_CLUSTER_IP ? FRONTEND_EXPOSED : 0) |
+			  (service->affinity_timeout_s != 0 ? FRONTEND_AFFINITY : 0) |
+			  (s->is_local ? FRONTEND_LOCAL : 0) | (s->drops_empty ? FRONTEND_DROP_EMPTY : 0) |
+			  (has_ranges ? FRONTEND_SOURCE_RANGES : 0));
+}
+
+static bool
+is_same_extra(
+	const struct frontend *f, const struct frontend_shape *shape, const struct service_object *service)
+{
+	const struct frontend_extra *x = f->extra;
+
+	if (x == NULL || !shape->has_extra)
+		return (x == NULL) == !shape->has_extra;
+	return x->affinity_timeout_s == service->affinity_timeout_s && x->n_ranges == shape->n_ranges &&
+	       x->n_outside_only == shape->n_outside_only &&
+	       (x->n_ranges == 0 ||
+		       memcmp(x->ranges, service->source_ranges, x->n_ranges * sizeof(*x->ranges)) == 0);
+}
+
+/* Whether the frontend that is there is what it has to be; the slots and buckets follow from that. */
+static bool
+is_same(const struct frontend_builder *b, const struct frontend *is, const struct frontend *f,
+	const struct frontend_shape *shape, const struct service_object *service)
+{
+	if (f->kind != is->kind || f->flags != is->flags || f->n_backends != shape->n_backends ||
+		!is_same_extra(f, shape, service))
+		return false;
+	for (uint32_t i = 0; i < count_backends(f); i++) {
+		const struct backend *x = &f->backends[i], *y = &b->backends[i];
+
+		if (!ip_addr_eq(&x->addr, &y->addr) || x->port != y->port || x->flags != y->flags ||
+			x->generation != y->generation)
+			return false;
+	}
+	return true;
+}
+
+/* Buckets over the backends that have all of 'flags'. */
+static void
+fill_buckets(struct frontend_builder *b, const struct frontend *f, uint32_t n_backends, uint8_t flags,
+	uint16_t *buckets, uint32_t size)
+{
+	uint32_t *hashes = b->numbers, *scratch = b->numbers + b->room, *which = b->numbers + 3 * b->room;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < n_backends; i++)
+		if ((f->backends[i].flags & flags) == flags) {
+			hashes[n] = addr_hash(&f->backends[i].addr, f->backends[i].port, f->proto);
+			which[n++] = i;
+		}
+	maglev_fill(buckets, size, hashes, n, scratch);
+	for (uint32_t i = 0; n != n_backends && i < size; i++)
+		buckets[i] = (uint16_t)which[buckets[i]];
+}
+
+static int
+fill_frontend(struct frontend_builder *b, struct frontend *f, const struct frontend_shape *shape,
+	const struct service_object *service, uint32_t n_outside)
+{
+	uint32_t n = shape->n_backends + shape->n_outside_only;
+	struct frontend_parts parts;
+
+	if (service_table_shape(b->table, f, shape, &parts) < 0)
+		return -ENOMEM;
+	if (n != 0)
+		memcpy(parts.backends, b->backends, n * sizeof(*parts.backends));
+	if (shape->n_buckets != 0)
+		fill_buckets(b, f, shape->n_backends, 0, parts.buckets, shape->n_buckets);
+	if (!shape->has_extra)
+		return 0;
+	parts.extra->affinity_timeout_s = service->affinity_timeout_s;
+	parts.extra->n_outside = n_outside;
+	if (shape->n_ranges != 0)
+		memcpy(parts.ranges, service->source_ranges, shape->n_ranges * sizeof(*parts.ranges));
+	if (shape->n_outside_buckets != 0)
+		fill_buckets(b, f, n, BACKEND_OUTSIDE, parts.outside_buckets, shape->n_outside_buckets);
+	return 0;
+}
+
+static int
+put_frontend(struct frontend_builder *b, const struct frontend *f)
+{
+	const struct frontend *there = service_frontend(
+		b->table, addr_hash(&f->addr, f->port, f->proto), &f->addr, f->port, f->proto);
+	struct frontend was = { 0 };
+	uint32_t ref;
+	int result;
+
+	if (there != NULL) {
+		was = *there; /* its piece stays until the version before goes */
+		result = service_table_replace(b->table, f);
+		ref = service_table_ref(b->table, &f->addr, f->port, f->proto);
+	} else {
+		result = service_table_add(b->table, f, &ref);
+	}
+	return result < 0 ? result : change_pairs(b, &was, f, ref);
+}
+
+int
+frontend_build(struct frontend_builder *b, const struct wanted_frontend *wanted, uint32_t number,
+	const struct service_object *service, const struct slice_object *const *slices, size_t n_slices)
+{
+	const struct endpoint_question question = {
+		.service = service,
+		.port = &service->ports[wanted->service_port],
+		.slices = slices,
+		.n_slices = n_slices,
+		.is_v4 = ip_addr_is_v4(&wanted->addr),
+		.is_exposed = wanted->kind != FRONTEND_CLUSTER_IP,
+		.node = b->node,
+		.zone = b->zone,
+	};
+	struct frontend f = { wanted->addr, wanted->port, wanted->proto, wanted->kind, .service = number };
+	const struct frontend *there =
+		service_frontend(b->table, addr_hash(&f.addr, f.port, f.proto), &f.addr, f.port, f.proto);
+	size_t room = endpoint_select_room(&question), old = there == NULL ? 0 : count_backends(there);
+	struct frontend_shape shape = { 0 };
+	struct endpoint_selection selection;
+	uint32_t n_outside;
+
+	if (make_room(b, room > old ? room : old) < 0)
+		return -ENOMEM;
+	selection = endpoint_select(&question, b->selected);
+	gather_backends(b, &selection, &shape);
+	f.flags = flags_of(wanted, service, &selection);
+	shape.has_extra = (f.flags & (FRONTEND_AFFINITY | FRONTEND_LOCAL | FRONTEND_SOURCE_RANGES)) != 0;
+	shape.n_ranges = f.flags & FRONTEND_SOURCE_RANGES ? (uint32_t)service->n_source_ranges : 0;
+	if (there != NULL && is_same(b, &f, there, &shape, service))
+		return 0;
+	n_outside = count_outside(b, &shape);
+	shape.n_buckets = shape.n_backends == 0 ? 0 : maglev_size(shape.n_backends);
+	if (selection.is_local && n_outside != 0)
+		shape.n_outside_buckets = maglev_size(n_outside);
+	if (fill_frontend(b, &f, &shape, service, n_outside) < 0)
+		return -ENOMEM;
+	return put_frontend(b, &f);
+}
+
+int
+frontend_unbuild(struct frontend_builder *b, const struct frontend *f)
+{
+	const struct frontend was = *f;
+	uint32_t ref = service_table_ref(b->table, &f->addr, f->port, f->proto);
+
+	for (uint32_t i = 0; i < count_backends(&was); i++)
+		if (end_pair(b, &was, ref, &was.backends[i]) < 0)
+			return -ENOMEM;
+	return service_table_remove(b->table, &was.addr, was.port, was.proto);
+}

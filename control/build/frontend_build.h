@@ -1,0 +1,47 @@
+/* One frontend of a new version of the service table: its backends, their slots and reverse entries, its buckets. What the
+ * version before has and is still right stays as it is. Control thread only. */
+#ifndef RINGWAY_BUILD_FRONTEND_BUILD_H
+#define RINGWAY_BUILD_FRONTEND_BUILD_H
+
+#include "control/build/endpoint_select.h"
+#include "control/build/slots.h"
+#include "control/build/wanted.h"
+#include "dataplane/service/service_table_edit.h"
+
+/* Pairs of backend and frontend. */
+struct pair_list {
+	size_t n, room;
+	struct slot_record *items; /* slot and released_s are void */
+};
+
+struct frontend_builder {
+	struct service_table *table; /* the coming version */
+	struct slots *slots;
+	const char *node, *zone; /* this one, and its zone or "" */
+
+	/* what has to be undone when the build fails, and to be done when it succeeds */
+	struct pair_list assigned, released;
+
+	/* scratch, for the largest frontend so far */
+	size_t room;
+	struct selected_endpoint *selected;
+	struct backend *backends;
+	const struct backend **sorted;
+	uint32_t *numbers;
+};
+
+void frontend_builder_fini(struct frontend_builder *b);
+
+/* Has the table hold this frontend of a service, whose number it gets. When there is one with its key, it is the
+ * service's own. 0 or -ENOMEM, which ends the build. */
+int frontend_build(struct frontend_builder *b, const struct wanted_frontend *wanted, uint32_t number,
+	const struct service_object *service, const struct slice_object *const *slices, size_t n_slices);
+
+/* Removes a frontend with all that refers to it. 0 or -ENOMEM. */
+int frontend_unbuild(struct frontend_builder *b, const struct frontend *f);
+
+/* Gives back the slots of pairs that are no more: after the build, those that it ended, or, as it failed, began. Empties both
+ * lists. */
+void frontend_builder_settle_slots(struct frontend_builder *b, bool has_failed);
+
+#endif
