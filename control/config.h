@@ -55,6 +55,7 @@ struct config {
 	} io;
 	struct {
 		uint32_t exceptions;
+		uint32_t inbound, half_open;
 		uint32_t exceptions_per_pod;
 	} services;
 	struct {

@@ -5,6 +5,7 @@
 
 #include "control/config.h"
 #include "dataplane/tables.h"
+#include "dataplane/worker.h"
 
 struct loop;         /* loop.h: descriptors, timers, signals, deferred work */
 struct store;        /* model/store.h: the cluster's objects */
@@ -22,7 +23,6 @@ struct fd_store;     /* dataplane/io/fd_store.h: descriptors that outlive the pr
 struct source;       /* source/files.h: fills the store */
 struct admin;        /* admin/admin.h: HTTP on the unix socket, and metrics */
 struct health_ports; /* admin/health_ports.h: what load balancers ask */
-struct nat_flows;    /* dataplane/service/nat_flows.h */
 struct events;       /* dataplane/events.h */
 struct slots;        /* build/slots.h: slot numbers of (backend, frontend) pairs */
 
@@ -38,9 +38,9 @@ struct daemon {
 	struct slots *slots;
 	struct arena *arena;
 	struct snapshot *snapshot;
-	struct nat_flows *exceptions[WORKERS_MAX]; /* in the arena; each its worker's */
-	struct events *events[WORKERS_MAX];        /* each from its worker */
-	int event_fd;                              /* readable when there are such */
+	struct worker_flows flows[WORKERS_MAX]; /* in the arena; each its worker's */
+	struct events *events[WORKERS_MAX];     /* each from its worker */
+	int event_fd;                           /* readable when there are such */
 	struct engine *engine;
 	struct xdp *xdp;
 	struct ipam *ipam;

@@ -127,6 +127,7 @@ gather(struct build_facts *facts, void *arg)
 	};
 	facts->n_uplinks = uplink_queues(f->uplink, &facts->uplinks);
 	attach_host_addrs(f->d->attach, facts->host_addrs);
+	attach_inbound_addrs(f->d->attach, facts->inbound_addrs);
 }
 
 /* Nodes. */

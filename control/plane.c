@@ -25,6 +25,12 @@
 #define ARENA_FILE "arena"
 #define BPFFS_DIR "bpf"
 
+/* How long flows from outside are kept without traffic. A connection: as kube-proxy has it. */
+#define INBOUND_IDLE_NS (24 * 3600 * NS_PER_S)
+/* Half-open ones: as the kernel's connection tracking has it. */
+#define HALF_OPEN_TCP_IDLE_NS (60 * NS_PER_S)
+#define HALF_OPEN_DATAGRAM_IDLE_NS (30 * NS_PER_S)
+
 /* Room in the arena besides what is counted: its header, and rounding per region. */
 #define ARENA_SLACK (1u << 20)
 
@@ -60,17 +66,52 @@ plane_fds_stop(struct daemon *d)
 	d->fds = NULL;
 }
 
+/* A worker's tables of flows: under which name they outlive the process, what kind they are, and whose they become. */
+struct flow_table {
+	const char *name;
+	size_t offset; /* in struct worker_flows */
+	struct nat_flows_config config;
+	const char *what;
+};
+
+#define FLOW_TABLES 3
+
+static void
+list_flow_tables(const struct config *c, struct flow_table out[FLOW_TABLES])
+{
+	const struct flow_table tables[FLOW_TABLES] = {
+		{ "exceptions", offsetof(struct worker_flows, exceptions),
+			{ .capacity = c->services.exceptions, .quota = c->services.exceptions_per_pod },
+			"exceptional service flows" },
+		{ "inbound", offsetof(struct worker_flows, inbound),
+			{ .capacity = c->services.inbound, .tcp_idle_ns = INBOUND_IDLE_NS },
+			"flows from outside the cluster" },
+		{ "half-open", offsetof(struct worker_flows, half_open),
+			{ .capacity = c->services.half_open,
+				.evicts = true,
+				.tcp_idle_ns = HALF_OPEN_TCP_IDLE_NS,
+				.datagram_idle_ns = HALF_OPEN_DATAGRAM_IDLE_NS },
+			"half-open flows from outside" },
+	};
+
+	memcpy(out, tables, sizeof(tables));
+}
+
 int
 plane_arena_start(struct daemon *d)
 {
-	size_t exceptions = nat_flows_size(d->config.services.exceptions) * count_workers(d);
+	size_t flows = 0;
 	/* a pod that goes may leave its region a little longer than its successor waits */
 	size_t roles = (size_t)2 * d->config.pods.max * sizeof(struct roles);
+	struct flow_table tables[FLOW_TABLES];
 	char path[PATH_MAX];
 	int result;
 
+	list_flow_tables(&d->config, tables);
+	for (unsigned i = 0; i < FLOW_TABLES; i++)
+		flows += nat_flows_size(tables[i].config.capacity) * count_workers(d);
 	snprintf(path, sizeof(path), "%s/%s", d->config.run.dir, ARENA_FILE);
-	result = arena_open(&d->arena, path, exceptions + roles + ARENA_SLACK, -1);
+	result = arena_open(&d->arena, path, flows + roles + ARENA_SLACK, -1);
 	if (result < 0)
 		log_error("%s cannot be opened: %s; run.dir must be on a writable file system, tmpfs at best",
 			path, strerror(-result));
@@ -99,30 +140,41 @@ read_cpu(const char *text, int *cpu)
 	return 0;
 }
 
-/* What each worker is given: its core, its exceptions, its way to tell control something. */
+static int
+adopt_flows(struct daemon *d, unsigned w)
+{
+	struct flow_table tables[FLOW_TABLES];
+
+	list_flow_tables(&d->config, tables);
+	for (unsigned i = 0; i < FLOW_TABLES; i++) {
+		const struct flow_table *t = &tables[i];
+		char name[ARENA_NAME_MAX];
+		struct nat_flows *e;
+		uint32_t kept;
+
+		snprintf(name, sizeof(name), "%s/%u", t->name, w);
+		e = arena_region(d->arena, name, nat_flows_size(t->config.capacity), NULL);
+		if (e == NULL)
+			return -ENOMEM;
+		kept = nat_flows_adopt(e, &t->config, clock_now_ns());
+		if (kept != 0)
+			log_info("worker %u goes on with %u %s", w, kept, t->what);
+		*(struct nat_flows **)((char *)&d->flows[w] + t->offset) = e;
+	}
+	return 0;
+}
+
+/* What each worker is given: its core, its flows, its way to tell control something. */
 static int
 equip_worker(struct daemon *d, unsigned w, int *cpu)
 {
 	const struct config *config = &d->config;
-	const struct nat_flows_config exceptions = {
-		.capacity = config->services.exceptions,
-		.quota = config->services.exceptions_per_pod,
-	};
-	char name[ARENA_NAME_MAX];
-	uint32_t kept;
 
 	*cpu = -1;
 	if (config->workers.cpus.n != 0 && read_cpu(config->workers.cpus.items[w], cpu) < 0)
 		return -EINVAL;
-	snprintf(name, sizeof(name), "exceptions/%u", w);
-	d->exceptions[w] = arena_region(d->arena, name, nat_flows_size(config->services.exceptions), NULL);
 	d->events[w] = events_new(d->event_fd);
-	if (d->exceptions[w] == NULL || d->events[w] == NULL)
-		return -ENOMEM;
-	kept = nat_flows_adopt(d->exceptions[w], &exceptions, clock_now_ns());
-	if (kept != 0)
-		log_info("worker %u goes on with %u exceptional service flows", w, kept);
-	return 0;
+	return d->events[w] == NULL ? -ENOMEM : adopt_flows(d, w);
 }
 
 int
@@ -132,7 +184,7 @@ plane_engine_start(struct daemon *d)
 	struct engine_config config = {
 		.n_workers = count_workers(d),
 		.cpus = cpus,
-		.exceptions = d->exceptions,
+		.flows = d->flows,
 		.events = d->events,
 		.fds = d->fds,
 		.ring_size = d->config.io.ring_size,

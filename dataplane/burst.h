@@ -10,6 +10,7 @@ struct trace;
 
 struct burst {
 	unsigned n;
+	bool has_inbound; /* some packet is PKT_INBOUND: without one, its stages have nothing to look for */
 	struct trace *trace; /* explain's notes; NULL on workers */
 	struct pkt pkts[BURST_MAX];
 };

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "dataplane/io/umem.h"
+#include "dataplane/service/flow_owner.h"
 #include "dataplane/stages.h"
+#include "dataplane/trace.h"
 #include "dataplane/worker.h"
 
 /* A worker collects returned frames before each burst it hands over, so at most what one crossing ring and
@@ -242,21 +244,73 @@ crossing_wake(struct crossing *c, unsigned worker)
 		;
 }
 
+/* Of a flow from outside: see flow_owner.h. An answer is for the address by which the backend knows the client. */
+static unsigned
+owner_of_answer(const struct tables *t, const struct pkt *p)
+{
+	unsigned n = t->node->n_workers;
+
+	if (endpoint_is_inbound_addr(t->endpoints, &p->dst))
+		return flow_owner_of_port(p->dport, n);
+	return flow_owner_of_client(&p->dst, p->dport, p->proto, n);
+}
+
+unsigned
+crossing_target(const struct tables *t, const struct pkt *p)
+{
+	if (p->flags & PKT_STEERED)
+		return flow_owner_of_client(&p->src, p->sport, p->proto, t->node->n_workers);
+	if (p->verdict == VERDICT_REPLY)
+		return t->node->port_owner[p->in_port];
+	if (pkt_is_to_outside(p))
+		return owner_of_answer(t, p);
+	return t->node->port_owner[p->out_port];
+}
+
+void
+crossing_hand_over(struct worker *w, unsigned to, struct pkt *p)
+{
+	if ((p->flags & PKT_DRY_RUN) || crossing_put(w->crossing, w->id, to, p))
+		p->verdict = VERDICT_CROSSED;
+	else
+		pkt_drop(p, DROP_CROSSING_FULL);
+}
+
+void
+steer_burst(const struct tables *t, struct worker *w, struct burst *b)
+{
+	if (t->node->n_workers == 1 || !b->has_inbound)
+		return;
+	BURST_FOREACH_UNDECIDED (b, p) {
+		unsigned owner;
+
+		if (!pkt_is_from_outside(p))
+			continue;
+		p->flags |= PKT_STEERED;
+		owner = crossing_target(t, p);
+		if (owner == w->id) {
+			p->flags &= (uint16_t)~PKT_STEERED;
+			continue;
+		}
+		TRACE(b, "steer", "a flow from outside, of worker %u", owner);
+		crossing_hand_over(w, owner, p);
+	}
+}
+
 void
 cross_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
 	if (t->node->n_workers == 1)
 		return;
-	BURST_FOREACH_UNDECIDED (b, p) {
-		unsigned owner = t->node->port_owner[p->out_port];
+	BURST_FOREACH (b, p) {
+		unsigned to;
 
-		if (owner == w->id)
+		/* an answer to what was steered here leaves by the port that it came by */
+		if (p->verdict != VERDICT_CONTINUE &&
+			(p->verdict != VERDICT_REPLY || p->origin_worker == w->id))
 			continue;
-		if (p->flags & PKT_DRY_RUN)
-			p->verdict = VERDICT_CROSSED;
-		else if (crossing_put(w->crossing, w->id, owner, p))
-			p->verdict = VERDICT_CROSSED;
-		else
-			pkt_drop(p, DROP_CROSSING_FULL);
+		to = crossing_target(t, p);
+		if (to != w->id)
+			crossing_hand_over(w, to, p);
 	}
 }

@@ -1,18 +1,27 @@
 /* Between workers: one single-producer single-consumer ring per ordered pair for packets in mid-journey
  * (descriptors are copied, frames stay where they are), and one for frames that go home to their umem's
- * owner. cross_burst() (stages.h) is the producer's side. */
+ * owner. cross_burst() and steer_burst() (stages.h) are the producer's side. */
 #ifndef RINGWAY_CROSSING_H
 #define RINGWAY_CROSSING_H
 
 #include "dataplane/burst.h"
+#include "dataplane/tables.h"
 
 #define CROSSING_DEPTH 2048
 
 struct crossing;
+struct worker;
 
 /* Rings for n workers; NULL if out of memory. Control, before the workers run and after they stopped. */
 struct crossing *crossing_new(unsigned n_workers);
 void crossing_free(struct crossing *c);
+
+/* The worker that a packet which is not settled here goes to next: a flow's owner, or who has the port that it or the
+ * answer to it leaves by. Any thread. */
+unsigned crossing_target(const struct tables *t, const struct pkt *p);
+
+/* Hands the packet in hand to another worker, in the descriptor or by dropping. */
+void crossing_hand_over(struct worker *w, unsigned to, struct pkt *p);
 
 /* Hands a packet from one worker to another; false when the other does not keep up. Worker 'from'. */
 bool crossing_put(struct crossing *c, unsigned from, unsigned to, const struct pkt *p);

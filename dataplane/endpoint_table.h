@@ -34,7 +34,9 @@ struct endpoint_table {
 	uint16_t n;
 	uint16_t by_port[PORTS_MAX]; /* index into endpoints; ENDPOINT_NONE */
 	struct ip_addr host_addrs[N_FAMILIES][HOST_ADDRS];
-	uint16_t host; /* index of the host's endpoint; ENDPOINT_NONE */
+	struct ip_addr
+		inbound_addrs[N_FAMILIES]; /* reserved: whom pods see in place of clients from outside */
+	uint16_t host;                     /* index of the host's endpoint; ENDPOINT_NONE */
 	struct endpoint endpoints[];
 };
 
@@ -45,6 +47,13 @@ endpoint_of_port(const struct endpoint_table *t, uint16_t port)
 	uint16_t i = t->by_port[port];
 
 	return i == ENDPOINT_NONE ? NULL : &t->endpoints[i];
+}
+
+/* Whether backends know clients from outside by this address. */
+static inline bool
+endpoint_is_inbound_addr(const struct endpoint_table *t, const struct ip_addr *a)
+{
+	return ip_addr_eq(&t->inbound_addrs[ip_addr_is_v4(a) ? V4 : V6], a);
 }
 
 /* Which of the host's reserved addresses this is (0..3), or -1. */

@@ -255,7 +255,7 @@ engine_new(struct engine **out, const struct engine_config *config)
 			.cpu = config->cpus == NULL ? -1 : config->cpus[i],
 			.snapshot = config->snapshot,
 			.crossing = e->crossing,
-			.exceptions = config->exceptions == NULL ? NULL : config->exceptions[i],
+			.flows = config->flows == NULL ? (struct worker_flows){ NULL } : config->flows[i],
 			.events = config->events == NULL ? NULL : config->events[i],
 		};
 

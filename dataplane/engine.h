@@ -12,18 +12,18 @@
 
 struct engine;
 struct events;
-struct nat_flows;
 struct fd_store;
 struct port;
 struct snapshot;
 struct worker;
+struct worker_flows;
 
 struct engine_config {
 	unsigned n_workers;
-	const int *cpus;                     /* [n_workers], -1: not pinned; NULL: none is */
-	struct snapshot *snapshot;           /* the caller's; made for n_workers */
-	struct nat_flows *const *exceptions; /* [n_workers], the caller's; may be NULL */
-	struct events *const *events;        /* [n_workers], the caller's; may be NULL */
+	const int *cpus;                  /* [n_workers], -1: not pinned; NULL: none is */
+	struct snapshot *snapshot;        /* the caller's; made for n_workers */
+	const struct worker_flows *flows; /* [n_workers], the caller's tables; may be NULL */
+	struct events *const *events;     /* [n_workers], the caller's; may be NULL */
 	struct fd_store *fds;      /* the caller's: keeps sockets and memory over a crash; may be NULL */
 	uint32_t ring_size;        /* descriptors in each ring; 0: 2048 */
 	uint32_t frames_per_shard; /* a power of two; 0: 4096 */

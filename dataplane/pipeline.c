@@ -1,6 +1,8 @@
 /* START HERE. The journey of a burst of packets. Between two pods of a node, the first half runs on the
  * sender's worker and the second on the receiver's, so that all that is known about a pod has one writer.
- * Towards another node there is only the first half, and from one only the second has much to say.
+ * Towards another node there is only the first half, and from one only the second has much to say. A flow of a client
+ * outside the cluster belongs to a worker, too, which follows from the packet (service/flow_owner.h): what another one
+ * received is steered there and begins anew, and answers do their second half there.
  *
  * Decide first, write once: the stages up to rewrite note in the descriptor what shall become of a packet. So
  * an error that we originate quotes the packet as it was sent, and explain is this very code without the last
@@ -14,18 +16,21 @@ pipeline_send_half(struct worker *w, const struct tables *t, struct burst *b)
 {
 	parse_burst(b);                /* what is it */
 	decap_burst(t, w, b);          /* from another node: out of the tunnel */
+	steer_burst(t, w, b);          /* from outside, a flow of another worker: it begins anew there */
 	antispoof_burst(t, b);         /* is the sender who it says it is */
 	gateway_burst(t, b);           /* questions to the pods' gateway: answered */
+	inbound_send_burst(t, w, b);   /* from outside: to a backend, as a flow to remember */
 	translate_send_burst(t, w, b); /* frontend to backend: decided, not yet written */
 	route_burst(t, w, b);          /* next hop, egress port, MTU */
 	mtu_burst(t, w, b);            /* too big: an error to the sender, or cut later */
-	cross_burst(t, w, b);          /* another worker's port: it goes on from here */
+	cross_burst(t, w, b);          /* another worker's port or flow: it goes on from here */
 }
 
 void
 pipeline_receive_half(struct worker *w, const struct tables *t, struct burst *b)
 {
 	translate_receive_burst(t, w, b); /* a backend's reply: back to its frontend */
+	inbound_receive_burst(t, w, b);   /* an answer to the outside: back to its client */
 	rewrite_burst(t, w, b);           /* the only writer of headers */
 	segment_burst(t, w, b);           /* cut what the way ahead takes only in pieces */
 	encap_burst(t, w, b);             /* to another node: into the tunnel */

@@ -34,6 +34,9 @@ enum pkt_flag {
 	PKT_OUTBOUND = 1 << 11, /* leaves the cluster, where pod addresses mean nothing: to be masqueraded */
 	PKT_KEEP_SOURCE =
 		1 << 12, /* a translated ICMP error by somebody on the way: new_src is for its quote */
+	PKT_INBOUND =
+		1 << 13, /* from a client outside; or what may answer one, on its way to the flow's owner */
+	PKT_STEERED = 1 << 14, /* crosses before translation: the flow's owner begins the send half anew */
 };
 
 /* What rewrite makes of the packet, besides forwarding it. */
@@ -104,6 +107,20 @@ pkt_reply(struct pkt *p, enum reply_kind kind)
 {
 	p->verdict = VERDICT_REPLY;
 	p->reply = (uint8_t)kind;
+}
+
+/* From a client outside the cluster, to an exposed frontend. */
+static inline bool
+pkt_is_from_outside(const struct pkt *p)
+{
+	return (p->flags & (PKT_INBOUND | PKT_DECAPPED)) == PKT_INBOUND && p->origin == ORIGIN_UPLINK;
+}
+
+/* It may answer a client outside: only the worker that would have the flow can tell. */
+static inline bool
+pkt_is_to_outside(const struct pkt *p)
+{
+	return (p->flags & PKT_INBOUND) && !pkt_is_from_outside(p);
 }
 
 static inline bool

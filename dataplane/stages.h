@@ -18,12 +18,18 @@ void parse_burst(struct burst *b);
  * again. */
 void decap_burst(const struct tables *t, struct worker *w, struct burst *b);
 
+/* crossing.c: what is from outside the cluster, of a flow that another worker owns, goes there and begins anew. */
+void steer_burst(const struct tables *t, struct worker *w, struct burst *b);
+
 /* antispoof_stage.c: is the sender who it says it is. */
 void antispoof_burst(const struct tables *t, struct burst *b);
 
 /* gateway_stage.c: all that is addressed to the pods' link: ARP, neighbour discovery and echo to the gateway
  * are answered, the rest ends there. */
 void gateway_burst(const struct tables *t, struct burst *b);
+
+/* service/inbound_stage.c: from a client outside the cluster to a backend, on the flow's owner. Keeps its flows. */
+void inbound_send_burst(const struct tables *t, struct worker *w, struct burst *b);
 
 /* service/translate_send_stage.c: frontend to backend, in the clients' node. Learns roles, creates exceptions. */
 void translate_send_burst(const struct tables *t, struct worker *w, struct burst *b);
@@ -34,13 +40,17 @@ void route_burst(const struct tables *t, struct worker *w, struct burst *b);
 /* mtu_stage.c: too big for the way ahead: an error to the sender, or to be cut by segment_burst(). */
 void mtu_burst(const struct tables *t, struct worker *w, struct burst *b);
 
-/* crossing.c: packets whose egress port belongs to another worker go there. */
+/* crossing.c: packets whose flow or egress port belongs to another worker go there. */
 void cross_burst(const struct tables *t, struct worker *w, struct burst *b);
 
 /* The receiver's half, on the worker that owns the egress port. */
 
 /* service/translate_receive_stage.c: a backend's reply to its frontend. */
 void translate_receive_burst(const struct tables *t, struct worker *w, struct burst *b);
+
+/* service/inbound_stage.c: a backend's answer to a client outside the cluster, on the flow's owner. It leaves by an uplink,
+ * and goes on there when that is another worker's. */
+void inbound_receive_burst(const struct tables *t, struct worker *w, struct burst *b);
 
 /* net/rewrite_stage.c: the only writer of headers: addresses, ports, TTL, checksums, MSS, Ethernet; and
  * replies, built in the packet's own frame. Turns CONTINUE into FORWARD or PUNT. */

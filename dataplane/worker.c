@@ -48,7 +48,9 @@ worker_new(const struct worker_config *config)
 	w->cpu = config->cpu;
 	w->snapshot = config->snapshot;
 	w->crossing = config->crossing;
-	w->exceptions = config->exceptions;
+	w->exceptions = config->flows.exceptions;
+	w->inbound = config->flows.inbound;
+	w->half_open = config->flows.half_open;
 	w->events = config->events;
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (w->epoll_fd < 0 || epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, crossing_wait_fd(w->crossing, w->id),
@@ -223,6 +225,7 @@ worker_tx(struct worker *w, struct burst *b)
 			counter_add(&w->counters.verdicts[p->verdict], 1);
 	}
 	b->n = 0;
+	b->has_inbound = false;
 }
 
 void
@@ -248,18 +251,43 @@ worker_process(struct worker *w, const struct tables *t, struct burst *b)
 	worker_tx(w, b);
 }
 
+/* Takes what was steered here out of a burst of arrivals. */
+static void
+separate_steered(struct burst *arrivals, struct burst *steered)
+{
+	unsigned n = 0;
+
+	BURST_FOREACH (arrivals, p) {
+		arrivals->has_inbound |= (p->flags & PKT_INBOUND) != 0;
+		if (p->flags & PKT_STEERED) {
+			p->flags &= (uint16_t)~PKT_STEERED;
+			steered->pkts[steered->n++] = *p;
+		} else {
+			if (&arrivals->pkts[n] != p)
+				arrivals->pkts[n] = *p;
+			n++;
+		}
+	}
+	arrivals->n = n;
+}
+
 /* Goes on with what other workers handed over. Returns how many packets those were. */
 static unsigned
 process_arrivals(struct worker *w, const struct tables *t)
 {
-	struct burst *b = &w->arrivals;
-	unsigned n = crossing_take(w->crossing, w->id, b);
+	unsigned n = crossing_take(w->crossing, w->id, &w->arrivals);
 
 	if (n == 0)
 		return 0;
 	counter_add(&w->counters.counts[COUNT_CROSSED_IN], n);
-	pipeline_receive_half(w, t, b);
-	worker_tx(w, b);
+	separate_steered(&w->arrivals, &w->steered);
+	if (w->steered.n != 0) {
+		pipeline_send_half(w, t, &w->steered);
+		pipeline_receive_half(w, t, &w->steered);
+		worker_tx(w, &w->steered);
+	}
+	pipeline_receive_half(w, t, &w->arrivals);
+	worker_tx(w, &w->arrivals);
 	return n;
 }
 
@@ -305,8 +333,9 @@ worker_round(struct worker *w, const struct tables *t)
 		worker_process(w, t, b);
 	n += process_arrivals(w, t);
 	worker_flush(w);
-	if (w->exceptions != NULL)
-		nat_flows_expire_some(w->exceptions, w->now_ns);
+	nat_flows_expire_some(w->exceptions, w->now_ns);
+	nat_flows_expire_some(w->inbound, w->now_ns);
+	nat_flows_expire_some(w->half_open, w->now_ns);
 	crossing_kick(w->crossing, w->id);
 	count(&w->counters, COUNT_POLLS);
 	return n;

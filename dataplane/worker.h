@@ -23,15 +23,20 @@ struct nat_flows;
 
 struct worker_request;
 
+/* A worker's tables of flows (service/nat_flows.h), in memory that outlives the process; each may be NULL. */
+struct worker_flows {
+	struct nat_flows *exceptions, *inbound, *half_open;
+};
+
 struct worker {
 	/* set by worker_init, read only */
 	unsigned id;
 	int cpu; /* -1: not pinned */
 	struct snapshot *snapshot;
 	struct crossing *crossing;
-	struct nat_flows *exceptions;
-	struct events *events; /* to control; NULL: nobody listens */
-	int epoll_fd;          /* its crossing, and ports unless they are busy: what wakes it */
+	struct nat_flows *exceptions, *inbound, *half_open; /* see struct worker_flows */
+	struct events *events;                              /* to control; NULL: nobody listens */
+	int epoll_fd; /* its crossing, and ports unless they are busy: what wakes it */
 
 	/* the worker's own */
 	uint64_t now_ns; /* CLOCK_MONOTONIC, once per round; tests set it */
@@ -44,6 +49,7 @@ struct worker {
 	uint64_t ask_after_ns[NEIGHBOUR_ASKERS]; /* when senders may next have control look for a neighbour */
 	struct burst burst;                      /* what was received */
 	struct burst arrivals;                   /* what other workers handed over */
+	struct burst steered;                    /* of that, what begins anew here */
 	struct burst pieces;                     /* cut from the burst in hand by segment_burst() */
 	uint8_t piece_of[BURST_MAX];             /* each piece's packet, by its place in the burst */
 	struct burst answers;                    /* one at a time: what translate_error.c asks about */
@@ -63,7 +69,7 @@ struct worker_config {
 	int cpu;
 	struct snapshot *snapshot;
 	struct crossing *crossing;
-	struct nat_flows *exceptions;
+	struct worker_flows flows;
 	struct events *events;
 };
 

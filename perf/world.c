@@ -15,7 +15,7 @@ make_worker(struct world *w, unsigned id)
 		.id = id, .cpu = -1, .snapshot = w->snapshot, .crossing = w->crossing
 	};
 
-	config.exceptions = world_tables_exceptions(w->built, id);
+	config.flows.exceptions = world_tables_exceptions(w->built, id);
 	if (umem_new(&w->umems[id], (uint16_t)id, (uint8_t)id, CHUNKS + CHUNKS_RESERVED, CHUNK_SIZE, -1) < 0)
 		return false;
 	w->workers[id] = worker_new(&config);

@@ -18,7 +18,7 @@ struct run {
 	struct trace *trace;
 	unsigned n_pieces;
 	const struct tables *tables;
-	bool is_second; /* half: the first crossed */
+	bool is_second; /* half: the first is done */
 };
 
 /* Frames that cutting took from the port's shard, which is this worker's. */
@@ -39,7 +39,7 @@ become_scratch_of(struct worker *scratch, const struct worker *w)
 	memcpy(scratch, w, sizeof(*scratch));
 	memset(&scratch->counters, 0, sizeof(scratch->counters));
 	scratch->events = NULL;
-	scratch->burst.n = scratch->arrivals.n = scratch->pieces.n = 0;
+	scratch->burst.n = scratch->arrivals.n = scratch->steered.n = scratch->pieces.n = 0;
 }
 
 /* On the worker's own thread. */
@@ -52,6 +52,7 @@ run_half(struct worker *w, void *arg)
 	become_scratch_of(run->scratch, w);
 	run->umem->owner = (uint8_t)w->id;
 	run->burst->trace = run->trace;
+	run->burst->has_inbound = true;
 	if (!run->is_second)
 		pipeline_send_half(run->scratch, t, run->burst);
 	if (run->burst->pkts[0].verdict != VERDICT_CROSSED)
@@ -134,15 +135,17 @@ run_halves(struct run *run, const struct explain_input *in, struct explain_outpu
 	out->n_halves = 1;
 	out->workers[0] = in->worker;
 	out->as_parsed = header_of(p);
-	if (p->verdict == VERDICT_CROSSED) {
-		unsigned owner = in->tables->node->port_owner[p->out_port];
+	while (p->verdict == VERDICT_CROSSED && out->n_halves < EXPLAIN_HALVES_MAX) {
+		unsigned to;
 
-		p->verdict = VERDICT_CONTINUE;
-		run->is_second = true;
-		run->trace = &out->traces[1];
-		out->n_halves = 2;
-		out->workers[1] = owner;
-		worker_call(in->workers[owner], run_half, run);
+		/* as crossing_hand_over() found it */
+		p->verdict = p->reply != REPLY_NONE ? VERDICT_REPLY : VERDICT_CONTINUE;
+		to = crossing_target(in->tables, p);
+		run->is_second = !(p->flags & PKT_STEERED);
+		p->flags &= (uint16_t)~PKT_STEERED;
+		run->trace = &out->traces[out->n_halves];
+		out->workers[out->n_halves++] = to;
+		worker_call(in->workers[to], run_half, run);
 	}
 	look_at_result(p, out);
 	out->n_pieces = run->n_pieces + 1;

@@ -7,6 +7,8 @@
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
 
+/* A packet crosses up to three times: steered to its flow's owner, to the receiver's, and to the uplink's. */
+#define EXPLAIN_HALVES_MAX 4
 #define EXPLAIN_FRAME_MAX 9216 /* bytes of a probe, its tunnel included */
 
 struct explain_input {
@@ -30,9 +32,9 @@ struct explain_header {
 };
 
 struct explain_output {
-	unsigned n_halves;   /* 2 when the packet crossed to another worker */
-	unsigned workers[2]; /* who ran them */
-	struct trace traces[2];
+	unsigned n_halves;                    /* one more for each crossing to another worker */
+	unsigned workers[EXPLAIN_HALVES_MAX]; /* who ran them */
+	struct trace traces[EXPLAIN_HALVES_MAX];
 	enum verdict verdict;
 	enum drop_reason drop_reason;
 	enum reply_kind reply;

@@ -78,8 +78,9 @@ match_node_inside(const struct object *object, void *arg)
 	struct search *s = arg;
 
 	for (size_t i = 0; s->found == NULL && i < node->n_pod_cidrs; i++)
-		for (unsigned k = 0; k < HOST_ADDRS; k++) {
-			struct ip_addr own = ipam_host_addr(&node->pod_cidrs[i], k);
+		for (unsigned k = 0; k <= HOST_ADDRS; k++) {
+			struct ip_addr own = k < HOST_ADDRS ? ipam_host_addr(&node->pod_cidrs[i], k)
+							    : ipam_inbound_addr(&node->pod_cidrs[i]);
 
 			if (ip_addr_eq(&own, s->addr))
 				s->found = object;

@@ -64,6 +64,7 @@ struct build_facts {
 	size_t n_host_ports;
 	const struct pod_host_port *host_ports;
 	struct ip_addr host_addrs[N_FAMILIES][HOST_ADDRS];
+	struct ip_addr inbound_addrs[N_FAMILIES];
 };
 
 #endif

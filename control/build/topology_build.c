@@ -61,6 +61,7 @@ endpoint_build(struct endpoint_table **out, const struct build_facts *facts)
 	t->host = ENDPOINT_NONE;
 	t->n = (uint16_t)facts->n_endpoints;
 	memcpy(t->host_addrs, facts->host_addrs, sizeof(t->host_addrs));
+	memcpy(t->inbound_addrs, facts->inbound_addrs, sizeof(t->inbound_addrs));
 	for (uint16_t i = 0; i < t->n; i++) {
 		t->endpoints[i] = facts->endpoints[i];
 		t->by_port[t->endpoints[i].port] = i;
@@ -84,7 +85,8 @@ static size_t
 count_routes(const struct nodes *nodes, const struct build_facts *facts)
 {
 	size_t n = facts->n_service_cidrs + facts->n_pod_cidrs + facts->n_ways_out + facts->n_own_addrs +
-		   (size_t)N_FAMILIES * HOST_ADDRS + N_FAMILIES * facts->n_endpoints + nodes->self->n_addrs;
+		   (size_t)N_FAMILIES * (HOST_ADDRS + 1) + N_FAMILIES * facts->n_endpoints +
+		   nodes->self->n_addrs;
 
 	for (size_t i = 0; i < nodes->n; i++)
 		n += nodes->remotes[i].object->n_pod_cidrs;
@@ -140,6 +142,8 @@ route_build(struct route_table **out, const struct nodes *nodes, const struct fd
 	for (unsigned family = 0; family < N_FAMILIES; family++)
 		for (unsigned i = 0; i < HOST_ADDRS; i++)
 			add_host_route(t, &facts->host_addrs[family][i], ROUTE_HOST, 0);
+	for (unsigned family = 0; family < N_FAMILIES; family++)
+		add_host_route(t, &facts->inbound_addrs[family], ROUTE_INBOUND, 0);
 	/* last, so that a pod's own address wins over whatever else claims it */
 	for (size_t i = 0; i < facts->n_endpoints; i++)
 		for (unsigned family = 0; family < N_FAMILIES && !facts->endpoints[i].is_host; family++)

@@ -355,6 +355,16 @@ attach_host_addrs(const struct attach *a, struct ip_addr out[N_FAMILIES][HOST_AD
 }
 
 void
+attach_inbound_addrs(const struct attach *a, struct ip_addr out[N_FAMILIES])
+{
+	for (unsigned f = 0; f < N_FAMILIES; f++) {
+		const struct ip_prefix *range = ipam_range(a->config.ipam, (enum family_index)f);
+
+		out[f] = range == NULL ? (struct ip_addr){ 0 } : ipam_inbound_addr(range);
+	}
+}
+
+void
 attach_each(const struct attach *a, void (*fn)(const struct attached *pod, void *arg), void *arg)
 {
 	for (size_t i = 0; i < a->n_pods; i++)

@@ -106,6 +106,7 @@ size_t attach_host_ports(const struct attach *a, struct pod_host_port *out, size
 
 /* This node's reserved addresses; none of a family without a range. */
 void attach_host_addrs(const struct attach *a, struct ip_addr out[N_FAMILIES][HOST_ADDRS]);
+void attach_inbound_addrs(const struct attach *a, struct ip_addr out[N_FAMILIES]);
 
 /* Calls fn for each attachment, in no particular order. */
 void attach_each(const struct attach *a, void (*fn)(const struct attached *pod, void *arg), void *arg);

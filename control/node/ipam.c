@@ -70,6 +70,12 @@ ipam_host_addr(const struct ip_prefix *range, unsigned i)
 	return range_addr(range, 1 + i);
 }
 
+struct ip_addr
+ipam_inbound_addr(const struct ip_prefix *range)
+{
+	return range_addr(range, 1 + HOST_ADDRS);
+}
+
 int
 ipam_set_range(struct ipam *ipam, enum family_index family, const struct ip_prefix *prefix)
 {

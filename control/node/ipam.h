@@ -2,8 +2,8 @@
  * (attach.h keeps leases in the state file). Control thread only.
  *
  * Of each range the first eight addresses are the node's own: the network address (in IPv6 the subnet-router
- * anycast address, RFC 4291 section 2.6.1), HOST_ADDRS for the host's stack (DESIGN 5.2), and three for the
- * node's further roles (the source of traffic from outside, DESIGN 5.5). In IPv4 the last is the broadcast
+ * anycast address, RFC 4291 section 2.6.1), HOST_ADDRS for the host's stack (DESIGN 5.2), one for what comes from outside
+ * the cluster (DESIGN 5.5), and two that are spare. In IPv4 the last is the broadcast
  * address and stays unused. */
 #ifndef RINGWAY_NODE_IPAM_H
 #define RINGWAY_NODE_IPAM_H
@@ -39,6 +39,9 @@ const struct ip_prefix *ipam_range(const struct ipam *ipam, enum family_index fa
 
 /* The node's own address number i < HOST_ADDRS in a pod CIDR, of this node or of another. */
 struct ip_addr ipam_host_addr(const struct ip_prefix *range, unsigned i);
+
+/* And the one by which backends know clients from outside the cluster (DESIGN 5.5). */
+struct ip_addr ipam_inbound_addr(const struct ip_prefix *range);
 
 /* Takes the address that was free longest; those never used count as free for ever. -ENOSPC when all are used
  * or cooling, -ENOENT when the family has no range. */

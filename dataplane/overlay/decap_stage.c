@@ -3,13 +3,14 @@
  *
  * A tunnel packet's outer UDP checksum is not verified (RFC 7348 section 4.3 leaves that open): the inner
  * packet has its own. Reserved bits must be zero, as the kernel's vxlan device has it, and the inner frame
- * carries no VLAN tag. Nothing else that came outside a tunnel is for us, except ICMP errors to our tunnel
- * address: these go on to the host's stack, whose sockets they may concern. What has a route here, pods, services
- * and this node itself, sends nothing from outside. */
+ * carries no VLAN tag. Outside a tunnel come flows of clients outside the cluster to exposed frontends, and ICMP errors
+ * to our tunnel address: these go on to the host's stack, whose sockets they may concern. Nothing else is for us. What
+ * has a route here, pods, services and this node itself, sends nothing from outside. */
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/parse.h"
 #include "dataplane/overlay/vxlan.h"
+#include "dataplane/service/translate.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
@@ -183,6 +184,34 @@ learn_path_mtu(const struct tables *t, struct worker *w, const struct pkt *p)
 		events_put(w->events, &event);
 }
 
+/* What is for an exposed frontend, as far as its ports tell. */
+static bool
+is_for_frontend(const struct tables *t, const struct pkt *p)
+{
+	const struct frontend *f;
+
+	if (!translate_is_transport(p->proto) || (p->flags & PKT_LATER_FRAGMENT))
+		return false;
+	f = service_frontend(
+		t->services, addr_hash(&p->dst, p->dport, p->proto), &p->dst, p->dport, p->proto);
+	return f != NULL && (f->flags & FRONTEND_EXPOSED);
+}
+
+static void
+note_inbound(struct burst *b, struct pkt *p)
+{
+	p->flags |= PKT_INBOUND;
+	b->has_inbound = true;
+}
+
+/* Whether an address may be a client's outside the cluster. */
+static bool
+is_outside(const struct tables *t, const struct ip_addr *a)
+{
+	return route_is_outside(route_lookup(t->routes, a)) && !ip_addr_is_multicast(a) &&
+	       !ip_addr_is_none(a) && !service_table_has_addr(t->services, a);
+}
+
 static bool
 is_error_for_us(const struct node_table *node, const struct pkt *p)
 {
@@ -198,11 +227,15 @@ decap_burst(const struct tables *t, struct worker *w, struct burst *b)
 			continue;
 		if (is_tunnel_packet(t->node, p))
 			decap(t, w, p);
+		else if (is_for_frontend(t, p))
+			note_inbound(b, p);
 		else if (!is_error_for_us(t->node, p))
 			pkt_drop(p, DROP_NOT_OURS);
-		else if (!route_is_outside(route_lookup(t->routes, &p->src)))
+		if (p->verdict != VERDICT_CONTINUE || (p->flags & PKT_DECAPPED))
+			;
+		else if (!is_outside(t, &p->src))
 			pkt_drop(p, DROP_SPOOFED_SOURCE);
-		else
+		else if (!(p->flags & PKT_INBOUND))
 			learn_path_mtu(t, w, p);
 		if (p->verdict == VERDICT_DROP)
 			TRACE(b, "decap", "%s", drop_reason_help(p->drop_reason));

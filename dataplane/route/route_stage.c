@@ -6,6 +6,7 @@
 #include "dataplane/net/icmp.h"
 #include "dataplane/net/refuse.h"
 #include "dataplane/overlay/vxlan.h"
+#include "dataplane/service/translate.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
@@ -21,7 +22,7 @@ to_endpoint(struct pkt *p, const struct endpoint *ep)
 static void
 to_pod(const struct tables *t, struct pkt *p, uint32_t index)
 {
-	if (p->origin != ORIGIN_UPLINK)
+	if (!(p->flags & PKT_DECAPPED))
 		p->flags |= PKT_ROUTER_HOP;
 	to_endpoint(p, &t->endpoints->endpoints[index]);
 }
@@ -44,7 +45,7 @@ to_vtep(const struct tables *t, const struct worker *w, struct pkt *p, uint32_t 
 	const struct fdb_entry *e = &t->fdb->entries[index];
 	uint16_t uplink = t->node->uplink_port[w->id];
 
-	if (p->origin == ORIGIN_UPLINK)
+	if (p->origin == ORIGIN_UPLINK && !pkt_is_from_outside(p))
 		pkt_drop(p, DROP_TUNNEL_DESTINATION);
 	else if (uplink == PORTS_MAX || ip_addr_is_none(&e->vtep))
 		pkt_drop(p, DROP_NO_ROUTE);
@@ -112,11 +113,57 @@ to_underlay(const struct tables *t, struct worker *w, struct pkt *p, const struc
 	}
 }
 
+/* An answer to a client outside: the worker that has the flow knows where it goes, and sends it out of its uplink. */
+static void
+to_client(const struct tables *t, struct pkt *p)
+{
+	if (t->node->uplink_port[0] == PORTS_MAX) {
+		pkt_drop(p, DROP_NO_ROUTE);
+		return;
+	}
+	p->flags |= p->flags & PKT_DECAPPED ? PKT_INBOUND : PKT_INBOUND | PKT_ROUTER_HOP;
+	p->out_port = t->node->uplink_port[0];
+	p->mtu = t->node->uplink_mtu;
+	p->vtep = FDB_NONE;
+}
+
+/* Whether a pod that sends this to the outside may answer a client which it knows by its own address. */
+static bool
+may_answer_client(const struct tables *t, const struct pkt *p)
+{
+	if (p->origin != ORIGIN_POD || (p->flags & PKT_LATER_FRAGMENT) || pkt_is_translated(p))
+		return false;
+	if (p->proto == PROTO_TCP)
+		return !translate_is_opening(p);
+	return translate_is_transport(p->proto) &&
+	       service_reverse(t->services, addr_hash(&p->src, p->sport, p->proto), &p->src, p->sport,
+		       p->proto) != NULL;
+}
+
+/* By the node's own routes, or as an answer back to where the question came from: when it may be either, the worker that
+ * would have the flow is asked. r: NULL when there is no route. */
+static void
+to_outside(const struct tables *t, struct worker *w, struct pkt *p, const struct route *r)
+{
+	bool may_answer = may_answer_client(t, p);
+
+	if (r == NULL)
+		pkt_drop(p, p->origin == ORIGIN_UPLINK ? DROP_TUNNEL_DESTINATION : DROP_NO_ROUTE);
+	else if (r->kind == ROUTE_ELSEWHERE)
+		pkt_drop(p, p->origin == ORIGIN_UPLINK ? DROP_TUNNEL_DESTINATION : DROP_OTHER_INTERFACE);
+	else if (!may_answer || !mac_is_zero(&r->next_hop))
+		to_underlay(t, w, p, r);
+	if (may_answer) {
+		p->verdict = VERDICT_CONTINUE;
+		to_client(t, p);
+	}
+}
+
 /* What the underlay sent outside a tunnel and decap let pass is for the host's stack or for nobody here. */
 static bool
 is_astray(const struct pkt *p, const struct route *r)
 {
-	return p->origin == ORIGIN_UPLINK && !(p->flags & PKT_DECAPPED) &&
+	return p->origin == ORIGIN_UPLINK && !(p->flags & (PKT_DECAPPED | PKT_INBOUND)) &&
 	       (r == NULL || r->kind != ROUTE_HOST);
 }
 
@@ -139,18 +186,17 @@ choose_way(const struct tables *t, struct worker *w, struct pkt *p)
 	case ROUTE_HOST:
 		to_host(t, p);
 		break;
+	case ROUTE_INBOUND:
+		to_client(t, p);
+		break;
 	case ROUTE_SERVICE:
 		to_service(t, p);
 		break;
-	case ROUTE_UNDERLAY:
-	case ROUTE_SEGMENT:
-		to_underlay(t, w, p, r);
-		break;
-	case ROUTE_ELSEWHERE:
-		pkt_drop(p, p->origin == ORIGIN_UPLINK ? DROP_TUNNEL_DESTINATION : DROP_OTHER_INTERFACE);
+	case ROUTE_NOBODY:
+		pkt_drop(p, p->origin == ORIGIN_UPLINK ? DROP_TUNNEL_DESTINATION : DROP_NO_ROUTE);
 		break;
 	default:
-		pkt_drop(p, p->origin == ORIGIN_UPLINK ? DROP_TUNNEL_DESTINATION : DROP_NO_ROUTE);
+		to_outside(t, w, p, r);
 		break;
 	}
 }
@@ -169,6 +215,9 @@ note_way(struct burst *b, const struct tables *t, const struct pkt *p)
 	else if (p->vtep != FDB_NONE)
 		TRACE(b, "route", "to the node at %s through a tunnel, which takes %u bytes",
 			ip_addr_format(&t->fdb->entries[p->vtep].vtep, addr), p->mtu);
+	else if (p->flags & PKT_INBOUND && !pkt_is_from_outside(p))
+		TRACE(b, "route",
+			"an answer to a client outside the cluster: to the worker that has the flow");
 	else if (!mac_is_zero(&p->next_hop))
 		TRACE(b, "route", "out of the uplink, by the node's own routes");
 	else
@@ -190,6 +239,7 @@ route_burst(const struct tables *t, struct worker *w, struct burst *b)
 			else
 				pkt_drop(p, DROP_TTL);
 		}
+		b->has_inbound |= (p->flags & PKT_INBOUND) != 0;
 		if (b->trace != NULL)
 			note_way(b, t, p);
 	}

@@ -13,6 +13,7 @@ enum route_kind {
 	ROUTE_ENDPOINT, /* a local pod; target: index into the endpoint table */
 	ROUTE_VTEP,     /* another node's pods; target: index into the FDB */
 	ROUTE_HOST,     /* this node's own addresses: to the host's stack */
+	ROUTE_INBOUND,  /* this node's, reserved for flows from outside: to the worker that has the flow */
 	ROUTE_SERVICE,  /* a service CIDR: whatever translate left here has no service */
 	ROUTE_NOBODY,   /* a pod network's part that no node has, or what the node itself refuses to route */
 

@@ -378,6 +378,9 @@ nat_flow_seen(struct nat_flow *x, bool is_forward, uint8_t tcp_flags, uint64_t n
 	x->last_seen_ns = now_ns;
 	if (x->proto != PROTO_TCP)
 		return;
+	/* on the ports of one that was closed, the backend has taken up another connection */
+	if (!is_forward && (tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK))
+		x->flags &= (uint8_t) ~(both | NAT_FLOW_CLOSED);
 	if ((tcp_flags & TCP_RST) || (!is_forward && (x->flags & NAT_FLOW_CLOSED)))
 		note_reset(x, tcp_flags);
 	if (tcp_flags & TCP_FIN)

@@ -142,7 +142,7 @@ void nat_flow_seen(struct nat_flow *x, bool is_forward, uint8_t tcp_flags, uint6
 /* Ends an entry that this table returned. */
 void nat_flows_remove(struct nat_flows *e, struct nat_flow *x);
 
-/* Looks at the next few entries and ends those that have aged. Cheap; the worker's loop calls it always. */
+/* Looks at the next few entries and ends those that have aged. Cheap; the worker's loop calls it always. NULL is fine. */
 void nat_flows_expire_some(struct nat_flows *e, uint64_t now_ns);
 
 /* For control, which compares TCP entries with the pods' sockets outside the worker: copies up to max entries

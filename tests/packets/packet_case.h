@@ -45,6 +45,7 @@ void packet_cases_note(const struct fixture *f);
 /* The tables of this directory: each file NAME.c defines 'const struct packet_case NAME[]' and 'n_NAME'. */
 #define PACKET_TABLES(X)  \
 	X(gateway_cases)  \
+	X(inbound_cases)  \
 	X(outbound_cases) \
 	X(overlay_cases)  \
 	X(parse_cases)    \

@@ -90,6 +90,8 @@ fill_endpoints(struct fixture *f)
 		t->host_addrs[V6][slot] = addr("fd00:10:244:1::1");
 		t->host_addrs[V6][slot].b[15] += (uint8_t)slot;
 	}
+	t->inbound_addrs[V4] = addr("10.244.1.5");
+	t->inbound_addrs[V6] = addr("fd00:10:244:1::5");
 	f->endpoints = t;
 }
 
@@ -106,6 +108,8 @@ fill_routes(struct fixture *f)
 			route_table_add(f->routes,
 				&(struct ip_prefix){ f->endpoints->host_addrs[family][slot], 128 },
 				ROUTE_HOST, 0);
+	add_route(f, "10.244.1.5/32", ROUTE_INBOUND, 0);
+	add_route(f, "fd00:10:244:1::5/128", ROUTE_INBOUND, 0);
 	add_route(f, "192.0.2.1/32", ROUTE_HOST, 0);
 	add_route(f, "2001:db8::1/128", ROUTE_HOST, 0);
 	add_route(f, "10.244.2.0/24", ROUTE_VTEP, FIXTURE_PEER);
@@ -142,17 +146,29 @@ fill_services(struct fixture *f)
 	f->services = must(service_table_new(NULL, 0, 0));
 }
 
-/* What workers know about their pods. */
+static struct nat_flows *
+flows_new(const struct nat_flows_config *config)
+{
+	struct nat_flows *e = must(aligned_alloc(CACHE_LINE, nat_flows_size(config->capacity)));
+
+	memset(e, 0, nat_flows_size(config->capacity));
+	nat_flows_adopt(e, config, 0);
+	return e;
+}
+
+/* What workers know about their pods and flows. */
 static void
 give_memories(struct fixture *f)
 {
-	const struct nat_flows_config config = { .capacity = FIXTURE_EXCEPTIONS,
+	const struct nat_flows_config exceptions = { .capacity = FIXTURE_EXCEPTIONS,
 		.quota = FIXTURE_EXCEPTIONS_QUOTA };
+	const struct nat_flows_config inbound = { .capacity = FIXTURE_INBOUND };
+	const struct nat_flows_config half_open = { .capacity = FIXTURE_INBOUND, .evicts = true };
 
 	for (unsigned i = 0; i < f->n_workers; i++) {
-		f->exceptions[i] = must(aligned_alloc(CACHE_LINE, nat_flows_size(FIXTURE_EXCEPTIONS)));
-		memset(f->exceptions[i], 0, nat_flows_size(FIXTURE_EXCEPTIONS));
-		nat_flows_adopt(f->exceptions[i], &config, 0);
+		f->exceptions[i] = flows_new(&exceptions);
+		f->inbound[i] = flows_new(&inbound);
+		f->half_open[i] = flows_new(&half_open);
 	}
 	for (unsigned i = 1; i < f->endpoints->n; i++) {
 		f->endpoints->endpoints[i].roles = must(calloc(1, sizeof(struct roles)));
@@ -170,7 +186,7 @@ start_workers(struct fixture *f)
 		struct worker_config config = { .id = i,
 			.cpu = -1,
 			.crossing = f->crossing,
-			.exceptions = f->exceptions[i],
+			.flows = { f->exceptions[i], f->inbound[i], f->half_open[i] },
 			.events = f->events };
 
 		if (umem_new(&f->umems[i], (uint16_t)i, (uint8_t)i, FIXTURE_FRAMES, FIXTURE_FRAME_SIZE, -1) <
@@ -228,6 +244,8 @@ fixture_free(struct fixture *f)
 		worker_free(f->workers[i]);
 		umem_free(f->umems[i]);
 		free(f->exceptions[i]);
+		free(f->inbound[i]);
+		free(f->half_open[i]);
 	}
 	crossing_free(f->crossing);
 	events_free(f->events);

@@ -1,7 +1,7 @@
 /* A node for tests: real tables, workers and crossing, mem ports, and nothing that runs by itself.
  *
  *	this node      192.0.2.1, 2001:db8::1     VTEP of the family asked for
- *	reserved       10.244.1.1-4, fd00:10:244:1::1-4
+ *	reserved       10.244.1.1-4, fd00:10:244:1::1-4; for flows from outside 10.244.1.5, fd00:10:244:1::5
  *	pod1, pod2     10.244.1.10, .11, fd00:10:244:1::10, ::11
  *	the peer node  192.0.2.2, 2001:db8::2     10.244.2.0/24, fd00:10:244:2::/64
  *	services       10.96.0.0/16, fd00:10:96::/112
@@ -22,6 +22,7 @@
 #define FIXTURE_FRAME_SIZE 2048
 #define FIXTURE_EXCEPTIONS 64
 #define FIXTURE_EXCEPTIONS_QUOTA 8
+#define FIXTURE_INBOUND 1024 /* and as many half-open flows */
 
 #define FIXTURE_PEER 0       /* the peer's index in the FDB */
 #define FIXTURE_PEER_OTHER 1 /* a third node, with 10.244.3.0/24 and fd00:10:244:3::/64 */
@@ -50,6 +51,8 @@ struct fixture {
 	struct events *events;
 	int event_fd;
 	struct nat_flows *exceptions[FIXTURE_WORKERS_MAX];
+	struct nat_flows *inbound[FIXTURE_WORKERS_MAX];
+	struct nat_flows *half_open[FIXTURE_WORKERS_MAX];
 	struct worker *workers[FIXTURE_WORKERS_MAX];
 	struct port_mem ports[FIXTURE_PORTS];
 };

@@ -169,7 +169,7 @@ test_only_quiet_tcp_entries_without_a_socket_end(void **state)
 	struct crossing *crossing = crossing_new(1);
 	struct snapshot *snapshot = snapshot_new(1);
 	struct worker_config config = {
-		.cpu = -1, .snapshot = snapshot, .crossing = crossing, .exceptions = e
+		.cpu = -1, .snapshot = snapshot, .crossing = crossing, .flows = { .exceptions = e }
 	};
 	struct worker *w = worker_new(&config);
 	uint64_t now = 10 * SWEEP_QUIET_NS;

@@ -1,0 +1,353 @@
+/* Clients outside the cluster (DESIGN section 5.5): what they send to an exposed frontend goes to a backend, and its
+ * answers go back to them. Both happen on the worker that owns the flow (flow_owner.h), which has an entry for it.
+ *
+ * A flow begins half-open: with an opening segment or a datagram, from anybody, under any address. It becomes an inbound
+ * flow when its client has shown that it hears us: by acknowledging the number of the backend's SYN+ACK, or by sending
+ * again after a backend's answer. So a flood of strangers evicts strangers, and an acknowledgement sent blindly gains
+ * nothing.
+ *
+ * Backends know the client by this node's reserved address, so that they answer to this node; where the frontend keeps the
+ * client's address (externalTrafficPolicy Local, hostPort), its backends are pods of this node, whose answers pass here
+ * anyway. */
+#include "dataplane/net/headers.h"
+#include "dataplane/net/refuse.h"
+#include "dataplane/service/nat_flows.h"
+#include "dataplane/service/translate.h"
+#include "dataplane/stages.h"
+#include "dataplane/trace.h"
+#include "dataplane/worker.h"
+
+/* Ports under which backends see clients, of the reserved address. */
+#define WIRE_PORT_FIRST 1024
+#define WIRE_PORT_LAST 65535
+
+#define SCTP_INIT 1 /* RFC 9260 section 3.2 */
+
+static const struct tcp_hdr *
+tcp_of(const struct pkt *p)
+{
+	return (const struct tcp_hdr *)(p->data + p->l4_off);
+}
+
+/* What may begin a flow. */
+static bool
+is_beginning(const struct pkt *p)
+{
+	unsigned chunk = p->l4_off + (unsigned)sizeof(struct sctp_hdr);
+
+	if (p->proto == PROTO_TCP)
+		return translate_is_opening(p);
+	if (p->proto == PROTO_SCTP)
+		return chunk < p->len && p->data[chunk] == SCTP_INIT;
+	return true;
+}
+
+static bool
+is_admitted(const struct frontend *f, const struct ip_addr *client)
+{
+	if (!(f->flags & FRONTEND_SOURCE_RANGES))
+		return true;
+	for (uint32_t i = 0; i < f->extra->n_ranges; i++)
+		if (ip_prefix_contains(&f->extra->ranges[i], client))
+			return true;
+	return false;
+}
+
+/* The backend for a new flow: as every node would choose, with affinity by the client's address alone. NULL: none
+ * serves. */
+static const struct backend *
+choose_backend(const struct tables *t, const struct frontend *f, const struct pkt *p)
+{
+	uint32_t hash = f->flags & FRONTEND_AFFINITY ? addr_hash(&p->src, 0, 0) : p->hash;
+
+	if (f->flags & FRONTEND_LOCAL)
+		return f->extra->n_outside == 0
+			       ? NULL
+			       : service_backend(f, f->extra->outside_buckets[hash & f->extra->outside_mask]);
+	if (f->n_backends == 0)
+		return NULL;
+	/* flows that stand have entries, so new ones need not wait for a move to be through */
+	if (f->flags & FRONTEND_MOVING)
+		return service_backend(f, f->extra->next_buckets[hash & f->extra->next_mask]);
+	return service_backend(f, *service_bucket(f, hash));
+}
+
+/* As whom the backend shall see the client: none when this node has no address for that. This node's own stack would
+ * answer a client's address by itself, so it is not shown one. */
+static struct ip_addr
+wire_of(const struct tables *t, const struct frontend *f, const struct backend *backend, const struct pkt *p)
+{
+	const struct route *r;
+
+	if (!(f->flags & FRONTEND_LOCAL) && f->kind != FRONTEND_HOST_PORT)
+		return t->endpoints->inbound_addrs[translate_family(p)];
+	r = route_lookup(t->routes, &backend->addr);
+	return r != NULL && r->kind == ROUTE_ENDPOINT ? p->src
+						      : t->endpoints->inbound_addrs[translate_family(p)];
+}
+
+/* A half-open flow towards the backend; NULL when there is no room, or a dry run: then *flow says how it would be. */
+static struct nat_flow *
+add_flow(const struct tables *t, struct worker *w, const struct pkt *p, struct nat_flow *flow)
+{
+	const struct nat_ports ports = {
+		.first = WIRE_PORT_FIRST,
+		.last = WIRE_PORT_LAST,
+		.worker = (uint8_t)w->id,
+		.n_workers = t->node->n_workers,
+		.also = w->inbound,
+	};
+	uint64_t n_evicted = w->half_open->n_evicted;
+	bool keeps_address = ip_addr_eq(&flow->wire, &p->src);
+	struct nat_flow *x;
+
+	flow->wire_port = keeps_address ? p->sport : 0;
+	x = nat_flows_add(w->half_open, flow, keeps_address ? NULL : &ports, w->now_ns);
+	counter_add(&w->counters.counts[COUNT_HALF_OPEN_EVICTED], w->half_open->n_evicted - n_evicted);
+	if (x != NULL)
+		count(&w->counters, COUNT_INBOUND_CREATED);
+	return x;
+}
+
+static void
+apply(struct worker *w, struct pkt *p, const struct nat_flow *x)
+{
+	p->new_src = x->wire;
+	p->new_sport = x->wire_port;
+	p->new_dst = x->backend;
+	p->new_dport = x->backend_port;
+	count(&w->counters, COUNT_INBOUND_FORWARD);
+}
+
+static void
+refuse(struct pkt *p, const struct frontend *f)
+{
+	if (f->flags & FRONTEND_DROP_EMPTY)
+		pkt_drop(p, DROP_NO_LOCAL_BACKEND);
+	else
+		pkt_refuse(p, DROP_NO_BACKEND);
+}
+
+/* A new flow, or why there is none. */
+static void
+begin(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, const struct frontend *f)
+{
+	const struct backend *backend = choose_backend(t, f, p);
+	struct nat_flow flow = {
+		.client = p->src,
+		.client_port = p->sport,
+		.frontend = p->dst,
+		.frontend_port = p->dport,
+		.proto = p->proto,
+		.return_mac = ((const struct eth_hdr *)p->data)->src,
+	};
+	const struct nat_flow *x = &flow;
+	char addr[IP_ADDR_STRLEN];
+
+	if (!is_beginning(p)) {
+		pkt_drop(p, DROP_NO_FLOW);
+	} else if (!is_admitted(f, &p->src)) {
+		pkt_drop(p, DROP_SOURCE_RANGE);
+	} else if (backend == NULL) {
+		refuse(p, f);
+	} else {
+		flow.backend = backend->addr;
+		flow.backend_port = backend->port;
+		flow.generation = backend->generation;
+		flow.wire = wire_of(t, f, backend, p);
+		if (ip_addr_is_none(&flow.wire))
+			x = NULL;
+		else if (!(p->flags & PKT_DRY_RUN))
+			x = w->half_open == NULL ? NULL : add_flow(t, w, p, &flow);
+		if (x == NULL)
+			pkt_drop(p, DROP_INBOUND_FULL);
+	}
+	if (p->verdict != VERDICT_CONTINUE) {
+		TRACE(b, "inbound", "service %u: %s", f->service, drop_reason_help(p->drop_reason));
+		return;
+	}
+	apply(w, p, x);
+	TRACE(b, "inbound", "from outside, to service %u: backend %s port %u", f->service,
+		ip_addr_format(&p->new_dst, addr), p->new_dport);
+}
+
+/* Whether the client has shown that it got an answer. */
+static bool
+is_confirmed(const struct pkt *p, const struct nat_flow *x)
+{
+	if (!(x->flags & NAT_FLOW_ANSWERED))
+		return false;
+	if (p->proto != PROTO_TCP)
+		return true;
+	return (p->tcp_flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK &&
+	       be32_host(tcp_of(p)->ack) == x->seq;
+}
+
+/* Whether a flow that begins anew on an entry's ports goes on where that went: a new connection or a datagram does not go to
+ * a backend that serves no more. But an entry that its ends have not closed is not given up for an opening segment, which
+ * anybody can send. */
+static bool
+still_stands(const struct service_table *s, const struct pkt *p, const struct nat_flow *x, bool is_confirmed)
+{
+	uint32_t hash;
+
+	if (p->proto == PROTO_TCP &&
+		(!translate_is_opening(p) || (is_confirmed && !(x->flags & NAT_FLOW_CLOSED))))
+		return true;
+	hash = addr_hash(&x->backend, x->backend_port, x->proto);
+	return service_reverse(s, hash, &x->backend, x->backend_port, x->proto) != NULL;
+}
+
+static struct nat_flow *
+find_forward(struct nat_flows *e, const struct pkt *p)
+{
+	if (nat_flows_is_empty(e))
+		return NULL;
+	return nat_flows_find_forward(e, &p->src, p->sport, &p->dst, p->dport, p->proto);
+}
+
+/* Goes on with a flow that has an entry; false when it has none. */
+static bool
+go_on(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
+{
+	struct nat_flows *table = w->inbound;
+	struct nat_flow *x = find_forward(table, p);
+	char addr[IP_ADDR_STRLEN];
+
+	if (x == NULL) {
+		table = w->half_open;
+		x = find_forward(table, p);
+	}
+	if (x == NULL)
+		return false;
+	if (!still_stands(t->services, p, x, table == w->inbound)) {
+		if (!(p->flags & PKT_DRY_RUN))
+			nat_flows_remove(table, x);
+		return false;
+	}
+	apply(w, p, x);
+	TRACE(b, "inbound", "a flow from outside, %s: to backend %s port %u",
+		table == w->inbound ? "which its client confirmed" : "not confirmed yet",
+		ip_addr_format(&x->backend, addr), x->backend_port);
+	if (p->flags & PKT_DRY_RUN)
+		return true;
+	if (table == w->half_open && w->inbound != NULL && is_confirmed(p, x)) {
+		x = nat_flows_move(w->inbound, w->half_open, x, w->now_ns);
+		count(&w->counters, COUNT_INBOUND_CONFIRMED);
+	}
+	/* the way back may change under a connection, but not by an opening segment, which may be anybody's */
+	if (!translate_is_opening(p)) {
+		x->return_mac = ((const struct eth_hdr *)p->data)->src;
+		nat_flow_seen(x, true, p->tcp_flags, w->now_ns);
+	}
+	return true;
+}
+
+void
+inbound_send_burst(const struct tables *t, struct worker *w, struct burst *b)
+{
+	if (!b->has_inbound)
+		return;
+	BURST_FOREACH_UNDECIDED (b, p) {
+		const struct frontend *f;
+
+		if (!pkt_is_from_outside(p))
+			continue;
+		if (p->flags & PKT_FRAGMENT) {
+			pkt_drop(p, DROP_FRAGMENT);
+			continue;
+		}
+		if (go_on(t, w, b, p))
+			continue;
+		f = service_frontend(
+			t->services, addr_hash(&p->dst, p->dport, p->proto), &p->dst, p->dport, p->proto);
+		begin(t, w, b, p, f); /* decap has found it in these tables */
+	}
+}
+
+static struct nat_flow *
+find_reverse(struct nat_flows *e, const struct pkt *p)
+{
+	if (nat_flows_is_empty(e))
+		return NULL;
+	return nat_flows_find_reverse(e, &p->src, p->sport, &p->dst, p->dport, p->proto);
+}
+
+/* Notes what an answer tells of a half-open flow. */
+static void
+note_answer(const struct pkt *p, struct nat_flow *x)
+{
+	const uint8_t both = TCP_SYN | TCP_ACK;
+
+	if (p->proto != PROTO_TCP) {
+		x->flags |= NAT_FLOW_ANSWERED;
+	} else if ((p->tcp_flags & (both | TCP_RST)) == both) {
+		x->flags |= NAT_FLOW_ANSWERED;
+		x->seq = be32_host(tcp_of(p)->seq) + 1;
+	}
+}
+
+/* What a client may send at most in one packet follows from the SYN+ACK: it shall fit a tunnel to the backend, too. */
+static uint16_t
+mtu_both_ways(const struct tables *t, const struct pkt *p)
+{
+	const struct route *r = p->flags & PKT_DECAPPED ? route_lookup(t->routes, &p->src) : NULL;
+	uint16_t mtu = r != NULL && r->kind == ROUTE_VTEP ? t->fdb->entries[r->target].mtu : p->mtu;
+
+	return mtu < p->mtu ? mtu : p->mtu;
+}
+
+static void
+restore(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
+{
+	struct nat_flow *x = find_reverse(w->inbound, p);
+	bool is_half_open = x == NULL;
+	char addr[IP_ADDR_STRLEN];
+
+	if (is_half_open)
+		x = find_reverse(w->half_open, p);
+	p->flags &= (uint16_t)~PKT_INBOUND;
+	/* a pod that goes out with its own address has said all by now */
+	if (x == NULL && !mac_is_zero(&p->next_hop) && !(p->flags & PKT_OUTBOUND))
+		return;
+	if (x == NULL) {
+		pkt_drop(p, DROP_NO_FLOW);
+		TRACE(b, "inbound", "an answer to a client outside, of which no flow is known");
+		return;
+	}
+	if (p->flags & PKT_FRAGMENT) {
+		pkt_drop(p, DROP_FRAGMENT);
+		return;
+	}
+	if (!(p->flags & PKT_DRY_RUN)) {
+		if (is_half_open)
+			note_answer(p, x);
+		nat_flow_seen(x, false, p->tcp_flags, w->now_ns);
+	}
+	if (p->proto == PROTO_TCP && (p->tcp_flags & TCP_SYN))
+		p->mtu = mtu_both_ways(t, p);
+	p->new_src = x->frontend;
+	p->new_sport = x->frontend_port;
+	p->new_dst = x->client;
+	p->new_dport = x->client_port;
+	p->next_hop = x->return_mac;
+	p->flags &= (uint16_t)~PKT_OUTBOUND;
+	p->out_port = t->node->uplink_port[w->id];
+	count(&w->counters, COUNT_INBOUND_REPLY);
+	TRACE(b, "inbound", "an answer to a client outside: from frontend %s port %u",
+		ip_addr_format(&x->frontend, addr), x->frontend_port);
+}
+
+void
+inbound_receive_burst(const struct tables *t, struct worker *w, struct burst *b)
+{
+	if (!b->has_inbound)
+		return;
+	BURST_FOREACH_UNDECIDED (b, p) {
+		if (!pkt_is_to_outside(p))
+			continue;
+		restore(t, w, b, p);
+		if (p->verdict == VERDICT_CONTINUE && crossing_target(t, p) != w->id)
+			crossing_hand_over(w, crossing_target(t, p), p);
+	}
+}
