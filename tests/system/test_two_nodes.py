@@ -395,7 +395,7 @@ SEND = """
 import socket, sys
 kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, getattr(socket, kind))
-s.settimeout(0.2)
+s.settimeout(20)
 try:
     s.connect((address, port))
     s.send(b"?")
@@ -409,7 +409,7 @@ except OSError as problem:
 def counter_growth(node, counter, n):
     before = node.counters()[counter]
     yield
-    wait_until(lambda: node.counters()[counter] - before >= n, 10, f"{n} packets counted as {counter}")
+    wait_until(lambda: node.counters()[counter] - before >= n, what=f"{n} packets counted as {counter}")
     assert node.counters()[counter] - before == n
 
 
