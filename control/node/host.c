@@ -201,6 +201,24 @@ routes_describe(const struct host *h, const struct ip_prefix *cidr, struct netde
 	return n;
 }
 
+/* A stack that forwards would hand us what strangers send, with this node's own address as their source, perhaps; which
+ * IPv6 takes from anywhere. */
+static void
+rules_setup(const struct host *h)
+{
+	struct ip_prefix networks[2 * CIDRS_MAX];
+	size_t n = 0;
+	int rc;
+
+	for (size_t i = 0; i < h->config->n_pod_cidrs && i < CIDRS_MAX; i++)
+		networks[n++] = h->config->pod_cidrs[i];
+	for (size_t i = 0; i < h->config->n_service_cidrs && i < CIDRS_MAX; i++)
+		networks[n++] = h->config->service_cidrs[i];
+	rc = netdev_shut_networks(h->netdev, networks, n);
+	if (rc < 0)
+		log_warn("cannot keep this node's stack from passing on packets to pods: %s", strerror(-rc));
+}
+
 static int
 routes_setup(struct host *h, char error[static HOST_ERROR_SIZE])
 {
@@ -228,6 +246,7 @@ routes_setup(struct host *h, char error[static HOST_ERROR_SIZE])
 		n_routes += routes_describe(h, &h->config->pod_cidrs[i], &routes[n_routes]);
 	for (size_t i = 0; i < h->config->n_service_cidrs && n_routes + 2 <= 2 * CIDRS_MAX; i++)
 		n_routes += routes_describe(h, &h->config->service_cidrs[i], &routes[n_routes]);
+	rules_setup(h);
 	rc = netdev_set_routes(h->netdev, routes, n_routes);
 	return rc < 0 ? fail(error, rc, "cannot set the routes to pods and services") : 0;
 }

@@ -6,6 +6,8 @@
  * is translated back to it before it gets there (DESIGN 5.2). Below each route lies a blackhole with a worse
  * metric: with the pair gone, packets for pods and services end here and do not leave by the uplink.
  *
+ * Only the stack's own packets take these routes: rules keep it from passing on what others send to these networks.
+ *
  * All of it stays when the daemon ends, and is found again. Control thread only. */
 #ifndef RINGWAY_NODE_HOST_H
 #define RINGWAY_NODE_HOST_H

@@ -56,6 +56,10 @@ int netdev_set_neighbour(
 /* Makes these our only routes (NETDEV_PROTOCOL). */
 int netdev_set_routes(struct netdev *n, const struct netdev_route *routes, size_t count);
 
+/* Keeps the stack from passing on to these networks what others send: it reaches them with its own packets alone. Two
+ * rules for each, in force only where the networks are not the stack's own addresses. */
+int netdev_shut_networks(struct netdev *n, const struct ip_prefix *networks, size_t count);
+
 /* Calls fn for each unicast route of the main table that is not ours. */
 int netdev_each_route(struct netdev *n,
 	void (*fn)(const struct ip_prefix *dst, const char *interface, void *arg), void *arg);

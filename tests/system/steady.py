@@ -109,11 +109,14 @@ class Steady:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(60)
         name = b""
-        while not name.endswith(b"\n"):
-            more = sock.recv(1)
-            if not more:
-                return sock.close()
-            name += more
+        try:
+            while not name.endswith(b"\n"):
+                more = sock.recv(1)
+                if not more:
+                    return sock.close()
+                name += more
+        except OSError:
+            return sock.close()
         flow = self.flows.get(name.decode().strip())
         if flow is None:
             return sock.close()
