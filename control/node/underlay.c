@@ -11,6 +11,7 @@
 #include <netlink/route/neighbour.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -96,7 +97,7 @@ count_queues(const char *name, struct rtnl_link *link)
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	bool has_channels;
 
-	strncpy(request.ifr_name, name, sizeof(request.ifr_name) - 1);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
 	has_channels = fd >= 0 && ioctl(fd, SIOCETHTOOL, &request) == 0;
 	if (fd >= 0)
 		close(fd);
