@@ -161,51 +161,51 @@ struct exception_users {
 };
 
 static void
-say_exceptions(struct exception_users *u, const char *who, const struct exception_count *count)
+say_exceptions(struct exception_users *u, const char *who, const struct ip_addr *addr)
 {
 	unsigned quota = u->doctor->d->config.services.exceptions_per_pod;
-	bool is_near = (uint64_t)count->n * 100 >= (uint64_t)quota * EXCEPTIONS_NEAR_PERCENT;
-	char why[400];
+	struct ip_addr only[N_FAMILIES] = { *addr, *addr };
+	struct exception_count count = exceptions_of(&u->counts, only);
+	bool is_near = (uint64_t)count.n * 100 >= (uint64_t)quota * EXCEPTIONS_NEAR_PERCENT;
+	char why[380];
 	size_t len = 0;
-
-	for (unsigned r = 0; r < N_EXCEPTION_REASONS; r++)
-		if (count->reasons[r] != 0 && len < sizeof(why))
-			len += (size_t)snprintf(why + len, sizeof(why) - len, "%s%u %s", len == 0 ? "" : "; ",
-				count->reasons[r], exception_reason_help((enum exception_reason)r));
-	u->n++;
-	say(u->doctor, "exceptions", is_near ? "warn" : "ok",
-		is_near ? "once all are used, further ones are refused: services.exceptions_per_pod" : "",
-		"%.100s has %u of %u: %s", who, count->n, quota, why);
-}
-
-static void
-check_pod_exceptions(const struct attached *pod, void *arg)
-{
-	struct exception_users *u = arg;
-	struct exception_count count = exceptions_of(&u->counts, pod->record.addrs);
-	char who[POD_NS_SIZE + POD_NAME_SIZE];
 
 	if (count.n == 0)
 		return;
+	for (unsigned r = 0; r < N_EXCEPTION_REASONS; r++)
+		if (count.reasons[r] != 0 && len < sizeof(why))
+			len += (size_t)snprintf(why + len, sizeof(why) - len, "%s%u %s", len == 0 ? "" : "; ",
+				count.reasons[r], exception_reason_help((enum exception_reason)r));
+	u->n++;
+	say(u->doctor, "exceptions", is_near ? "warn" : "ok",
+		is_near ? "once all are used, further ones are refused: services.exceptionsPerPod" : "",
+		"%.100s has %u of %u for %s: %s", who, count.n, quota, ip_addr_is_v4(addr) ? "IPv4" : "IPv6",
+		why);
+}
+
+/* The bound is one of each address. */
+static void
+check_pod_exceptions(const struct attached *pod, void *arg)
+{
+	char who[POD_NS_SIZE + POD_NAME_SIZE];
+
 	snprintf(who, sizeof(who), "%s/%s", pod->record.pod_ns, pod->record.pod);
-	say_exceptions(u, pod->record.pod[0] == '\0' ? pod->record.container_id : who, &count);
+	for (unsigned f = 0; f < N_FAMILIES; f++)
+		say_exceptions(arg, pod->record.pod[0] == '\0' ? pod->record.container_id : who,
+			&pod->record.addrs[f]);
 }
 
 static void
 check_exceptions(struct doctor *x)
 {
 	struct exception_users users = { .doctor = x };
-	struct ip_addr host[N_FAMILIES][HOST_ADDRS], own[N_FAMILIES];
-	struct exception_count count;
+	struct ip_addr host[N_FAMILIES][HOST_ADDRS];
 
 	exceptions_count(x->d, &users.counts);
 	attach_each(x->d->attach, check_pod_exceptions, &users);
 	attach_host_addrs(x->d->attach, host);
 	for (unsigned f = 0; f < N_FAMILIES; f++)
-		own[f] = host[f][0];
-	count = exceptions_of(&users.counts, own);
-	if (count.n != 0)
-		say_exceptions(&users, "the node itself", &count);
+		say_exceptions(&users, "the node itself", &host[f][0]);
 	if (users.n == 0)
 		say(x, "exceptions", "ok", "", "no service flow needs one");
 	free(users.counts.counts);

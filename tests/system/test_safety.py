@@ -2,6 +2,7 @@
 may harm nobody but who sends them. Both families, one and two workers. The rules packet by packet: tests/packets/safety_cases.c."""
 
 import itertools
+import json
 import types
 
 import pytest
@@ -11,7 +12,7 @@ from scapy.layers.l2 import Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
-from cluster import BareNode, Cluster
+from cluster import RINGWAY, BareNode, Cluster
 from lab import BUILD, PATIENCE, run, wait_until
 from steady import SteadyTraffic
 from test_two_nodes import (HAIRPIN, LISTEN, SLOT_SHIFT, all_answered, as_seen, captured, counters_of, drop_growth, growth,
@@ -300,3 +301,43 @@ def test_a_flood_of_half_open_connections_costs_nobody_else_a_connection(cluster
                            for name, flow in traffic.ask("mark").items()), what="all connections go on")
     assert not {name: flow["error"] for name, flow in traffic.ask("mark").items() if flow["error"]}
     traffic.end()
+    assert culprits(a) == {"default/attacker"}, doctor(a, "exceptions")
+
+
+def test_a_pod_that_uses_up_its_quota_is_named_and_alone(cluster):
+    """Datagrams from all ports that are not for clients, so that each is an exceptional flow."""
+    a, greedy, neighbour = cluster.a, cluster.a.add_pod("greedy"), cluster.neighbour
+
+    def is_full():
+        for family in (4, 6):
+            from_pod(greedy, *(network(family, greedy.ip[family], cluster.web.ip[family]) / datagram(sport, 80)
+                               for sport in range(2000, 2000 + 2 * QUOTA)))
+        (pod,) = [pod for pod in a.ringway("pods")["pods"] if pod["name"] == "greedy"]
+        return pod["drops"].get("exceptions_full", 0) > QUOTA and pod["exceptions"] >= 2 * QUOTA and pod
+
+    pod = wait_until(is_full, what="a quota used up")
+    assert pod["exceptions"] == 2 * QUOTA, pod
+    assert [check["found"] for check in doctor(a, "exceptions") if "default/greedy" in check["found"]] == [
+        f"default/greedy has {QUOTA} of {QUOTA} for IPv{family}: {QUOTA} from a port of the client's own choice, or of a range of its own"
+        for family in (4, 6)]
+    named = culprits(a)
+    assert "default/greedy" in named and not named & {"default/neighbour", "default/client"}, named
+    with serving(cluster.backends):
+        for family in (4, 6):
+            for proto in ("tcp", "udp"):
+                with growth(a, exception_created=15):
+                    assert all_answered(run_flows(neighbour, proto, cluster.web.ip[family], 80, 15, 6000), 15)
+                # what needs no exception is not bounded
+                assert all_answered(run_flows(greedy, proto, cluster.web.ip[family], 80, 15, PORTS[0]), 15)
+    greedy.detach()
+    wait_until(lambda: "default/greedy" not in culprits(a), what="its flows gone with it")
+
+
+def doctor(node, check):
+    done = run(node.wrap([RINGWAY, "doctor", "-o", "json", "--socket", node.socket, "--config", node.dir / "ringway.yaml"]),
+               check=False)
+    return [found for found in json.loads(done.stdout)["checks"] if found["check"] == check]
+
+
+def culprits(node):
+    return {check["found"].split()[0] for check in doctor(node, "exceptions") if check["status"] == "warn"}
