@@ -176,6 +176,7 @@ crossing_take(struct crossing *c, unsigned to, struct burst *b)
 	 * left alone while there is nothing. */
 	if (taken != 0)
 		seat->turn = first;
+	b->seen = burst_flags(b);
 	return taken;
 }
 

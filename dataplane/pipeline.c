@@ -14,21 +14,24 @@
 void
 pipeline_send_half(struct worker *w, const struct tables *t, struct burst *b)
 {
-	parse_burst(b);                /* what is it */
-	decap_burst(t, w, b);          /* from another node: out of the tunnel */
-	steer_burst(t, w, b);          /* from outside, a flow of another worker: it begins anew there */
-	antispoof_burst(t, b);         /* is the sender who it says it is */
-	gateway_burst(t, b);           /* questions to the pods' gateway: answered */
-	inbound_send_burst(t, w, b);   /* from outside: to a backend, as a flow to remember */
-	translate_send_burst(t, w, b); /* frontend to backend: decided, not yet written */
-	route_burst(t, w, b);          /* next hop, egress port, MTU */
-	mtu_burst(t, w, b);            /* too big: an error to the sender, or cut later */
-	cross_burst(t, w, b);          /* another worker's port or flow: it goes on from here */
+	parse_burst(b);                 /* what is it */
+	fragments_underlay_burst(w, b); /* later parts of a datagram: with the ports of the first */
+	decap_burst(t, w, b);           /* from another node: out of the tunnel */
+	steer_burst(t, w, b);           /* from outside, a flow of another worker: it begins anew there */
+	antispoof_burst(t, b);          /* is the sender who it says it is */
+	gateway_burst(t, b);            /* questions to the pods' gateway: answered */
+	fragments_send_burst(w, b);     /* later parts of what was sent here */
+	inbound_send_burst(t, w, b);    /* from outside: to a backend, as a flow to remember */
+	translate_send_burst(t, w, b);  /* frontend to backend: decided, not yet written */
+	route_burst(t, w, b);           /* next hop, egress port, MTU */
+	mtu_burst(t, w, b);             /* too big: an error to the sender, or cut later */
+	cross_burst(t, w, b);           /* another worker's port or flow: it goes on from here */
 }
 
 void
 pipeline_receive_half(struct worker *w, const struct tables *t, struct burst *b)
 {
+	fragments_receive_burst(w, b);    /* the same for what came out of a tunnel */
 	translate_receive_burst(t, w, b); /* a backend's reply: back to its frontend */
 	inbound_receive_burst(t, w, b);   /* an answer to the outside: back to its client */
 	rewrite_burst(t, w, b);           /* the only writer of headers */

@@ -7,6 +7,7 @@ static const char *const verdict_labels[N_VERDICTS] = {
 	[VERDICT_PUNT] = "punt",
 	[VERDICT_DROP] = "drop",
 	[VERDICT_CROSSED] = "crossed",
+	[VERDICT_HELD] = "held",
 };
 
 static const struct {

@@ -1,5 +1,5 @@
 /* How a packet's journey ends. Every received packet ends in exactly one of forward, reply, punt and drop:
- * received = the sum of the four, over all workers. */
+ * received = the sum of the four, over all workers, but for what is under way or waits. */
 #ifndef RINGWAY_VERDICT_H
 #define RINGWAY_VERDICT_H
 
@@ -12,6 +12,7 @@ enum verdict {
 	VERDICT_PUNT,     /* to the host's stack */
 	VERDICT_DROP,
 	VERDICT_CROSSED, /* another worker goes on with it and counts its end */
+	VERDICT_HELD, /* a fragment that waits for its first: it goes on, or is dropped, within half a second */
 	N_VERDICTS,
 };
 

@@ -10,6 +10,7 @@
 
 #include "dataplane/clock.h"
 #include "dataplane/io/umem.h"
+#include "dataplane/net/fragments.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/service/nat_flows.h"
 
@@ -53,8 +54,10 @@ worker_new(const struct worker_config *config)
 	w->half_open = config->flows.half_open;
 	w->events = config->events;
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (w->epoll_fd < 0 || epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, crossing_wait_fd(w->crossing, w->id),
-				       &on_crossing) < 0) {
+	w->fragments = fragments_new();
+	if (w->fragments == NULL || w->epoll_fd < 0 ||
+		epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, crossing_wait_fd(w->crossing, w->id), &on_crossing) <
+			0) {
 		worker_free(w);
 		return NULL;
 	}
@@ -68,6 +71,7 @@ worker_free(struct worker *w)
 		return;
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
+	fragments_free(w->fragments);
 	free(w);
 }
 
@@ -213,6 +217,8 @@ worker_tx(struct worker *w, struct burst *b)
 		send_pieces(w, b);
 	BURST_FOREACH (b, p) {
 		assert(p->verdict != VERDICT_CONTINUE);
+		if (p->verdict == VERDICT_HELD)
+			continue;
 		if (p->verdict != VERDICT_DROP && p->verdict != VERDICT_CROSSED)
 			send_packet(w, p);
 		if (p->verdict == VERDICT_DROP) {
@@ -291,6 +297,46 @@ process_arrivals(struct worker *w, const struct tables *t)
 	return n;
 }
 
+/* In half a second its receiver's port may have become another's. */
+static void
+check_receivers(const struct tables *t, struct burst *b)
+{
+	BURST_FOREACH_UNDECIDED (b, p) {
+		const struct endpoint *ep = endpoint_of_port(t->endpoints, p->out_port);
+
+		if (ep == NULL ||
+			(!ep->is_host && !ip_addr_eq(&ep->addrs[p->family == 4 ? V4 : V6], &p->dst)))
+			pkt_drop(p, DROP_PORT_GONE);
+	}
+}
+
+/* Goes on with fragments that waited for their first: in the half in which they did. Returns how many. */
+static unsigned
+process_waiting(struct worker *w, const struct tables *t)
+{
+	struct burst *sent = &w->burst, *received = &w->arrivals;
+	unsigned n;
+
+	w->fragments->has_news = false;
+	fragments_take(w->fragments, false, sent, w->now_ns);
+	fragments_take(w->fragments, true, received, w->now_ns);
+	n = sent->n + received->n;
+	if (sent->n != 0) {
+		BURST_FOREACH (sent, p)
+			p->flags &= PKT_TRUST_CHECKSUM; /* what io has set */
+		pipeline_send_half(w, t, sent);
+		pipeline_receive_half(w, t, sent);
+		worker_tx(w, sent);
+	}
+	if (received->n != 0) {
+		received->seen = burst_flags(received);
+		check_receivers(t, received);
+		pipeline_receive_half(w, t, received);
+		worker_tx(w, received);
+	}
+	return n;
+}
+
 /* Takes what a port has into the burst, as far as there is room. */
 static unsigned
 receive_from(struct worker *w, struct port *port, struct burst *b)
@@ -332,6 +378,8 @@ worker_round(struct worker *w, const struct tables *t)
 	if (b->n != 0)
 		worker_process(w, t, b);
 	n += process_arrivals(w, t);
+	if (fragments_are_due(w->fragments, w->now_ns))
+		n += process_waiting(w, t);
 	worker_flush(w);
 	nat_flows_expire_some(w->exceptions, w->now_ns);
 	nat_flows_expire_some(w->inbound, w->now_ns);

@@ -19,6 +19,7 @@
 /* Questions for neighbours are limited by sender, whose port's number falls into one of these. */
 #define NEIGHBOUR_ASKERS 64
 
+struct fragments;
 struct nat_flows;
 
 struct worker_request;
@@ -46,6 +47,7 @@ struct worker {
 	struct port *ports[PORTS_MAX];
 	struct error_budget errors;
 	struct role_asks role_asks;
+	struct fragments *fragments;
 	uint64_t ask_after_ns[NEIGHBOUR_ASKERS]; /* when senders may next have control look for a neighbour */
 	struct burst burst;                      /* what was received */
 	struct burst arrivals;                   /* what other workers handed over */

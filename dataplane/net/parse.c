@@ -390,4 +390,5 @@ parse_burst(struct burst *b)
 		if (b->pkts[i].verdict == VERDICT_CONTINUE)
 			parse_pkt(&b->pkts[i]);
 	}
+	b->seen = burst_flags(b);
 }

@@ -80,7 +80,7 @@ check_inner(const struct tables *t, struct pkt *p, uint32_t vtep, uint8_t outer_
 }
 
 static void
-decap(const struct tables *t, struct worker *w, struct pkt *p)
+decap(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 {
 	const struct udp_hdr *udp = (const struct udp_hdr *)(p->data + p->l4_off);
 	unsigned outer = p->l4_off + (unsigned)sizeof(*udp) + (unsigned)sizeof(struct vxlan_hdr);
@@ -96,6 +96,7 @@ decap(const struct tables *t, struct worker *w, struct pkt *p)
 	p->data += outer;
 	p->flags = PKT_DECAPPED | (p->flags & PKT_DRY_RUN);
 	parse_pkt(p);
+	b->seen |= p->flags;
 	if (p->verdict != VERDICT_CONTINUE)
 		return;
 	reason = check_inner(t, p, vtep, outer_ecn);
@@ -190,7 +191,7 @@ is_for_frontend(const struct tables *t, const struct pkt *p)
 {
 	const struct frontend *f;
 
-	if (!translate_is_transport(p->proto) || (p->flags & PKT_LATER_FRAGMENT))
+	if (!translate_is_transport(p->proto))
 		return false;
 	f = service_frontend(
 		t->services, addr_hash(&p->dst, p->dport, p->proto), &p->dst, p->dport, p->proto);
@@ -226,7 +227,7 @@ decap_burst(const struct tables *t, struct worker *w, struct burst *b)
 		if (p->origin != ORIGIN_UPLINK || (p->flags & PKT_DECAPPED))
 			continue;
 		if (is_tunnel_packet(t->node, p))
-			decap(t, w, p);
+			decap(t, w, b, p);
 		else if (is_for_frontend(t, p))
 			note_inbound(b, p);
 		else if (!is_error_for_us(t->node, p))

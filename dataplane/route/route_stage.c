@@ -131,7 +131,7 @@ to_client(const struct tables *t, struct pkt *p)
 static bool
 may_answer_client(const struct tables *t, const struct pkt *p)
 {
-	if (p->origin != ORIGIN_POD || (p->flags & PKT_LATER_FRAGMENT) || pkt_is_translated(p))
+	if (p->origin != ORIGIN_POD || pkt_is_translated(p))
 		return false;
 	if (p->proto == PROTO_TCP)
 		return !translate_is_opening(p);

@@ -253,7 +253,7 @@ inbound_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 
 		if (!pkt_is_from_outside(p))
 			continue;
-		if (p->flags & PKT_FRAGMENT) {
+		if (translate_is_stuck(p)) {
 			pkt_drop(p, DROP_FRAGMENT);
 			continue;
 		}
@@ -315,7 +315,7 @@ restore(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p
 		TRACE(b, "inbound", "an answer to a client outside, of which no flow is known");
 		return;
 	}
-	if (p->flags & PKT_FRAGMENT) {
+	if (translate_is_stuck(p)) {
 		pkt_drop(p, DROP_FRAGMENT);
 		return;
 	}

@@ -21,6 +21,13 @@ translate_is_opening(const struct pkt *p)
 	return p->proto == PROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
+/* A part of an SCTP packet: its checksum covers the ports and all other parts. */
+static inline bool
+translate_is_stuck(const struct pkt *p)
+{
+	return __builtin_expect((p->flags & PKT_FRAGMENT) != 0, 0) && p->proto == PROTO_SCTP;
+}
+
 static inline enum family_index
 translate_family(const struct pkt *p)
 {

@@ -26,8 +26,8 @@ struct candidate {
 static bool
 may_be_reply(const struct pkt *p)
 {
-	return translate_is_transport(p->proto) && !(p->flags & (PKT_LATER_FRAGMENT | PKT_HAIRPIN)) &&
-	       !translate_is_opening(p) && ip_addr_eq(&p->dst, &p->new_dst);
+	return translate_is_transport(p->proto) && !(p->flags & PKT_HAIRPIN) && !translate_is_opening(p) &&
+	       ip_addr_eq(&p->dst, &p->new_dst);
 }
 
 /* Reads the slot that the packet's destination would mean. */
@@ -95,7 +95,7 @@ restore_exception(struct worker *w, struct burst *b, struct pkt *p)
 	x = nat_flows_find_reverse(w->exceptions, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	if (x == NULL)
 		return false;
-	if (p->flags & PKT_FRAGMENT) {
+	if (translate_is_stuck(p)) {
 		pkt_drop(p, DROP_FRAGMENT);
 		return true;
 	}
@@ -170,7 +170,7 @@ restore(struct burst *b, const struct candidate *c)
 			c->slot, f->service, c->hash & f->bucket_mask);
 		return false;
 	}
-	if (p->flags & PKT_FRAGMENT) {
+	if (translate_is_stuck(p)) {
 		pkt_drop(p, DROP_FRAGMENT);
 		return false;
 	}

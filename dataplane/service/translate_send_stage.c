@@ -85,17 +85,10 @@ pass(const struct tables *t, struct worker *w, struct burst *b, const struct can
 	int slot;
 
 	learn(w, p, c->roles);
-	if ((p->flags & PKT_LATER_FRAGMENT) && service_table_has_addr(t->services, &p->dst)) {
-		pkt_drop(p, DROP_FRAGMENT);
-		return;
-	}
 	slot = hairpin_slot(&p->dst);
 	if (slot < 0 || p->origin != ORIGIN_POD || translate_is_opening(p))
 		return;
-	if (p->flags & PKT_FRAGMENT)
-		pkt_drop(p, DROP_FRAGMENT);
-	else
-		tally->hairpin += translate_answer_itself(t, w, b, p, (unsigned)slot);
+	tally->hairpin += translate_answer_itself(t, w, b, p, (unsigned)slot);
 }
 
 /* Finds the frontends and leaves only the packets that have one. */
@@ -352,7 +345,7 @@ forward(const struct tables *t, struct worker *w, struct burst *b, const struct 
 	bool fits;
 
 	learn(w, p, c->roles);
-	if (p->flags & PKT_FRAGMENT) {
+	if (translate_is_stuck(p)) {
 		pkt_drop(p, DROP_FRAGMENT);
 		return;
 	}

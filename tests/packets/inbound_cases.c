@@ -276,6 +276,27 @@ a_short_tunnel(struct fixture *f)
 #define BIG_V4 IP(CLIENT_V4, NODE_V4, .df = true), UDP(CLIENT_PORT, PORT_FAR), DATA(1300)
 #define BIG_V6 IP(CLIENT_V6, NODE_V6), UDP(CLIENT_PORT, PORT_FAR), DATA(1300)
 
+/* The two parts of a datagram of a flow that stands. */
+#define PART(s, d) UDP(s, d, .len = 48, .sum = SUM_NONE)
+#define IN_PARTS(n, port_in, eth_in, src, dst, first, port_out, eth_out, new_src, new_dst, new_first)    \
+	{ .name = n ": the first part",                                                                  \
+		.given = confirmed_flows,                                                                \
+		.from = (port_in),                                                                       \
+		.in = PKT(eth_in, IP(src, dst, .id = 3, .more = true), first, DATA(16)),                 \
+		.verdict = VERDICT_FORWARD,                                                              \
+		.to = (port_out),                                                                        \
+		.out = { PKT(eth_out, IP(new_src, new_dst, .ttl = 63, .id = 3, .more = true), new_first, \
+			DATA(16)) } },                                                                   \
+	{                                                                                                \
+		.name = n ": the last part", .given = confirmed_flows, .from = (port_in),                \
+		.before = PKT(eth_in, IP(src, dst, .id = 3, .more = true), first, DATA(16)),             \
+		.in = PKT(eth_in, IP(src, dst, .id = 3, .offset = 24, .proto = PROTO_UDP), DATA(24)),    \
+		.verdict = VERDICT_FORWARD, .to = (port_out),                                            \
+		.out = { PKT(eth_out,                                                                    \
+			IP(new_src, new_dst, .ttl = 63, .id = 3, .offset = 24, .proto = PROTO_UDP),      \
+			DATA(24)) }                                                                      \
+	}
+
 const struct packet_case inbound_cases[] = {
 	NEW_CASES(V4),
 	NEW_CASES(V6),
@@ -289,9 +310,9 @@ const struct packet_case inbound_cases[] = {
 		PKT(TO_CLIENT, ERROR_V4(3, 4, .rest = 1300), QUOTE(PKT(FROM_CLIENT, BIG_V4), 548))),
 	REPLIES("a client is told what the tunnel takes, IPv6", a_short_tunnel, PKT(FROM_CLIENT, BIG_V6),
 		PKT(TO_CLIENT, ERROR_V6(2, 0, .rest = 1300), QUOTE(PKT(FROM_CLIENT, BIG_V6), 1232))),
-	DROPS("a piece of a datagram from outside", exposed_services, FIXTURE_UPLINK, DROP_FRAGMENT,
-		FROM_CLIENT, IP(CLIENT_V4, NODE_V4, .more = true), UDP(CLIENT_PORT, PORT_NEAR), DATA(16)),
-	DROPS("a piece of an answer", confirmed_flows, FIXTURE_POD2, DROP_FRAGMENT, FROM_POD2,
-		IP(POD2_V4, INBOUND_V4, .more = true), UDP(8080, WIRE), DATA(16)),
+	IN_PARTS("a datagram from outside", FIXTURE_UPLINK, FROM_CLIENT, CLIENT_V4, NODE_V4,
+		PART(CLIENT_PORT, PORT_NEAR), FIXTURE_POD2, TO_POD2, INBOUND_V4, POD2_V4, PART(WIRE, 8080)),
+	IN_PARTS("an answer", FIXTURE_POD2, FROM_POD2, POD2_V4, INBOUND_V4, PART(8080, WIRE), FIXTURE_UPLINK,
+		TO_CLIENT, NODE_V4, CLIENT_V4, PART(PORT_NEAR, CLIENT_PORT)),
 };
 const unsigned n_inbound_cases = sizeof(inbound_cases) / sizeof(inbound_cases[0]);

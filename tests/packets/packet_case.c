@@ -21,6 +21,7 @@ struct run {
 	const struct packet_case *c;
 	struct fixture *f;
 	struct frame in;
+	struct counters before; /* what was counted until then */
 	bool failed;
 };
 
@@ -47,21 +48,21 @@ fail(struct run *r, const char *fmt, ...)
 static void
 check_verdict(struct run *r)
 {
-	struct counters c;
+	struct counters c, was = r->before;
 
 	fixture_counters(r->f, &c);
 	for (unsigned v = 0; v < N_VERDICTS; v++)
-		if (c.verdicts[v] != (v == r->c->verdict))
+		if (c.verdicts[v] - was.verdicts[v] != (v == r->c->verdict))
 			fail(r, "verdict %s: %lu packets, not %d", verdict_label(v),
-				(unsigned long)c.verdicts[v], v == r->c->verdict);
+				(unsigned long)(c.verdicts[v] - was.verdicts[v]), v == r->c->verdict);
 	for (unsigned reason = 0; reason < N_DROP_REASONS; reason++) {
 		bool is_wanted = r->c->verdict == VERDICT_DROP && reason == r->c->drop;
 
-		if (c.drops[reason] != is_wanted)
+		if (c.drops[reason] - was.drops[reason] != is_wanted)
 			fail(r, "dropped as %s: %lu packets, not %d", drop_reason_label(reason),
-				(unsigned long)c.drops[reason], is_wanted);
+				(unsigned long)(c.drops[reason] - was.drops[reason]), is_wanted);
 	}
-	if (r->c->counts != COUNT_RECEIVED && c.counts[r->c->counts] == 0)
+	if (r->c->counts != COUNT_RECEIVED && c.counts[r->c->counts] == was.counts[r->c->counts])
 		fail(r, "nothing was counted as %s", counter_label(r->c->counts));
 }
 
@@ -141,6 +142,15 @@ packet_cases_produced(enum drop_reason reason)
 	return produced[reason];
 }
 
+static void
+give(struct run *r, const struct layer *layers)
+{
+	pkt_build(&r->in, layers, 50000);
+	if (!port_mem_give(&r->f->ports[r->c->from], r->in.bytes, r->in.len))
+		fail(r, "the packet does not fit the port");
+	fixture_run(r->f);
+}
+
 static bool
 run_case(const struct packet_case *c, unsigned n_workers, bool v6_underlay)
 {
@@ -149,10 +159,12 @@ run_case(const struct packet_case *c, unsigned n_workers, bool v6_underlay)
 
 	if (c->given != NULL)
 		c->given(r.f);
-	pkt_build(&r.in, c->in, 50000);
-	if (!port_mem_give(&r.f->ports[c->from], r.in.bytes, r.in.len))
-		fail(&r, "the packet does not fit the port");
-	fixture_run(r.f);
+	if (c->before != NULL) {
+		give(&r, c->before);
+		fixture_clear(r.f);
+		fixture_counters(r.f, &r.before);
+	}
+	give(&r, c->in);
 	check_verdict(&r);
 	check_output(&r);
 	check_event(&r);

@@ -22,6 +22,7 @@ struct packet_case {
 	void (*given)(struct fixture *f); /* NULL: the fixture as it is */
 
 	enum fixture_port from;
+	const struct layer *before; /* what came first; its end is not looked at. NULL: nothing */
 	const struct layer *in;
 
 	enum verdict verdict;
@@ -44,6 +45,7 @@ void packet_cases_note(const struct fixture *f);
 
 /* The tables of this directory: each file NAME.c defines 'const struct packet_case NAME[]' and 'n_NAME'. */
 #define PACKET_TABLES(X)  \
+	X(fragment_cases) \
 	X(gateway_cases)  \
 	X(inbound_cases)  \
 	X(outbound_cases) \

@@ -11,11 +11,12 @@
 /* From pod1 to pod2: what is in front of the transport header, with TTL t */
 #define IP4(t, ...) IP(POD1_V4, POD2_V4, .ttl = (t), ##__VA_ARGS__)
 #define IP6(t, ...) IP(POD1_V6, POD2_V6, .ttl = (t), ##__VA_ARGS__)
-#define PASSES(n, in_packet, out_packet)                                                        \
-	{                                                                                       \
-		.name = (n), .from = FIXTURE_POD1, .in = in_packet, .verdict = VERDICT_FORWARD, \
-		.to = FIXTURE_POD2,                                                             \
-		.out = { out_packet }                                                           \
+#define PASSES(n, in_packet, out_packet) PASSES_AFTER(n, NULL, in_packet, out_packet)
+#define PASSES_AFTER(n, first, in_packet, out_packet)                                \
+	{                                                                            \
+		.name = (n), .from = FIXTURE_POD1, .before = first, .in = in_packet, \
+		.verdict = VERDICT_FORWARD, .to = FIXTURE_POD2,                      \
+		.out = { out_packet }                                                \
 	}
 #define PASSES4(n, ...) PASSES(n, PKT(FROM_POD1, IP4(64), __VA_ARGS__), PKT(TO_POD2, IP4(63), __VA_ARGS__))
 #define PASSES6(n, ...) PASSES(n, PKT(FROM_POD1, IP6(64), __VA_ARGS__), PKT(TO_POD2, IP6(63), __VA_ARGS__))
@@ -46,11 +47,15 @@ const struct packet_case parse_cases[] = {
 	PASSES("a first IPv4 fragment passes",
 		PKT(FROM_POD1, IP4(64, .more = true, .id = 5), UDP(1, 2, .len = 1000), DATA(16)),
 		PKT(TO_POD2, IP4(63, .more = true, .id = 5), UDP(1, 2, .len = 1000), DATA(16))),
-	PASSES("a later IPv4 fragment passes",
+	PASSES_AFTER("a later IPv4 fragment passes",
+		PKT(FROM_POD1, IP4(64, .more = true, .id = 5), UDP(1, 2, .len = 1000), DATA(16)),
 		PKT(FROM_POD1, IP4(64, .offset = 24, .id = 5, .proto = PROTO_UDP), DATA(17)),
 		PKT(TO_POD2, IP4(63, .offset = 24, .id = 5, .proto = PROTO_UDP), DATA(17))),
 	PASSES6("a first IPv6 fragment passes", FRAG(0, true), UDP(1, 2, .len = 1000), DATA(16)),
-	PASSES6("a later IPv6 fragment passes", FRAG(24, false, .proto = PROTO_UDP), DATA(17)),
+	PASSES_AFTER("a later IPv6 fragment passes",
+		PKT(FROM_POD1, IP6(64), FRAG(0, true), UDP(1, 2, .len = 1000), DATA(16)),
+		PKT(FROM_POD1, IP6(64), FRAG(24, false, .proto = PROTO_UDP), DATA(17)),
+		PKT(TO_POD2, IP6(63), FRAG(24, false, .proto = PROTO_UDP), DATA(17))),
 	PASSES("Ethernet padding is left behind", PKT(FROM_POD1, IP4(64), UDP(1, 2), DATA(1), PADDING(17)),
 		PKT(TO_POD2, IP4(63), UDP(1, 2), DATA(1))),
 	PASSES("UDP data may be followed by other bytes",

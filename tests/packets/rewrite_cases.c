@@ -51,6 +51,7 @@ the_way_takes_600(struct fixture *f)
 /* The middle of a datagram, as its sender cut it */
 #define MIDDLE \
 	FROM_POD1, IP(POD1_V4, POD2_V4, .id = 9, .offset = 1480, .more = true, .proto = PROTO_UDP), DATA(800)
+#define BEGIN FROM_POD1, IP(POD1_V4, POD2_V4, .id = 9, .more = true), UDP(1000, 53, .len = 3000), DATA(1400)
 #define MIDDLE_PIECE(from, n, at)                                                                   \
 	IP(POD1_V4, POD2_V4, .ttl = 63, .id = 9, .offset = (at), .more = true, .proto = PROTO_UDP), \
 		SLICE(PKT(MIDDLE), from, n)
@@ -154,6 +155,7 @@ const struct packet_case rewrite_cases[] = {
 		.name = "pieces are cut again, and stay where they belong",
 		.given = pod2_takes_576,
 		.from = FIXTURE_POD1,
+		.before = PKT(BEGIN),
 		.in = PKT(MIDDLE),
 		.verdict = VERDICT_FORWARD,
 		.to = FIXTURE_POD2,

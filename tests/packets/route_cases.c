@@ -124,8 +124,16 @@ const struct packet_case route_cases[] = {
 		ICMP(3, 3), DATA(28)),
 	DROPS("no error about an ICMPv6 error", FIXTURE_POD1, DROP_TTL, FROM_POD1,
 		IP(POD1_V6, POD2_V6, .ttl = 1), ICMP(1, 4), DATA(48)),
-	DROPS("no error about a later fragment", FIXTURE_POD1, DROP_TTL, FROM_POD1,
-		IP(POD1_V4, POD2_V4, .ttl = 1, .offset = 1480, .proto = PROTO_UDP), DATA(28)),
+	{
+		.name = "no error about a later fragment",
+		.from = FIXTURE_POD1,
+		.before = PKT(
+			FROM_POD1, IP(POD1_V4, POD2_V4, .more = true), UDP(1000, 53, .len = 99), DATA(16)),
+		.in = PKT(FROM_POD1, IP(POD1_V4, POD2_V4, .ttl = 1, .offset = 1480, .proto = PROTO_UDP),
+			DATA(28)),
+		.verdict = VERDICT_DROP,
+		.drop = DROP_TTL,
+	},
 
 	{
 		.name = "the sender of what may not be cut is told what fits",
@@ -170,6 +178,7 @@ const struct packet_case route_cases[] = {
 		.name = "a link that takes less than any may is not cut for",
 		.given = pod2_takes_nothing,
 		.from = FIXTURE_POD1,
+		.before = PKT(FROM_POD1, IP(POD1_V4, POD2_V4, .more = true), UDP(1000, 53, .len = 108)),
 		.in = PKT(FROM_POD1, IP(POD1_V4, POD2_V4, .offset = 8, .proto = PROTO_UDP), DATA(100)),
 		.verdict = VERDICT_DROP,
 		.drop = DROP_TOO_BIG,

@@ -244,15 +244,5 @@ const struct packet_case service_cases[] = {
 	FORWARDS("a datagram without a checksum stays without one", some_services, FIXTURE_POD1,
 		PKT(FROM_POD1, IP(POD1_V4, WEB_V4), UDP(40000, 80, .sum = SUM_NONE), DATA(9)), FIXTURE_POD2,
 		PKT(TO_POD2, IP(POD1_V4, POD2_V4, .ttl = 63), UDP(WIRE1, 8080, .sum = SUM_NONE), DATA(9))),
-	DROPS("the first fragment to a service", some_services, FIXTURE_POD1, DROP_FRAGMENT, FROM_POD1,
-		IP(POD1_V4, WEB_V4, .more = true), UDP(40000, 80, .len = 100), DATA(24)),
-	DROPS("the first fragment to an IPv6 service", some_services, FIXTURE_POD1, DROP_FRAGMENT, FROM_POD1,
-		IP(POD1_V6, WEB_V6), FRAG(0, true), UDP(40000, 80, .len = 100), DATA(24)),
-	DROPS("a later fragment to a service", some_services, FIXTURE_POD1, DROP_FRAGMENT, FROM_POD1,
-		IP(POD1_V4, WEB_V4, .offset = 32, .proto = PROTO_UDP), DATA(24)),
-	DROPS("a later fragment to an IPv6 service", some_services, FIXTURE_POD1, DROP_FRAGMENT, FROM_POD1,
-		IP(POD1_V6, WEB_V6), FRAG(32, false, .proto = PROTO_UDP), DATA(24)),
-	DROPS("a reply in fragments", some_services, FIXTURE_POD2, DROP_FRAGMENT, FROM_POD2,
-		IP(POD2_V4, POD1_V4, .more = true), UDP(8080, WIRE1, .len = 100), DATA(24)),
 };
 const unsigned n_service_cases = sizeof(service_cases) / sizeof(service_cases[0]);

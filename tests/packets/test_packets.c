@@ -7,9 +7,11 @@
 #include <cmocka.h>
 
 #include "dataplane/io/port.h"
+#include "dataplane/net/fragments.h"
 #include "tests/packets/names.h"
 #include "tests/packets/packet_case.h"
 #include "tests/support/pkt_check.h"
+#include "tests/support/services.h"
 
 #define TEST_TABLE(name)                                               \
 	static void test_##name(void **state)                          \
@@ -267,6 +269,124 @@ what_io_has_dropped_stays_dropped(void **state)
 	finish(f);
 }
 
+/* Datagrams in two parts, to a service and from another node: { first, last }. */
+static const struct layer *const in_parts[][2] = {
+	{ PKT(FROM_POD1, IP(POD1_V4, WEB_V4, .id = 5, .more = true), UDP(40000, 80, .len = 72), DATA(24)),
+		PKT(FROM_POD1, IP(POD1_V4, WEB_V4, .id = 5, .offset = 32, .proto = PROTO_UDP), DATA(40)) },
+	{ PKT(FROM_POD1, IP(POD1_V6, WEB_V6), FRAG(0, true), UDP(40000, 80, .len = 72), DATA(24)),
+		PKT(FROM_POD1, IP(POD1_V6, WEB_V6), FRAG(32, false, .proto = PROTO_UDP), DATA(40)) },
+	{ PKT(OUTER_IN_V4, INNER_IN, IP(REMOTE_V4, POD2_V4, .id = 5, .more = true), UDP(1, 2, .len = 72),
+		  DATA(24)),
+		PKT(OUTER_IN_V4, INNER_IN, IP(REMOTE_V4, POD2_V4, .id = 5, .offset = 32, .proto = PROTO_UDP),
+			DATA(40)) },
+};
+
+#define FROM_TUNNEL 2
+
+static void
+give_part(struct fixture *f, unsigned datagram, bool is_last)
+{
+	give(f, datagram == FROM_TUNNEL ? FIXTURE_UPLINK : FIXTURE_POD1, in_parts[datagram][is_last]);
+}
+
+static void
+a_part_that_comes_before_the_first_waits_for_it(void **state)
+{
+	for (unsigned variant = 0; variant < 6; variant++) {
+		struct fixture *f = fixture_new(1 + variant % 2, false);
+		struct port_mem *to = &f->ports[FIXTURE_POD2];
+		struct counters c;
+
+		some_services(f);
+		give_part(f, variant / 2, true);
+		fixture_run(f);
+		c = counters_of(f);
+		assert_int_equal(c.counts[COUNT_FRAGMENTS_HELD], 1);
+		assert_int_equal(c.verdicts[VERDICT_FORWARD] + c.verdicts[VERDICT_DROP], 0);
+		assert_null(fixture_audit(f));
+		give_part(f, variant / 2, false);
+		fixture_run(f);
+		assert_int_equal(counters_of(f).verdicts[VERDICT_FORWARD], 2);
+		assert_int_equal(to->n_out, 2);
+		/* the same receiver, in the right order */
+		assert_memory_equal(to->out[0].data, to->out[1].data, 14);
+		assert_true(to->out[0].len < to->out[1].len);
+		finish(f);
+	}
+}
+
+static void
+a_part_does_not_wait_for_long(void **state)
+{
+	for (unsigned variant = 0; variant < 6; variant++) {
+		struct fixture *f = fixture_new(1 + variant % 2, false);
+
+		some_services(f);
+		give_part(f, variant / 2, true);
+		for (unsigned later = 0; later < 2; later++) {
+			fixture_run(f);
+			assert_int_equal(counters_of(f).drops[DROP_FRAGMENT], 0);
+			for (unsigned i = 0; i < f->n_workers; i++)
+				f->workers[i]->now_ns += FRAGMENT_WAIT_NS / 2;
+		}
+		fixture_run(f);
+		assert_int_equal(counters_of(f).drops[DROP_FRAGMENT], 1);
+		finish(f);
+	}
+}
+
+/* Its identification may be another datagram's by then. */
+static void
+a_datagram_is_forgotten_in_time(void **state)
+{
+	struct fixture *f = fixture_new(1, false);
+
+	some_services(f);
+	give_part(f, 0, false);
+	fixture_run(f);
+	f->workers[0]->now_ns += FRAGMENT_NS;
+	give_part(f, 0, true);
+	fixture_run(f);
+	assert_int_equal(counters_of(f).counts[COUNT_FRAGMENTS_HELD], 1);
+	finish(f);
+}
+
+static void
+who_floods_with_fragments_harms_his_own(void **state)
+{
+	const struct layer *const neighbours[] = {
+		PKT(ETH("pod2", "gw"), IP(POD2_V4, REMOTE_V4, .id = 5, .more = true), UDP(1, 2, .len = 64),
+			DATA(24)),
+		PKT(ETH("pod2", "gw"), IP(POD2_V4, REMOTE_V4, .id = 5, .offset = 32, .proto = PROTO_UDP),
+			DATA(32)),
+	};
+	struct fixture *f = fixture_new(1, false);
+
+	give(f, FIXTURE_POD2, neighbours[0]);
+	for (unsigned id = 0; id < 4 * FRAGMENT_ENTRIES; id++) {
+		give(f, FIXTURE_POD1,
+			PKT(FROM_POD1, IP(POD1_V4, REMOTE_V4, .id = (uint16_t)id, .more = true),
+				UDP(1, 2, .len = 64), DATA(24)));
+		if (id % BURST_MAX == 0) {
+			fixture_run(f);
+			fixture_clear(f);
+		}
+	}
+	for (unsigned i = 0; i < FRAGMENT_WAITING; i++)
+		give(f, FIXTURE_POD1,
+			PKT(FROM_POD1,
+				IP(POD1_V4, POD2_V4, .id = (uint16_t)i, .offset = 32, .proto = PROTO_UDP),
+				DATA(32)));
+	fixture_run(f);
+	assert_int_equal(counters_of(f).counts[COUNT_FRAGMENTS_HELD], FRAGMENT_WAITING_SHARE);
+	assert_int_equal(counters_of(f).drops[DROP_FRAGMENT], FRAGMENT_WAITING - FRAGMENT_WAITING_SHARE);
+	fixture_clear(f);
+	give(f, FIXTURE_POD2, neighbours[1]);
+	fixture_run(f);
+	assert_int_equal(f->ports[FIXTURE_UPLINK].n_out, 1);
+	finish(f);
+}
+
 /* One of everything in one burst, from all ports: stages must not confuse neighbours. */
 static void
 a_mixed_burst_is_settled_packet_by_packet(void **state)
@@ -317,6 +437,10 @@ main(void)
 		cmocka_unit_test(frames_come_home_during_a_long_round),
 		cmocka_unit_test(a_flood_is_not_answered_by_a_flood_of_errors),
 		cmocka_unit_test(what_io_has_dropped_stays_dropped),
+		cmocka_unit_test(a_part_that_comes_before_the_first_waits_for_it),
+		cmocka_unit_test(a_part_does_not_wait_for_long),
+		cmocka_unit_test(a_datagram_is_forgotten_in_time),
+		cmocka_unit_test(who_floods_with_fragments_harms_his_own),
 		cmocka_unit_test(a_mixed_burst_is_settled_packet_by_packet),
 		cmocka_unit_test(every_reason_has_a_case), /* last */
 	};

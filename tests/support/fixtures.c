@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "dataplane/net/fragments.h"
 #include "dataplane/service/service_table_edit.h"
 #include "tests/support/pkt_build.h"
 #include "tests/support/pkt_check.h"
@@ -289,6 +290,28 @@ fixture_counters(const struct fixture *f, struct counters *sum)
 		counters_read(&f->workers[i]->counters, sum);
 }
 
+/* Fragments that wait for their first, and which frames of a umem they have. */
+static unsigned
+count_waiting(const struct fixture *f, const struct umem *umem, uint8_t *seen)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < f->n_workers; i++) {
+		const struct fragments *waiting = f->workers[i]->fragments;
+
+		for (unsigned k = 0; k < waiting->n_waiting; k++) {
+			const struct pkt *p = &waiting->waiting[k];
+
+			if (umem != NULL && p->umem != umem)
+				continue;
+			n++;
+			if (seen != NULL)
+				seen[umem_frame_number(umem, p->data)]++;
+		}
+	}
+	return n;
+}
+
 const char *
 fixture_audit(const struct fixture *f)
 {
@@ -301,7 +324,8 @@ fixture_audit(const struct fixture *f)
 	if (c.verdicts[VERDICT_DROP] != dropped || c.drops[DROP_NONE] != 0)
 		return "drops are not the sum of their reasons";
 	if (c.counts[COUNT_RECEIVED] != c.verdicts[VERDICT_FORWARD] + c.verdicts[VERDICT_REPLY] +
-						c.verdicts[VERDICT_PUNT] + c.verdicts[VERDICT_DROP])
+						c.verdicts[VERDICT_PUNT] + c.verdicts[VERDICT_DROP] +
+						count_waiting(f, NULL, NULL))
 		return "received is not forwarded + replied + punted + dropped";
 	if (c.counts[COUNT_CROSSED_OUT] != c.counts[COUNT_CROSSED_IN] || c.verdicts[VERDICT_CROSSED] != 0 ||
 		c.verdicts[VERDICT_CONTINUE] != 0)
@@ -309,10 +333,12 @@ fixture_audit(const struct fixture *f)
 	for (unsigned i = 0; i < f->n_workers; i++) {
 		uint8_t seen[FIXTURE_FRAMES] = { 0 };
 
-		if (f->umems[i]->n_free != FIXTURE_FRAMES)
+		if (f->umems[i]->n_free + count_waiting(f, f->umems[i], seen) != FIXTURE_FRAMES)
 			return "frames are missing, or too many came back";
+		for (unsigned n = 0; n < f->umems[i]->n_free; n++)
+			seen[f->umems[i]->free[n]]++;
 		for (unsigned frame = 0; frame < FIXTURE_FRAMES; frame++)
-			if (seen[f->umems[i]->free[frame]]++ != 0)
+			if (seen[frame] != 1)
 				return "a frame came back twice";
 	}
 	return NULL;

@@ -24,6 +24,7 @@ static const struct service {
 	{ { FAR_V4, FAR_V6 }, 80, PROTO_TCP,
 		{ { { REMOTE_V4, REMOTE_V6 }, 8080, 3 }, { { SIBLING_V4, SIBLING_V6 }, 8080, 3 } } },
 	{ { SELF_V4, SELF_V6 }, 80, PROTO_TCP, { { { POD1_V4, POD1_V6 }, 8080, 1 } } },
+	{ { SELF_V4, SELF_V6 }, 80, PROTO_UDP, { { { POD1_V4, POD1_V6 }, 8080, 1 } } },
 	{ { SELF0_V4, SELF0_V6 }, 80, PROTO_TCP, { { { POD1_V4, POD1_V6 }, 8081, 0 } } },
 	{ { FOURTH_V4, FOURTH_V6 }, 80, PROTO_TCP, { { { POD2_V4, POD2_V6 }, 8080, 0 } } },
 	{ { EMPTY_V4, EMPTY_V6 }, 80, PROTO_TCP, {} },

@@ -441,6 +441,76 @@ def test_a_closed_port_behind_a_service_is_refused_by_the_backend(cluster, famil
         closed.remove()
 
 
+TOO_BIG = """
+import socket, struct, sys
+family, mtu = int(sys.argv[1]), int(sys.argv[2])
+silent = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+silent.bind(("::", 8080))  # else the pod would complain, too
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800 if family == 4 else 0x86dd))
+print("ready", flush=True)
+while True:  # the first datagram to port 8080 of ours is complained about, from the way as it were
+    packet = wire.recv(2048)
+    l4 = 20 if family == 4 else 40
+    if packet[9 if family == 4 else 6] == 17 and packet[l4 + 2:l4 + 4] == struct.pack("!H", 8080):
+        break
+if family == 4:
+    source, to = socket.inet_ntop(socket.AF_INET, packet[12:16]), socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)
+    error = struct.pack("!BBHHH", 3, 4, 0, 0, mtu) + packet[:28]
+    total = sum(struct.unpack(f"!{len(error) // 2}H", error))
+    total = (total & 0xffff) + (total >> 16)
+    total = (total & 0xffff) + (total >> 16)
+    error = error[:2] + struct.pack("!H", ~total & 0xffff) + error[4:]
+else:
+    source, to = socket.inet_ntop(socket.AF_INET6, packet[8:24]), socket.socket(socket.AF_INET6, socket.SOCK_RAW, 58)
+    error = struct.pack("!BBHI", 2, 0, 0, mtu) + packet[:48]
+to.sendto(error, (source, 0))
+"""
+
+
+@FAMILIES
+def test_an_error_about_a_translated_packet_tells_its_sender(cluster, family):
+    """What a router behind the tunnel says about the way to a backend is learned for the service's address."""
+    big = cluster.add_service(f"big{family}", 80, 8080, [cluster.far])
+    receiver = cluster.far.popen([PYTHON, "-c", TOO_BIG, family, 1300])
+    try:
+        cluster.wait_published()
+        receiver.wait_for("ready")
+        with counter_growth(cluster.a, "errors_translated", 1):
+            python(cluster.client, SEND, "SOCK_DGRAM", big.ip[family], 80)
+        wait_until(lambda: "mtu 1300" in cluster.client.ns.ip(f"-{family} route get {big.ip[family]}").stdout, 10,
+                   "the client knows what the way takes")
+    finally:
+        receiver.stop()
+        big.remove()
+
+
+DATAGRAM = """
+import socket, sys
+address, port, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(5)
+s.connect((address, port))
+s.send(b"x" * size)
+print(len(s.recv(65536)))
+"""
+
+
+@FAMILIES
+@pytest.mark.parametrize("where", ["local", "remote"])
+def test_a_datagram_in_fragments_reaches_a_service_and_comes_back(cluster, family, where):
+    backend = {"local": cluster.near, "remote": cluster.far}[where]
+    parts = cluster.add_service(f"parts-{where}{family}", 80, 8080, [backend])
+    try:
+        cluster.wait_published()
+        with serving([backend]):
+            for place in (cluster.client, cluster.a):
+                for size in (2000, 20000):
+                    with growth(cluster.a, service_forward=2, service_reply=2):
+                        assert python(place, DATAGRAM, parts.ip[family], 80, size) == str(size)
+    finally:
+        parts.remove()
+
+
 @FAMILIES
 def test_a_port_that_a_service_does_not_have_is_refused(cluster, family):
     for place in (cluster.client, cluster.a):
