@@ -94,7 +94,7 @@ check_peers(struct doctor *x)
 static void
 check_services(struct doctor *x)
 {
-	json_t *doc = services_json(&x->names);
+	json_t *doc = services_json(&x->names, NULL);
 	const json_t *service;
 	size_t i, n_bad = 0;
 	char first[400] = "";
@@ -224,7 +224,8 @@ doctor_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 		admin_fail(reply, 500, NULL, "out of memory");
 		return;
 	}
-	x.names = (struct names){ d->store, v, publisher_tables(d->publisher) };
+	x.names = (struct names){ d->store, v, publisher_tables(d->publisher),
+		publisher_services(d->publisher) };
 	check_ready(&x);
 	check_texts(&x, "manifests", "fail", "mend the file; until then what it said before stays in force",
 		"no errors", status_source_errors(d->source));

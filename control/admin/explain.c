@@ -7,7 +7,7 @@
 
 #include "control/admin/services.h"
 
-#define PACKET_TEXT_SIZE 512
+#define PACKET_TEXT_SIZE 1024
 
 static bool
 has_ports(uint8_t proto)

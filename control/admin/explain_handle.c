@@ -55,7 +55,8 @@ explain_handle(struct daemon *d, const struct admin_request *req, struct admin_r
 		workers[i] = engine_worker(d->engine, i);
 	publisher_flush(d->publisher);
 	v = view_new(d);
-	c.names = (struct names){ d->store, v, publisher_tables(d->publisher) };
+	c.names = (struct names){ d->store, v, publisher_tables(d->publisher),
+		publisher_services(d->publisher) };
 	if (v == NULL)
 		admin_fail(reply, 500, NULL, "out of memory");
 	else if (c.names.tables == NULL)

@@ -4,9 +4,11 @@
 #include "control/admin/drops.h"
 #include "control/admin/metrics.h"
 #include "control/admin/nodes.h"
+#include "control/admin/pods.h"
 #include "control/admin/services.h"
 #include "control/build/publish.h"
 #include "control/daemon.h"
+#include "control/node/attach.h"
 
 static void
 fail_memory(struct admin_reply *reply)
@@ -39,32 +41,68 @@ drops_handle(struct daemon *d, const struct admin_request *req, struct admin_rep
 	view_free(v);
 }
 
-/* What is shown is in force: changes that wait for their build are built first. */
-static void
-answer_with_names(struct daemon *d, json_t *(*make)(const struct names *n), struct admin_reply *reply)
+/* What is shown is in force: changes that wait for their build are built first. False with the reply made. */
+static bool
+names_gather(struct daemon *d, struct names *n, struct admin_reply *reply)
 {
-	struct names n = { .store = d->store };
-
 	publisher_flush(d->publisher);
-	n.tables = publisher_tables(d->publisher);
-	n.view = view_new(d);
-	if (n.view != NULL)
-		reply->json = make(&n);
-	if (reply->json == NULL)
+	*n = (struct names){
+		.store = d->store,
+		.view = view_new(d),
+		.tables = publisher_tables(d->publisher),
+		.builder = publisher_services(d->publisher),
+	};
+	if (n->view == NULL)
 		fail_memory(reply);
-	view_free((struct view *)n.view);
+	return n->view != NULL;
+}
+
+static void
+add_host_ports(const struct attached *pod, void *arg)
+{
+	for (size_t i = 0; i < pod->record.n_host_ports; i++) {
+		json_t *port = host_port_json(&pod->record.host_ports[i]);
+
+		json_object_set_new(port, "namespace", json_string(pod->record.pod_ns));
+		json_object_set_new(port, "name", json_string(pod->record.pod));
+		json_array_append_new(arg, port);
+	}
 }
 
 void
 services_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
 {
-	answer_with_names(d, services_json, reply);
+	struct services_filter filter = {
+		.which = admin_query(req, "service"),
+		.is_exposed = admin_query(req, "exposed") != NULL,
+	};
+	struct names n;
+
+	if (!names_gather(d, &n, reply))
+		return;
+	reply->json = services_json(&n, &filter);
+	if (reply->json == NULL) {
+		fail_memory(reply);
+	} else if (filter.which == NULL) {
+		json_t *host_ports = json_array();
+
+		attach_each(d->attach, add_host_ports, host_ports);
+		json_object_set_new(reply->json, "host_ports", host_ports);
+	}
+	view_free((struct view *)n.view);
 }
 
 void
 endpoints_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
 {
-	answer_with_names(d, endpoints_json, reply);
+	struct names n;
+
+	if (!names_gather(d, &n, reply))
+		return;
+	reply->json = endpoints_json(&n);
+	if (reply->json == NULL)
+		fail_memory(reply);
+	view_free((struct view *)n.view);
 }
 
 void

@@ -60,6 +60,26 @@ match_service(const struct object *object, void *arg)
 		s->found = object;
 }
 
+static bool
+has_ingress(const struct service_object *service, const struct ip_addr *addr)
+{
+	for (size_t i = 0; i < service->n_ingress; i++)
+		if (!service->ingress[i].is_proxy && ip_addr_eq(&service->ingress[i].addr, addr))
+			return true;
+	return false;
+}
+
+static void
+match_exposed_service(const struct object *object, void *arg)
+{
+	const struct service_object *service = (const struct service_object *)object;
+	struct search *s = arg;
+
+	if (s->found == NULL && (has_addr(service->external_ips, service->n_external_ips, s->addr) ||
+					has_ingress(service, s->addr)))
+		s->found = object;
+}
+
 static void
 match_node(const struct object *object, void *arg)
 {
@@ -103,10 +123,22 @@ names_find_pod(const struct names *n, const struct ip_addr *addr)
 	return (const struct pod_object *)find(n, OBJECT_POD, match_pod, addr);
 }
 
+/* By an external or load balancer address, if it is in force: who asks for a node's address in vain has it not. */
+static const struct object *
+find_exposed_service(const struct names *n, const struct ip_addr *addr)
+{
+	if (n->tables == NULL || !service_table_has_addr(n->tables->services, addr) ||
+		find(n, OBJECT_NODE, match_node, addr) != NULL)
+		return NULL;
+	return find(n, OBJECT_SERVICE, match_exposed_service, addr);
+}
+
 const struct service_object *
 names_find_service(const struct names *n, const struct ip_addr *addr)
 {
-	return (const struct service_object *)find(n, OBJECT_SERVICE, match_service, addr);
+	const struct object *service = find(n, OBJECT_SERVICE, match_service, addr);
+
+	return (const struct service_object *)(service != NULL ? service : find_exposed_service(n, addr));
 }
 
 const struct node_object *
@@ -173,7 +205,8 @@ names_of_addr(const struct names *n, const struct ip_addr *addr, char buf[static
 		return true;
 	if ((o = find(n, OBJECT_POD, match_pod, addr)) != NULL)
 		snprintf(buf, NAME_TEXT_SIZE, "pod %s/%s", o->ns, o->name);
-	else if ((o = find(n, OBJECT_SERVICE, match_service, addr)) != NULL)
+	else if ((o = find(n, OBJECT_SERVICE, match_service, addr)) != NULL ||
+		 (o = find_exposed_service(n, addr)) != NULL)
 		snprintf(buf, NAME_TEXT_SIZE, "service %s/%s", o->ns, o->name);
 	else if ((o = find(n, OBJECT_NODE, match_node, addr)) != NULL ||
 		 (o = find(n, OBJECT_NODE, match_node_inside, addr)) != NULL)

@@ -6,11 +6,14 @@
 
 #define NAME_TEXT_SIZE (POD_NS_SIZE + POD_NAME_SIZE + 32)
 
-/* Where names come from; all the caller's. tables may be NULL. */
+struct service_builder;
+
+/* Where names come from; all the caller's. */
 struct names {
 	const struct store *store;
 	const struct view *view;
-	const struct tables *tables;
+	const struct tables *tables;           /* NULL: none are in force yet */
+	const struct service_builder *builder; /* names the services of the tables; may be NULL */
 };
 
 /* "tcp", "udp", "sctp", "icmp" (of both families) or "other", of an IANA number. */

@@ -29,21 +29,23 @@ addrs_json(const struct ip_addr addrs[N_FAMILIES])
 	return list;
 }
 
+json_t *
+host_port_json(const struct host_port *p)
+{
+	char buf[IP_ADDR_STRLEN];
+
+	return json_pack("{s:s, s:i, s:s, s:i}", "address",
+		ip_addr_is_none(&p->host_addr) ? "" : ip_addr_format(&p->host_addr, buf), "port",
+		(int)p->port, "protocol", proto_name(p->proto), "pod_port", (int)p->pod_port);
+}
+
 static json_t *
 host_ports_json(const struct attachment_record *r)
 {
 	json_t *list = json_array();
-	char buf[IP_ADDR_STRLEN];
 
-	for (size_t i = 0; i < r->n_host_ports; i++) {
-		const struct host_port *p = &r->host_ports[i];
-
-		json_array_append_new(list,
-			json_pack("{s:s, s:i, s:s, s:i}", "address",
-				ip_addr_is_none(&p->host_addr) ? "" : ip_addr_format(&p->host_addr, buf),
-				"port", (int)p->port, "protocol", proto_name(p->proto), "pod_port",
-				(int)p->pod_port));
-	}
+	for (size_t i = 0; i < r->n_host_ports; i++)
+		json_array_append_new(list, host_port_json(&r->host_ports[i]));
 	return list;
 }
 

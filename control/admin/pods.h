@@ -7,4 +7,8 @@
 
 admin_handler pods_handle;
 
+/* {"address" ("" for any of the node's), "port", "protocol", "pod_port"} */
+struct host_port;
+json_t *host_port_json(const struct host_port *p);
+
 #endif

@@ -80,21 +80,3 @@ service_index_frontend(
 		return NULL;
 	return service_frontend(x->services, addr_hash(addr, port, proto), addr, port, proto);
 }
-
-int
-service_index_slot(const struct frontend *f, const struct ip_addr *addr, uint16_t port)
-{
-	for (uint32_t i = 0; i < f->n_backends; i++)
-		if (f->backends[i].port == port && ip_addr_eq(&f->backends[i].addr, addr))
-			return f->backends[i].slot;
-	return -1;
-}
-
-const struct slice_port *
-service_index_port(const struct slice_object *slice, const struct service_port *port)
-{
-	for (size_t i = 0; i < slice->n_ports; i++)
-		if (slice->ports[i].proto == port->proto && strcmp(slice->ports[i].name, port->name) == 0)
-			return &slice->ports[i];
-	return NULL;
-}

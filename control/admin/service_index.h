@@ -25,11 +25,4 @@ const struct slice_object **service_index_slices(
 const struct frontend *service_index_frontend(
 	const struct service_index *x, const struct ip_addr *addr, uint16_t port, uint8_t proto);
 
-/* The slot of a backend of this frontend: 1..3, 0 for exceptions; -1 when it is not among them. */
-int service_index_slot(const struct frontend *f, const struct ip_addr *addr, uint16_t port);
-
-/* The slice's port that belongs to the service's, or NULL. */
-const struct slice_port *service_index_port(
-	const struct slice_object *slice, const struct service_port *port);
-
 #endif

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/admin/service_frontends.h"
 #include "control/admin/service_index.h"
 #include "control/admin/services.h"
+#include "control/build/endpoint_select.h"
 
 /* Typing errors that are worth a guess. */
 #define NEAR_ENOUGH 3
@@ -120,27 +122,75 @@ explain_no_endpoints(const struct names *n, const struct service_object *service
 }
 
 struct backend_count {
-	size_t n_endpoints, n_with_port, n_ready;
+	size_t n_endpoints, n_with_port, n_ready, n_draining;
+	size_t n_here; /* that are ready, or draining, on this node */
 	size_t n_slices;
 };
 
 static struct backend_count
-count_backends(
-	const struct service_index *x, const struct service_object *service, const struct service_port *port)
+count_backends(const struct names *n, const struct service_index *x, const struct service_object *service,
+	const struct service_port *port)
 {
 	struct backend_count count = { 0 };
 	const struct slice_object **slices = service_index_slices(x, service, &count.n_slices);
 
 	for (size_t i = 0; i < count.n_slices; i++) {
-		bool has_port = service_index_port(slices[i], port) != NULL;
+		bool has_port = endpoint_select_port(slices[i], port) != NULL;
 
 		count.n_endpoints += slices[i]->n_endpoints;
 		for (size_t k = 0; has_port && k < slices[i]->n_endpoints; k++) {
+			const struct slice_endpoint *e = &slices[i]->endpoints[k];
+			bool is_ready = e->ready || service->publish_not_ready;
+			bool is_draining = !is_ready && e->serving && e->terminating;
+
 			count.n_with_port++;
-			count.n_ready += slices[i]->endpoints[k].ready;
+			count.n_ready += is_ready;
+			count.n_draining += is_draining;
+			count.n_here += (is_ready || is_draining) && n->view->node != NULL &&
+					strcmp(e->node, n->view->node) == 0;
 		}
 	}
 	return count;
+}
+
+static void
+explain_backends(const struct service_object *service, const struct service_port *port,
+	const struct backend_count *count, char *buf)
+{
+	if (count->n_with_port == 0 && port->target_name != NULL)
+		snprintf(buf, SERVICE_PROBLEM_SIZE,
+			"%zu endpoints, but none for port '%s': do the pods' containers have a port named "
+			"'%.63s' of this protocol?",
+			count->n_endpoints, port->name, port->target_name);
+	else if (count->n_with_port == 0)
+		snprintf(buf, SERVICE_PROBLEM_SIZE,
+			"%zu endpoints, but no EndpointSlice has a port named '%s' of this protocol",
+			count->n_endpoints, port->name);
+	else if (count->n_ready == 0 && count->n_draining != 0)
+		snprintf(buf, SERVICE_PROBLEM_SIZE,
+			"none of its %zu endpoints is ready; %zu that terminate serve in their place",
+			count->n_with_port, count->n_draining);
+	else if (count->n_ready == 0)
+		snprintf(buf, SERVICE_PROBLEM_SIZE, "none of its %zu endpoints is ready", count->n_with_port);
+	else if (service->internal_local && count->n_here == 0)
+		snprintf(buf, SERVICE_PROBLEM_SIZE,
+			"none of its %zu ready endpoints is on this node, and internalTrafficPolicy is Local",
+			count->n_ready);
+}
+
+/* Another service may have an address, port and protocol already. */
+static void
+explain_frontend(const struct names *n, const struct service_object *service, const struct ip_addr *addr,
+	const struct service_port *port, char *buf)
+{
+	char holder[NAME_TEXT_SIZE], own[NAME_TEXT_SIZE], text[IP_ADDR_STRLEN];
+
+	snprintf(own, sizeof(own), "%s/%s", service->object.ns, service->object.name);
+	frontend_holder(n, addr, port->port, port->proto, holder);
+	if (holder[0] != '\0' && strcmp(holder, own) != 0)
+		snprintf(buf, SERVICE_PROBLEM_SIZE,
+			"port %u/%s of %s is that of service %s, which has it first", port->port,
+			proto_name(port->proto), ip_addr_format(addr, text), holder);
 }
 
 const char *
@@ -148,23 +198,22 @@ services_problem_of(const struct names *n, const struct service_index *x,
 	const struct service_object *service, const struct service_port *port,
 	char buf[static SERVICE_PROBLEM_SIZE])
 {
-	struct backend_count count = count_backends(x, service, port);
+	struct backend_count count;
 
 	*buf = '\0';
-	if (service->headless || service->type == SERVICE_EXTERNAL_NAME)
+	if (!service_is_served(service))
 		return buf;
+	count = count_backends(n, x, service, port);
 	if (count.n_endpoints == 0)
 		explain_no_endpoints(n, service, buf);
-	else if (count.n_with_port == 0)
-		snprintf(buf, SERVICE_PROBLEM_SIZE,
-			"%zu endpoints, but no EndpointSlice has a port named '%s' of this protocol",
-			count.n_endpoints, port->name);
-	else if (count.n_ready == 0 && !service->publish_not_ready)
-		snprintf(buf, SERVICE_PROBLEM_SIZE, "none of its %zu endpoints is ready", count.n_with_port);
+	else
+		explain_backends(service, port, &count, buf);
 	for (size_t i = 0; *buf == '\0' && i < service->n_cluster_ips; i++)
 		if (service_index_frontend(x, &service->cluster_ips[i], port->port, port->proto) == NULL)
 			snprintf(buf, SERVICE_PROBLEM_SIZE,
 				"not in force (yet): `ringway status` shows errors");
+		else
+			explain_frontend(n, service, &service->cluster_ips[i], port, buf);
 	return buf;
 }
 

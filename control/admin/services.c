@@ -4,11 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/admin/service_frontends.h"
 #include "control/admin/service_index.h"
+#include "control/build/endpoint_select.h"
 
 struct listing {
 	const struct names *names;
+	const struct services_filter *filter;
 	struct service_index index;
+	struct frontend_list frontends;
 	json_t *items;
 };
 
@@ -23,30 +27,43 @@ addrs_json(const struct ip_addr *addrs, size_t n)
 	return list;
 }
 
-/* The frontend of the endpoint's family, if it is in force. */
-static const struct frontend *
-frontend_for(const struct listing *l, const struct service_object *service, const struct service_port *port,
-	const struct ip_addr *endpoint)
+static json_t *
+texts_json(char *const *texts, size_t n)
 {
-	for (size_t i = 0; i < service->n_cluster_ips; i++)
-		if (ip_addr_is_v4(&service->cluster_ips[i]) == ip_addr_is_v4(endpoint))
-			return service_index_frontend(
-				&l->index, &service->cluster_ips[i], port->port, port->proto);
-	return NULL;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_string(texts[i]));
+	return list;
+}
+
+static json_t *
+hints_json(const struct endpoint_hints *hints)
+{
+	static const struct endpoint_hints none;
+
+	if (hints == NULL)
+		hints = &none;
+	return json_pack("{s:o, s:o}", "zones", texts_json(hints->zones, hints->n_zones), "nodes",
+		texts_json(hints->nodes, hints->n_nodes));
 }
 
 static json_t *
 backend_json(const struct listing *l, const struct service_object *service, const struct service_port *port,
 	const struct slice_endpoint *e, const struct slice_port *slice_port)
 {
-	const struct frontend *f = frontend_for(l, service, port, &e->addrs[0]);
-	int slot = f == NULL ? -1 : service_index_slot(f, &e->addrs[0], slice_port->port);
+	struct backend_use use =
+		frontend_list_use(&l->frontends, &service->object, port, &e->addrs[0], slice_port->port);
+	const char *node = l->names->view->node;
 	char buf[IP_ADDR_STRLEN];
 
-	return json_pack("{s:s, s:i, s:b, s:b, s:b, s:b, s:i, s:s, s:s}", "address",
+	return json_pack("{s:s, s:i, s:b, s:b, s:b, s:b, s:s, s:o, s:b, s:b, s:b, s:i, s:s, s:s}", "address",
 		ip_addr_format(&e->addrs[0], buf), "port", (int)slice_port->port, "ready", e->ready,
-		"serving", e->serving, "terminating", e->terminating, "in_force", slot >= 0, "slot",
-		slot < 0 ? 0 : slot, "pod", e->pod, "node", e->node);
+		"serving", e->serving, "terminating", e->terminating, "local",
+		node != NULL && strcmp(e->node, node) == 0, "zone", e->zone == NULL ? "" : e->zone, "hints",
+		hints_json(e->hints), "in_force", use.is_inside || use.is_outside, "serves_inside",
+		use.is_inside, "serves_outside", use.is_outside, "slot", use.slot < 0 ? 0 : use.slot, "pod",
+		e->pod, "node", e->node);
 }
 
 static json_t *
@@ -58,7 +75,7 @@ backends_json(const struct listing *l, const struct service_object *service, con
 	json_t *backends = json_array();
 
 	for (size_t i = 0; i < n; i++) {
-		const struct slice_port *slice_port = service_index_port(slices[i], port);
+		const struct slice_port *slice_port = endpoint_select_port(slices[i], port);
 
 		for (size_t k = 0; slice_port != NULL && k < slices[i]->n_endpoints; k++) {
 			const struct slice_endpoint *e = &slices[i]->endpoints[k];
@@ -91,32 +108,81 @@ count_buckets(const struct listing *l, const struct service_object *service, con
 	return all;
 }
 
+/* What concerns all ports of a service, added to a port's object. */
+static void
+add_policies(const struct listing *l, const struct service_object *service, json_t *object)
+{
+	static const char *const distributions[] = {
+		[TRAFFIC_ANYWHERE] = "",
+		[TRAFFIC_SAME_ZONE] = "PreferSameZone",
+		[TRAFFIC_SAME_NODE] = "PreferSameNode",
+	};
+
+	json_object_set_new(object, "type", json_string(service_type_name(service->type)));
+	json_object_set_new(object, "external_name",
+		json_string(service->external_name == NULL ? "" : service->external_name));
+	json_object_set_new(
+		object, "internal_policy", json_string(service->internal_local ? "Local" : "Cluster"));
+	json_object_set_new(
+		object, "external_policy", json_string(service->external_local ? "Local" : "Cluster"));
+	json_object_set_new(object, "affinity_s", json_integer(service->affinity_timeout_s));
+	json_object_set_new(
+		object, "traffic_distribution", json_string(distributions[service->distribution]));
+	json_object_set_new(object, "publish_not_ready", json_boolean(service->publish_not_ready));
+	json_object_set_new(object, "health_check_node_port", json_integer(service->health_check_node_port));
+	json_object_set_new(object, "other_proxy", json_boolean(service->is_foreign));
+	json_object_set_new(object, "refused", refused_json(l->names, &service->object));
+}
+
 static json_t *
 port_json(const struct listing *l, const struct service_object *service, const struct service_port *port)
 {
 	int n_ready = 0;
 	json_int_t n_buckets;
-	json_t *backends = backends_json(l, service, port, &n_ready);
+	json_t *backends = backends_json(l, service, port, &n_ready), *object;
 	bool in_force = count_buckets(l, service, port, &n_buckets);
 	char problem[SERVICE_PROBLEM_SIZE];
 
-	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:o, s:b, s:b, s:i, s:i, s:I, s:s, s:o}", "namespace",
-		service->object.ns, "name", service->object.name, "port_name", port->name, "port",
-		(int)port->port, "protocol", proto_name(port->proto), "addresses",
-		addrs_json(service->cluster_ips, service->n_cluster_ips), "headless", service->headless,
-		"in_force", in_force, "ready", n_ready, "total", (int)json_array_size(backends), "buckets",
-		n_buckets, "problem", services_problem_of(l->names, &l->index, service, port, problem),
-		"backends", backends);
+	object = json_pack("{s:s, s:s, s:s, s:i, s:s, s:o, s:o, s:b, s:b, s:i, s:i, s:I, s:s, s:o, s:o}",
+		"namespace", service->object.ns, "name", service->object.name, "port_name", port->name,
+		"port", (int)port->port, "protocol", port->proto == 0 ? "" : proto_name(port->proto),
+		"target_port",
+		port->target_name != NULL ? json_string(port->target_name) : json_integer(port->target_port),
+		"addresses", addrs_json(service->cluster_ips, service->n_cluster_ips), "headless",
+		service->headless, "in_force", in_force, "ready", n_ready, "total",
+		(int)json_array_size(backends), "buckets", n_buckets, "problem",
+		services_problem_of(l->names, &l->index, service, port, problem), "frontends",
+		frontends_json(&l->frontends, service, port), "backends", backends);
+	add_policies(l, service, object);
+	return object;
+}
+
+static bool
+is_wanted(const struct listing *l, const struct object *service)
+{
+	const char *which = l->filter->which, *slash = which == NULL ? NULL : strchr(which, '/');
+
+	if (l->filter->is_exposed && !frontend_list_is_exposed(&l->frontends, service))
+		return false;
+	if (which == NULL || strcmp(which, service->name) == 0)
+		return true;
+	return slash != NULL && strncmp(which, service->ns, (size_t)(slash - which)) == 0 &&
+	       service->ns[slash - which] == '\0' && strcmp(slash + 1, service->name) == 0;
 }
 
 static void
 add_service(const struct object *object, void *arg)
 {
+	static const struct service_port no_port = { .name = "" };
 	const struct service_object *service = (const struct service_object *)object;
 	struct listing *l = arg;
 
+	if (!is_wanted(l, object))
+		return;
 	for (size_t i = 0; i < service->n_ports; i++)
 		json_array_append_new(l->items, port_json(l, service, &service->ports[i]));
+	if (service->n_ports == 0)
+		json_array_append_new(l->items, port_json(l, service, &no_port));
 }
 
 /* How packets get to an endpoint from here. */
@@ -167,28 +233,38 @@ add_endpoints(const struct object *object, void *arg)
 }
 
 static json_t *
-listing_json(const struct names *n, enum object_kind kind,
-	void (*add)(const struct object *object, void *arg), const char *field)
+listing_json(struct listing *l, enum object_kind kind, void (*add)(const struct object *object, void *arg),
+	const char *field)
 {
-	struct listing l = { .names = n, .items = json_array() };
+	const struct names *n = l->names;
+	bool has_index =
+		service_index_init(&l->index, n->store, n->tables == NULL ? NULL : n->tables->services);
+	json_t *doc = NULL;
 
-	if (!service_index_init(&l.index, n->store, n->tables == NULL ? NULL : n->tables->services)) {
-		json_decref(l.items);
-		return NULL;
+	if (has_index && frontend_list_init(&l->frontends, n)) {
+		l->items = json_array();
+		store_each(n->store, kind, add, l);
+		doc = json_pack("{s:o}", field, l->items);
 	}
-	store_each(n->store, kind, add, &l);
-	service_index_fini(&l.index);
-	return json_pack("{s:o}", field, l.items);
+	frontend_list_fini(&l->frontends);
+	if (has_index)
+		service_index_fini(&l->index);
+	return doc;
 }
 
 json_t *
-services_json(const struct names *n)
+services_json(const struct names *n, const struct services_filter *filter)
 {
-	return listing_json(n, OBJECT_SERVICE, add_service, "services");
+	static const struct services_filter all;
+	struct listing l = { .names = n, .filter = filter == NULL ? &all : filter };
+
+	return listing_json(&l, OBJECT_SERVICE, add_service, "services");
 }
 
 json_t *
 endpoints_json(const struct names *n)
 {
-	return listing_json(n, OBJECT_ENDPOINT_SLICE, add_endpoints, "endpoints");
+	struct listing l = { .names = n };
+
+	return listing_json(&l, OBJECT_ENDPOINT_SLICE, add_endpoints, "endpoints");
 }

@@ -7,12 +7,18 @@
 #include "control/admin/admin.h"
 #include "control/admin/names.h"
 
-/* NULL if out of memory. */
-json_t *services_json(const struct names *n);
+/* Which services to list. */
+struct services_filter {
+	const char *which; /* "namespace/name" or "name"; NULL: all */
+	bool is_exposed;   /* only what can be reached from outside */
+};
+
+/* NULL if out of memory. Without a filter: all. */
+json_t *services_json(const struct names *n, const struct services_filter *filter);
 json_t *endpoints_json(const struct names *n);
 
 /* Why the service's port has no ready backend, or is not in force; "" when all is well. Returns buf. */
-#define SERVICE_PROBLEM_SIZE 320
+#define SERVICE_PROBLEM_SIZE 512
 const char *services_problem(const struct names *n, const struct service_object *service,
 	const struct service_port *port, char buf[static SERVICE_PROBLEM_SIZE]);
 

@@ -1,0 +1,247 @@
+#include "control/admin/service_frontends.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/build/service_build.h"
+
+struct collection {
+	struct frontend_list *list;
+	const struct names *names;
+};
+
+static void
+add_frontend(const struct frontend *f, void *arg)
+{
+	struct collection *c = arg;
+	struct named_frontend *item = &c->list->items[c->list->n];
+
+	if (service_builder_name(c->names->builder, f->service, &item->ns, &item->name)) {
+		item->frontend = f;
+		c->list->n++;
+	}
+}
+
+static int
+compare_service(const struct named_frontend *x, const char *ns, const char *name)
+{
+	int order = strcmp(x->ns, ns);
+
+	return order != 0 ? order : strcmp(x->name, name);
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct named_frontend *x = a, *y = b;
+	int order = compare_service(x, y->ns, y->name);
+
+	if (order == 0)
+		order = (int)x->frontend->kind - (int)y->frontend->kind;
+	if (order == 0)
+		order = ip_addr_cmp(&x->frontend->addr, &y->frontend->addr);
+	if (order == 0)
+		order = (int)x->frontend->port - (int)y->frontend->port;
+	return order != 0 ? order : (int)x->frontend->proto - (int)y->frontend->proto;
+}
+
+bool
+frontend_list_init(struct frontend_list *l, const struct names *names)
+{
+	const struct service_table *t = names->tables == NULL ? NULL : names->tables->services;
+	struct collection c = { l, names };
+
+	*l = (struct frontend_list){ 0 };
+	if (t == NULL || names->builder == NULL)
+		return true;
+	l->items = calloc((size_t)t->n_frontends + 1, sizeof(*l->items));
+	if (l->items == NULL)
+		return false;
+	service_table_each(t, add_frontend, &c);
+	qsort(l->items, l->n, sizeof(*l->items), compare);
+	return true;
+}
+
+void
+frontend_list_fini(struct frontend_list *l)
+{
+	free(l->items);
+	*l = (struct frontend_list){ 0 };
+}
+
+const struct named_frontend *
+frontend_list_of(const struct frontend_list *l, const struct object *service, size_t *n)
+{
+	size_t low = 0, high = l->n, end;
+
+	while (low < high) { /* the first that is not before the key */
+		size_t middle = (low + high) / 2;
+
+		if (compare_service(&l->items[middle], service->ns, service->name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (end = low; end < l->n && compare_service(&l->items[end], service->ns, service->name) == 0; end++)
+		;
+	*n = end - low;
+	return l->items + low;
+}
+
+bool
+frontend_is_of_port(const struct frontend *f, const struct service_port *port)
+{
+	return f->proto == port->proto &&
+	       f->port == (f->kind == FRONTEND_NODE_PORT ? port->node_port : port->port);
+}
+
+bool
+frontend_list_is_exposed(const struct frontend_list *l, const struct object *service)
+{
+	size_t n;
+	const struct named_frontend *f = frontend_list_of(l, service, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if ((f[i].frontend->flags & FRONTEND_EXPOSED) != 0)
+			return true;
+	return false;
+}
+
+/* Backends for outside traffic alone stand behind the others. */
+static uint32_t
+count_all_backends(const struct frontend *f)
+{
+	return f->n_backends + (f->extra == NULL ? 0 : f->extra->n_outside_only);
+}
+
+static uint32_t
+count_outside(const struct frontend *f)
+{
+	if ((f->flags & FRONTEND_EXPOSED) == 0)
+		return 0;
+	return (f->flags & FRONTEND_LOCAL) != 0 && f->extra != NULL ? f->extra->n_outside : f->n_backends;
+}
+
+struct backend_use
+frontend_list_use(const struct frontend_list *l, const struct object *service,
+	const struct service_port *port, const struct ip_addr *addr, uint16_t backend_port)
+{
+	struct backend_use use = { .slot = -1 };
+	size_t n;
+	const struct named_frontend *items = frontend_list_of(l, service, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct frontend *f = items[i].frontend;
+		bool is_exposed = (f->flags & FRONTEND_EXPOSED) != 0;
+
+		if (!frontend_is_of_port(f, port) || ip_addr_is_v4(&f->addr) != ip_addr_is_v4(addr))
+			continue;
+		for (uint32_t k = 0; k < count_all_backends(f); k++) {
+			const struct backend *b = &f->backends[k];
+
+			if (b->port != backend_port || !ip_addr_eq(&b->addr, addr))
+				continue;
+			use.is_inside |= k < f->n_backends;
+			use.is_outside |= is_exposed && ((f->flags & FRONTEND_LOCAL) == 0 ||
+								(b->flags & BACKEND_OUTSIDE) != 0);
+			if (f->kind == FRONTEND_CLUSTER_IP)
+				use.slot = b->slot;
+		}
+	}
+	return use;
+}
+
+static const char *
+kind_name(uint8_t kind)
+{
+	static const char *const names[N_FRONTEND_KINDS] = {
+		[FRONTEND_CLUSTER_IP] = "ClusterIP",
+		[FRONTEND_NODE_PORT] = "NodePort",
+		[FRONTEND_LOAD_BALANCER] = "LoadBalancer",
+		[FRONTEND_EXTERNAL_IP] = "ExternalIP",
+		[FRONTEND_HOST_PORT] = "HostPort",
+	};
+
+	return kind < N_FRONTEND_KINDS ? names[kind] : "";
+}
+
+static json_t *
+ranges_json(const struct frontend *f)
+{
+	json_t *list = json_array();
+	char text[IP_PREFIX_STRLEN];
+
+	for (uint32_t i = 0; (f->flags & FRONTEND_SOURCE_RANGES) != 0 && i < f->extra->n_ranges; i++)
+		json_array_append_new(list, json_string(ip_prefix_format(&f->extra->ranges[i], text)));
+	return list;
+}
+
+/* What a client hears from whom no backend is there for. */
+static const char *
+without_backends(const struct frontend *f)
+{
+	bool is_empty = f->n_backends == 0 || ((f->flags & FRONTEND_EXPOSED) != 0 && count_outside(f) == 0);
+
+	return !is_empty ? "" : (f->flags & FRONTEND_DROP_EMPTY) != 0 ? "drop" : "reject";
+}
+
+json_t *
+frontends_json(
+	const struct frontend_list *l, const struct service_object *service, const struct service_port *port)
+{
+	json_t *list = json_array();
+	size_t n;
+	const struct named_frontend *items = frontend_list_of(l, &service->object, &n);
+	char text[IP_ADDR_STRLEN];
+
+	for (size_t i = 0; i < n; i++) {
+		const struct frontend *f = items[i].frontend;
+
+		if (!frontend_is_of_port(f, port))
+			continue;
+		json_array_append_new(list,
+			json_pack("{s:s, s:s, s:i, s:s, s:b, s:I, s:I, s:I, s:s, s:b, s:o}", "kind",
+				kind_name(f->kind), "address", ip_addr_format(&f->addr, text), "port",
+				(int)f->port, "protocol", proto_name(f->proto), "exposed",
+				(f->flags & FRONTEND_EXPOSED) != 0, "backends", (json_int_t)f->n_backends,
+				"backends_outside", (json_int_t)count_outside(f), "buckets",
+				(json_int_t)(f->n_backends == 0 ? 0 : f->bucket_mask + 1), "empty",
+				without_backends(f), "keeps_client", (f->flags & FRONTEND_LOCAL) != 0,
+				"source_ranges", ranges_json(f)));
+	}
+	return list;
+}
+
+json_t *
+refused_json(const struct names *names, const struct object *service)
+{
+	json_t *list = json_array();
+	size_t n = 0;
+	const struct refused_addr *refused = names->builder == NULL ? NULL
+								    : service_builder_refused(names->builder,
+									      service->ns, service->name, &n);
+	char text[IP_ADDR_STRLEN];
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(
+			list, json_pack("{s:s, s:s}", "address", ip_addr_format(&refused[i].addr, text),
+				      "reason", refusal_text(refused[i].why)));
+	return list;
+}
+
+const char *
+frontend_holder(const struct names *names, const struct ip_addr *addr, uint16_t port, uint8_t proto,
+	char buf[static NAME_TEXT_SIZE])
+{
+	const struct service_table *t = names->tables == NULL ? NULL : names->tables->services;
+	const struct frontend *f =
+		t == NULL ? NULL : service_frontend(t, addr_hash(addr, port, proto), addr, port, proto);
+	const char *ns, *name;
+
+	buf[0] = '\0';
+	if (f != NULL && names->builder != NULL &&
+		service_builder_name(names->builder, f->service, &ns, &name))
+		snprintf(buf, NAME_TEXT_SIZE, "%s/%s", ns, name);
+	return buf;
+}

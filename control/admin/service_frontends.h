@@ -1,0 +1,51 @@
+/* The frontends in force, by the service to which they belong, and what an operator should know of each. Made for one
+ * request. Control thread only. */
+#ifndef RINGWAY_ADMIN_SERVICE_FRONTENDS_H
+#define RINGWAY_ADMIN_SERVICE_FRONTENDS_H
+
+#include <jansson.h>
+
+#include "control/admin/names.h"
+
+struct named_frontend {
+	const char *ns, *name; /* of the service; the builder's */
+	const struct frontend *frontend;
+};
+
+struct frontend_list {
+	size_t n;
+	struct named_frontend *items; /* by namespace, name, kind, address and port */
+};
+
+/* Without tables or a builder to name services in names, there are none. False if out of memory. */
+bool frontend_list_init(struct frontend_list *l, const struct names *names);
+void frontend_list_fini(struct frontend_list *l);
+
+/* The service's: *n of them, from the one returned on. */
+const struct named_frontend *frontend_list_of(
+	const struct frontend_list *l, const struct object *service, size_t *n);
+
+/* Whether it is the service's port that the frontend leads to. */
+bool frontend_is_of_port(const struct frontend *f, const struct service_port *port);
+
+/* Whether one of the service's frontends can be reached from outside. */
+bool frontend_list_is_exposed(const struct frontend_list *l, const struct object *service);
+
+/* How inside and outside traffic of one of the service port's frontends uses an endpoint. */
+struct backend_use {
+	bool is_inside, is_outside;
+	int slot; /* at its ClusterIP; -1: it has none */
+};
+struct backend_use frontend_list_use(const struct frontend_list *l, const struct object *service,
+	const struct service_port *port, const struct ip_addr *addr, uint16_t backend_port);
+
+/* Lists of objects, as `ringway services --help` describes them. */
+json_t *frontends_json(
+	const struct frontend_list *l, const struct service_object *service, const struct service_port *port);
+json_t *refused_json(const struct names *names, const struct object *service);
+
+/* The service that has this frontend, which may not be the one that asks for it: "shop/web", or "" when nobody has it. */
+const char *frontend_holder(const struct names *names, const struct ip_addr *addr, uint16_t port,
+	uint8_t proto, char buf[static NAME_TEXT_SIZE]);
+
+#endif
