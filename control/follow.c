@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "control/admin/health_ports.h"
@@ -50,7 +51,8 @@ struct follow {
 	size_t n_host_ports, host_ports_room;
 	struct pod_host_port *host_ports; /* likewise */
 	uint64_t attach_generation;
-	char uplink_warning[FOLLOW_WARNING_SIZE], host_warning[FOLLOW_WARNING_SIZE];
+	char uplink_warning[FOLLOW_WARNING_SIZE], host_warning[FOLLOW_WARNING_SIZE],
+		exposed_warning[FOLLOW_WARNING_SIZE];
 };
 
 /* For the builders. */
@@ -177,6 +179,20 @@ follow_uplink(struct follow *f, const struct nodes *nodes)
 	set_warning(f->uplink_warning, error);
 }
 
+/* What the tables in force expose to the outside, once there is an uplink. */
+static void
+expose(struct follow *f, const struct tables *tables)
+{
+	int result = uplink_expose(f->uplink, tables);
+	char text[FOLLOW_WARNING_SIZE] = "";
+
+	if (result < 0)
+		snprintf(text, sizeof(text), "services are not reachable from outside as they should be: %s",
+			result == -E2BIG ? "there are more exposed addresses and ports than the uplink takes"
+					 : strerror(-result));
+	set_warning(f->exposed_warning, text);
+}
+
 static void
 follow_host(struct follow *f, const struct nodes *nodes)
 {
@@ -201,6 +217,7 @@ look_again(struct follow *f)
 	if (nodes.self != NULL) {
 		tell_underlay(f, &nodes);
 		follow_uplink(f, &nodes);
+		expose(f, publisher_tables(f->d->publisher));
 		follow_host(f, &nodes);
 	}
 	nodes_free(&nodes);
@@ -366,6 +383,7 @@ on_published(const struct tables *tables, void *arg)
 			  "change tries again): %s",
 			state_error(f->d->state));
 	health_ports_changed(f->d->health_ports);
+	expose(f, tables);
 }
 
 static int
@@ -536,7 +554,8 @@ follow_free(struct follow *f)
 const char *
 follow_warning(const struct follow *f, unsigned i)
 {
-	const char *const warnings[FOLLOW_WARNINGS] = { f->uplink_warning, f->host_warning };
+	const char *const warnings[FOLLOW_WARNINGS] = { f->uplink_warning, f->host_warning,
+		f->exposed_warning };
 
 	return warnings[i];
 }

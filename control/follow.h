@@ -31,7 +31,7 @@ void follow_now(struct follow *f);
 int follow_publish(void *follow);
 
 /* What is wrong with the uplink (0) and the host port (1), or "". */
-#define FOLLOW_WARNINGS 2
+#define FOLLOW_WARNINGS 3
 const char *follow_warning(const struct follow *f, unsigned i);
 
 #endif

@@ -32,8 +32,15 @@ struct xdp {
 /* What the attach functions differ in. */
 struct program {
 	struct bpf_program *program;
-	struct bpf_map *sockets;
+	struct {
+		const char *name;
+		struct bpf_map *map;
+	} maps[2]; /* those without a name are not pinned */
 };
+
+/* All that may be pinned for an attachment. */
+static const char *const pins[] = { "link", STEER_SOCKETS, STEER_EXPOSED };
+#define N_PINS (sizeof(pins) / sizeof(pins[0]))
 
 /* libbpf has one print function for the process. */
 static void (*log_warning)(const char *text);
@@ -118,12 +125,11 @@ remove_pins(const struct xdp *x, const char *name)
 {
 	char path[PATH_MAX];
 
-	pin_path(x, name, "link", path);
-	if (unlink(path) < 0 && errno != ENOENT)
-		return -errno;
-	pin_path(x, name, "sockets", path);
-	if (unlink(path) < 0 && errno != ENOENT)
-		return -errno;
+	for (unsigned i = 0; i < N_PINS; i++) {
+		pin_path(x, name, pins[i], path);
+		if (unlink(path) < 0 && errno != ENOENT)
+			return -errno;
+	}
 	pin_path(x, name, "", path);
 	return rmdir(path) < 0 && errno != ENOENT ? -errno : 0;
 }
@@ -318,24 +324,34 @@ create_link(int program, unsigned ifindex, enum xdp_choice choice, enum xdp_mode
 	return err;
 }
 
-/* Attaches a loaded program and pins link and sockets: the map first, so that a pinned link always has its map
+static int
+pin_map(const struct xdp *x, const char *name, const char *what, struct bpf_map *map,
+	char error[static XDP_ERROR_SIZE])
+{
+	char path[PATH_MAX];
+
+	pin_path(x, name, what, path);
+	if (bpf_obj_pin(bpf_map__fd(map), path) < 0)
+		return fail(error, -errno, "cannot pin a map at %s: %s", path, strerror(errno));
+	return 0;
+}
+
+/* Attaches a loaded program and pins link and maps: the maps first, so that a pinned link always has its maps
  * beside it. */
 static int
 attach_and_pin(struct xdp *x, const struct program *p, unsigned ifindex, const char *name,
 	enum xdp_choice choice, enum xdp_mode *mode, char error[static XDP_ERROR_SIZE])
 {
 	char path[PATH_MAX];
-	int link, err;
+	int link, err = 0;
 
 	pin_path(x, name, "", path);
 	if (mkdir(path, 0700) < 0)
 		return fail(error, -errno, "cannot make the directory %s: %s", path, strerror(errno));
-	pin_path(x, name, "sockets", path);
-	err = bpf_obj_pin(bpf_map__fd(p->sockets), path) < 0 ? -errno : 0;
+	for (unsigned i = 0; err == 0 && i < 2 && p->maps[i].name != NULL; i++)
+		err = pin_map(x, name, p->maps[i].name, p->maps[i].map, error);
 	link = err < 0 ? err : create_link(bpf_program__fd(p->program), ifindex, choice, mode);
-	if (err < 0)
-		fail(error, err, "cannot pin a map at %s: %s", path, strerror(-err));
-	else if (link < 0)
+	if (err == 0 && link < 0)
 		err = explain_attach(link, ifindex, error);
 	pin_path(x, name, "link", path);
 	if (err == 0 && bpf_obj_pin(link, path) < 0)
@@ -381,7 +397,7 @@ xdp_attach_pod(struct xdp *x, unsigned ifindex, const char *name, enum xdp_choic
 	if (err < 0) {
 		err = explain_load(err, error);
 	} else {
-		const struct program p = { pod->progs.steer_pod, pod->maps.sockets };
+		const struct program p = { pod->progs.steer_pod, { { STEER_SOCKETS, pod->maps.sockets } } };
 
 		err = attach_and_pin(x, &p, ifindex, name, choice, mode, error);
 	}
@@ -403,7 +419,7 @@ open_sockets(struct xdp *x, const char *name, uint32_t n_queues)
 {
 	struct bpf_map_info info = { 0 };
 	uint32_t size = sizeof(info);
-	int fd = open_pin(x, name, "sockets");
+	int fd = open_pin(x, name, STEER_SOCKETS);
 
 	if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.max_entries >= n_queues)
 		return fd;
@@ -433,7 +449,7 @@ xdp_attach_uplink(struct xdp *x, unsigned ifindex, const char *name, const struc
 {
 	enum xdp_mode unused;
 	struct uplink_bpf *uplink;
-	int sockets = -1, err;
+	int sockets = -1, exposed = -1, err;
 
 	if (mode == NULL)
 		mode = &unused;
@@ -452,18 +468,29 @@ xdp_attach_uplink(struct xdp *x, unsigned ifindex, const char *name, const struc
 		bpf_map__reuse_fd(uplink->maps.sockets, sockets);
 	else
 		bpf_map__set_max_entries(uplink->maps.sockets, config->n_queues);
+	if (sockets >= 0)
+		exposed = open_pin(x, name, STEER_EXPOSED);
+	if (exposed >= 0)
+		bpf_map__reuse_fd(uplink->maps.exposed, exposed);
 	err = uplink_bpf__load(uplink);
 	if (err < 0) {
 		err = explain_load(err, error);
 	} else if (sockets >= 0) {
-		err = exchange_program(x, name, uplink->progs.steer_uplink, error);
+		if (exposed < 0) /* an older program had none */
+			err = pin_map(x, name, STEER_EXPOSED, uplink->maps.exposed, error);
+		if (err == 0)
+			err = exchange_program(x, name, uplink->progs.steer_uplink, error);
 	} else {
-		const struct program p = { uplink->progs.steer_uplink, uplink->maps.sockets };
+		const struct program p = { uplink->progs.steer_uplink,
+			{ { STEER_SOCKETS, uplink->maps.sockets },
+				{ STEER_EXPOSED, uplink->maps.exposed } } };
 
 		err = attach_and_pin(x, &p, ifindex, name, choice, mode, error);
 	}
 	if (sockets >= 0)
 		close(sockets);
+	if (exposed >= 0)
+		close(exposed);
 	uplink_bpf__destroy(uplink);
 	return err;
 }
@@ -471,7 +498,7 @@ xdp_attach_uplink(struct xdp *x, unsigned ifindex, const char *name, const struc
 int
 xdp_set_socket(struct xdp *x, const char *name, uint32_t queue, int socket)
 {
-	int map = open_pin(x, name, "sockets");
+	int map = open_pin(x, name, STEER_SOCKETS);
 	int err;
 
 	if (map < 0)
@@ -484,7 +511,7 @@ xdp_set_socket(struct xdp *x, const char *name, uint32_t queue, int socket)
 int
 xdp_clear_socket(struct xdp *x, const char *name, uint32_t queue)
 {
-	int map = open_pin(x, name, "sockets");
+	int map = open_pin(x, name, STEER_SOCKETS);
 	int err;
 
 	if (map < 0)
@@ -492,6 +519,78 @@ xdp_clear_socket(struct xdp *x, const char *name, uint32_t queue)
 	err = bpf_map_delete_elem(map, &queue) < 0 && errno != ENOENT ? -errno : 0;
 	close(map);
 	return err;
+}
+
+/* Sorted, so that both sides can be compared. */
+static int
+compare_frontends(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct steer_frontend));
+}
+
+/* All keys of a map, sorted, in a list of the caller's. How many, or -errno. */
+static ssize_t
+read_exposed(int map, struct steer_frontend **out)
+{
+	struct steer_frontend *keys = NULL, *grown;
+	size_t n = 0, room = 0;
+
+	for (;; n++) {
+		if (n == room) {
+			room = room == 0 ? 64 : 2 * room;
+			grown = realloc(keys, room * sizeof(*keys));
+			if (grown == NULL) {
+				free(keys);
+				return -ENOMEM;
+			}
+			keys = grown;
+		}
+		if (bpf_map_get_next_key(map, n == 0 ? NULL : &keys[n - 1], &keys[n]) < 0)
+			break;
+	}
+	qsort(keys, n, sizeof(*keys), compare_frontends);
+	*out = keys;
+	return (ssize_t)n;
+}
+
+/* Brings the map from 'is' to 'wanted', both sorted: what goes, first, since room is limited. */
+static int
+change_exposed(int map, const struct steer_frontend *is, size_t n_is, const struct steer_frontend *wanted,
+	size_t n_wanted)
+{
+	const uint8_t yes = 1;
+
+	for (size_t i = 0; i < n_is; i++)
+		if (bsearch(&is[i], wanted, n_wanted, sizeof(*is), compare_frontends) == NULL)
+			bpf_map_delete_elem(map, &is[i]);
+	for (size_t i = 0; i < n_wanted; i++)
+		if (bsearch(&wanted[i], is, n_is, sizeof(*is), compare_frontends) == NULL &&
+			bpf_map_update_elem(map, &wanted[i], &yes, BPF_ANY) < 0)
+			return -errno;
+	return 0;
+}
+
+int
+xdp_set_exposed(struct xdp *x, const char *name, const struct xdp_frontend *frontends, size_t n)
+{
+	struct steer_frontend *wanted = calloc(n + 1, sizeof(*wanted)), *is = NULL;
+	int map = open_pin(x, name, STEER_EXPOSED);
+	ssize_t n_is = wanted == NULL ? -ENOMEM : map < 0 ? map : read_exposed(map, &is);
+
+	for (size_t i = 0; n_is >= 0 && i < n; i++) {
+		memcpy(wanted[i].addr, frontends[i].addr.b, sizeof(wanted[i].addr));
+		wanted[i].port = htobe16(frontends[i].port);
+		wanted[i].proto = frontends[i].proto;
+	}
+	if (n_is >= 0) {
+		qsort(wanted, n, sizeof(*wanted), compare_frontends);
+		n_is = change_exposed(map, is, (size_t)n_is, wanted, n);
+	}
+	if (map >= 0)
+		close(map);
+	free(is);
+	free(wanted);
+	return (int)n_is;
 }
 
 int

@@ -1,12 +1,13 @@
 /* The kernel's part: programs on interfaces, and the maps through which they find our sockets. All of an
  * instance is pinned below one directory on a bpffs, so that it stays in force while no daemon runs (packets
  * of pods are dropped then, never passed to a kernel that knows nothing of the translation), and the next one
- * finds it: <dir>/<name>/link and <dir>/<name>/sockets. Control thread only, in the
+ * finds it: <dir>/<name>/link, <dir>/<name>/sockets and for an uplink <dir>/<name>/exposed. Control thread only, in the
  * network namespace of the interfaces. */
 #ifndef RINGWAY_XDP_LOADER_H
 #define RINGWAY_XDP_LOADER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "dataplane/net/ip_addr.h"
@@ -60,8 +61,9 @@ struct xdp_uplink_config {
 	uint32_t n_queues;   /* receive queues of the interface */
 };
 
-/* Puts the uplink program on an interface: VXLAN to our VTEP, and ICMP errors about VXLAN that our VTEP sent.
- * If it is attached already, the program is exchanged without a gap, and sockets stay in place; in another mode
+/* Puts the uplink program on an interface: VXLAN to our VTEP, ICMP errors about VXLAN that our VTEP sent, and what is for
+ * an exposed frontend: xdp_set_exposed().
+ * If it is attached already, the program is exchanged without a gap, and sockets and frontends stay in place; in another mode
  * than the one chosen it is attached anew, and its sockets have to be set again. 0 or -errno. */
 int xdp_attach_uplink(struct xdp *x, unsigned ifindex, const char *name,
 	const struct xdp_uplink_config *config, enum xdp_choice choice, enum xdp_mode *mode,
@@ -71,6 +73,18 @@ int xdp_attach_uplink(struct xdp *x, unsigned ifindex, const char *name,
  * out by the kernel itself. 0 or -errno: -ENOENT when nothing of that name is attached. */
 int xdp_set_socket(struct xdp *x, const char *name, uint32_t queue, int socket);
 int xdp_clear_socket(struct xdp *x, const char *name, uint32_t queue);
+
+/* A frontend that is reachable from outside. */
+struct xdp_frontend {
+	struct ip_addr addr;
+	uint16_t port; /* host byte order */
+	uint8_t proto;
+};
+
+/* Has an uplink's program take packets for these frontends, and for no others. What is right already is not touched, also
+ * when a former process set it. 0 or -errno: -ENOENT when nothing of that name is attached, -E2BIG when there are too
+ * many. */
+int xdp_set_exposed(struct xdp *x, const char *name, const struct xdp_frontend *frontends, size_t n);
 
 /* Takes the program off and removes its pins; nothing if there is none of that name. The interface's traffic
  * goes to the host's stack from then on, so a pod's interface goes first, or is down. 0 or -errno. */

@@ -7,6 +7,18 @@
 /* Name of each program's map of sockets, by receive queue. */
 #define STEER_SOCKETS "sockets"
 
+/* Name of an uplink's map of frontends that are reachable from outside: struct steer_frontend to anything. */
+#define STEER_EXPOSED "exposed"
+#define STEER_EXPOSED_MAX 131072
+
+/* Network byte order; addresses as below. */
+struct steer_frontend {
+	__u32 addr[4];
+	__u16 port;
+	__u8 proto;
+	__u8 pad; /* 0 */
+};
+
 /* What an uplink's program looks for; constants of the program, set before it is loaded. Network byte order.
  * Addresses are 128 bits, IPv4 as v4-mapped. */
 struct steer_uplink {

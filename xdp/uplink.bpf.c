@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* On an uplink: only what is ours goes to the sockets, the rest passes to the host's stack, so that a node never
- * loses its own connectivity. Ours is VXLAN addressed to our VTEP, and ICMP errors about VXLAN that our VTEP sent.
- * While there is no socket, what is ours is dropped. This steers and is no security boundary: user space parses
- * everything again. */
+ * loses its own connectivity. Ours is VXLAN addressed to our VTEP, ICMP errors about VXLAN that our VTEP sent, and what is
+ * for a frontend that is exposed. While there is no socket, what is ours is dropped. This steers and is no security
+ * boundary: user space parses everything again. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
-#include <linux/udp.h>
 #include <stdbool.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -21,6 +20,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } sockets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, STEER_EXPOSED_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct steer_frontend);
+	__type(value, __u8);
+} exposed SEC(".maps");
 
 const volatile struct steer_uplink config;
 
@@ -45,6 +52,11 @@ struct icmp_error {
 	__u8 code;
 	__be16 checksum;
 	__be32 rest;
+};
+
+/* TCP, UDP and SCTP begin like this. */
+struct ports {
+	__be16 source, dest;
 };
 
 struct vlan_tag {
@@ -82,12 +94,35 @@ is_vtep_v6(const struct in6_addr *a)
 	       a->s6_addr32[2] == config.vtep[2] && a->s6_addr32[3] == config.vtep[3];
 }
 
-static __always_inline bool
-is_vxlan(struct cursor *c)
+static __always_inline const struct ports *
+take_ports(struct cursor *c, __u8 proto)
 {
-	const struct udphdr *udp = take(c, sizeof(*udp));
+	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP && proto != IPPROTO_SCTP)
+		return NULL;
+	return take(c, sizeof(struct ports));
+}
 
-	return udp != NULL && udp->dest == config.vxlan_port;
+static __always_inline bool
+is_vxlan(const struct ports *ports, __u8 proto)
+{
+	return proto == IPPROTO_UDP && ports->dest == config.vxlan_port;
+}
+
+static __always_inline bool
+is_exposed_v4(__be32 addr, __be16 port, __u8 proto)
+{
+	struct steer_frontend key = { { 0, 0, bpf_htonl(0xffff), addr }, port, proto, 0 };
+
+	return bpf_map_lookup_elem(&exposed, &key) != NULL;
+}
+
+static __always_inline bool
+is_exposed_v6(const struct in6_addr *addr, __be16 port, __u8 proto)
+{
+	struct steer_frontend key = { .port = port, .proto = proto };
+
+	__builtin_memcpy(key.addr, addr, sizeof(key.addr));
+	return bpf_map_lookup_elem(&exposed, &key) != NULL;
 }
 
 /* An IPv4 header and its options; NULL unless it is the first part of a datagram. */
@@ -103,44 +138,73 @@ take_ipv4(struct cursor *c)
 	return ip;
 }
 
+/* Whether an error quotes what our VTEP sent into a tunnel. */
 static __always_inline bool
-is_ours_v4(struct cursor *c)
+is_error_for_us_v4(struct cursor *c)
 {
-	const struct iphdr *ip = take_ipv4(c), *quoted;
-	const struct icmp_error *icmp;
+	const struct icmp_error *icmp = take(c, sizeof(*icmp));
+	const struct iphdr *quoted;
+	const struct ports *ports;
 
-	if (ip == NULL || !is_vtep_v4(ip->daddr))
-		return false;
-	if (ip->protocol == IPPROTO_UDP)
-		return is_vxlan(c);
-	if (ip->protocol != IPPROTO_ICMP)
-		return false;
-	icmp = take(c, sizeof(*icmp));
 	if (icmp == NULL || (icmp->type != ICMP_UNREACHABLE && icmp->type != ICMP_TIME_EXCEEDED &&
 				    icmp->type != ICMP_PARAMETER_PROBLEM))
 		return false;
 	quoted = take_ipv4(c);
-	return quoted != NULL && quoted->protocol == IPPROTO_UDP && is_vtep_v4(quoted->saddr) && is_vxlan(c);
+	if (quoted == NULL || !is_vtep_v4(quoted->saddr))
+		return false;
+	ports = take_ports(c, quoted->protocol);
+	return ports != NULL && is_vxlan(ports, quoted->protocol);
+}
+
+static __always_inline bool
+is_ours_v4(struct cursor *c)
+{
+	const struct iphdr *ip = take_ipv4(c);
+	const struct ports *ports;
+
+	if (ip == NULL)
+		return false;
+	if (ip->protocol == IPPROTO_ICMP)
+		return is_vtep_v4(ip->daddr) && is_error_for_us_v4(c);
+	ports = take_ports(c, ip->protocol);
+	if (ports == NULL)
+		return false;
+	return (is_vxlan(ports, ip->protocol) && is_vtep_v4(ip->daddr)) ||
+	       is_exposed_v4(ip->daddr, ports->dest, ip->protocol);
+}
+
+static __always_inline bool
+is_error_for_us_v6(struct cursor *c)
+{
+	const struct icmp_error *icmp = take(c, sizeof(*icmp));
+	const struct ipv6hdr *quoted;
+	const struct ports *ports;
+
+	if (icmp == NULL || icmp->type < ICMPV6_UNREACHABLE || icmp->type > ICMPV6_PARAMETER_PROBLEM)
+		return false;
+	quoted = take(c, sizeof(*quoted));
+	if (quoted == NULL || !is_vtep_v6(&quoted->saddr))
+		return false;
+	ports = take_ports(c, quoted->nexthdr);
+	return ports != NULL && is_vxlan(ports, quoted->nexthdr);
 }
 
 static __always_inline bool
 is_ours_v6(struct cursor *c)
 {
-	const struct ipv6hdr *ip = take(c, sizeof(*ip)), *quoted;
-	const struct icmp_error *icmp;
+	const struct ipv6hdr *ip = take(c, sizeof(*ip));
+	const struct ports *ports;
 
-	/* nobody puts extension headers in front of VXLAN; what has some is the host's */
-	if (ip == NULL || config.is_v4 || !is_vtep_v6(&ip->daddr))
+	/* hardly anybody puts extension headers in front of what is ours; what has some is the host's */
+	if (ip == NULL)
 		return false;
-	if (ip->nexthdr == IPPROTO_UDP)
-		return is_vxlan(c);
-	if (ip->nexthdr != IPPROTO_ICMPV6)
+	if (ip->nexthdr == IPPROTO_ICMPV6)
+		return !config.is_v4 && is_vtep_v6(&ip->daddr) && is_error_for_us_v6(c);
+	ports = take_ports(c, ip->nexthdr);
+	if (ports == NULL)
 		return false;
-	icmp = take(c, sizeof(*icmp));
-	if (icmp == NULL || icmp->type < ICMPV6_UNREACHABLE || icmp->type > ICMPV6_PARAMETER_PROBLEM)
-		return false;
-	quoted = take(c, sizeof(*quoted));
-	return quoted != NULL && quoted->nexthdr == IPPROTO_UDP && is_vtep_v6(&quoted->saddr) && is_vxlan(c);
+	return (is_vxlan(ports, ip->nexthdr) && !config.is_v4 && is_vtep_v6(&ip->daddr)) ||
+	       is_exposed_v6(&ip->daddr, ports->dest, ip->nexthdr);
 }
 
 static __always_inline bool

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dataplane/engine.h"
 #include "dataplane/io/port.h"
+#include "dataplane/tables.h"
 
 /* Under this name its program and sockets are pinned. */
 #define NAME "uplink"
@@ -27,6 +29,12 @@ struct uplink {
 	size_t n;
 	struct port *ports[UPLINK_QUEUES_MAX];
 	struct uplink_queue queues[UPLINK_QUEUES_MAX];
+
+	/* what the program takes; void when it was attached since */
+	bool is_exposed_known;
+	uint64_t seen_version; /* of the tables */
+	size_t n_exposed;
+	struct xdp_frontend *exposed;
 };
 
 struct uplink *
@@ -42,6 +50,8 @@ uplink_new(struct engine *engine, struct xdp *xdp, enum xdp_choice choice)
 void
 uplink_free(struct uplink *u)
 {
+	if (u != NULL)
+		free(u->exposed);
 	free(u);
 }
 
@@ -90,6 +100,7 @@ attach(struct uplink *u, const struct basis *basis, char *error)
 		.vtep = basis->vtep, .vxlan_port = basis->vxlan_port, .n_queues = basis->n_queues
 	};
 
+	u->is_exposed_known = false;
 	return xdp_attach_uplink(u->xdp, basis->ifindex, NAME, &config, u->choice, NULL, error);
 }
 
@@ -141,6 +152,70 @@ uplink_follow(struct uplink *u, const struct underlay_facts *facts, const struct
 	}
 	*changed |= other_ports;
 	u->basis = next;
+	return 0;
+}
+
+/* Exposed frontends, as a list that grows. */
+struct exposed_list {
+	size_t n, room;
+	struct xdp_frontend *items;
+	int result;
+};
+
+static void
+collect_exposed(const struct frontend *f, void *arg)
+{
+	struct exposed_list *list = arg;
+
+	if (!(f->flags & FRONTEND_EXPOSED) || list->result < 0)
+		return;
+	if (list->n == list->room) {
+		size_t room = list->room == 0 ? 64 : 2 * list->room;
+		struct xdp_frontend *grown = realloc(list->items, room * sizeof(*grown));
+
+		if (grown == NULL) {
+			list->result = -ENOMEM;
+			return;
+		}
+		list->items = grown;
+		list->room = room;
+	}
+	memset(&list->items[list->n], 0, sizeof(list->items[0])); /* lists are compared */
+	list->items[list->n].addr = f->addr;
+	list->items[list->n].port = f->port;
+	list->items[list->n].proto = f->proto;
+	list->n++;
+}
+
+static int
+compare_exposed(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct xdp_frontend));
+}
+
+int
+uplink_expose(struct uplink *u, const struct tables *tables)
+{
+	struct exposed_list list = { 0 };
+
+	if (tables == NULL || u->n == 0 || (u->is_exposed_known && tables->version == u->seen_version))
+		return 0;
+	service_table_each(tables->services, collect_exposed, &list);
+	if (list.n != 0)
+		qsort(list.items, list.n, sizeof(list.items[0]), compare_exposed);
+	if (list.result == 0 &&
+		(!u->is_exposed_known || list.n != u->n_exposed ||
+			(list.n != 0 && memcmp(list.items, u->exposed, list.n * sizeof(list.items[0])) != 0)))
+		list.result = xdp_set_exposed(u->xdp, NAME, list.items, list.n);
+	if (list.result < 0) {
+		free(list.items);
+		return list.result;
+	}
+	free(u->exposed);
+	u->exposed = list.items;
+	u->n_exposed = list.n;
+	u->seen_version = tables->version;
+	u->is_exposed_known = true;
 	return 0;
 }
 

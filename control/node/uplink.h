@@ -11,6 +11,7 @@
 #define UPLINK_QUEUES_MAX 64
 
 struct engine;
+struct tables;
 struct port;
 struct uplink;
 
@@ -22,6 +23,11 @@ void uplink_free(struct uplink *u);
  * came or went. 0 or -errno with a message; then there is no uplink, and the next call tries again. */
 int uplink_follow(struct uplink *u, const struct underlay_facts *facts, const struct ip_addr *vtep,
 	uint16_t vxlan_port, bool *changed, char error[static XDP_ERROR_SIZE]);
+
+/* Has the program on the uplink take what is for these tables' exposed frontends; after their publication, and after
+ * uplink_follow(). Cheap when nothing changed. NULL: none are in force yet, and what a former process set stays. 0 or
+ * -errno. */
+int uplink_expose(struct uplink *u, const struct tables *tables);
 
 /* The ports, for the builders; valid until the next uplink_follow(). */
 size_t uplink_queues(const struct uplink *u, const struct uplink_queue **out);

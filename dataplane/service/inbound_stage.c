@@ -257,6 +257,8 @@ inbound_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 			pkt_drop(p, DROP_FRAGMENT);
 			continue;
 		}
+		/* parse leaves it out, as of tunnels nobody asks */
+		p->hash = flow_hash(&p->src, &p->dst, p->sport, p->dport, p->proto);
 		if (go_on(t, w, b, p))
 			continue;
 		f = service_frontend(

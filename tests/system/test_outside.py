@@ -1,0 +1,169 @@
+"""Clients outside the cluster, on the underlay, and what they reach: node ports, a load balancer's address, external
+addresses. With one worker and with two, of which only the first has a receive queue of the uplink."""
+
+import contextlib
+import ipaddress
+
+import pytest
+
+from cluster import BareNode, Cluster
+from lab import wait_until
+from traffic import Running, run_flows, run_transfer
+
+FLOWS = 200
+FAMILIES = pytest.mark.parametrize("family", (4, 6))
+PROTOS = pytest.mark.parametrize("proto", ("tcp", "udp"))
+BALANCER = {4: "198.51.100.80", 6: "2001:db8:80::1"}
+EXTERNAL = {4: "198.51.100.81", 6: "2001:db8:81::1"}
+CLUSTER, LOCAL = ({"externalTrafficPolicy": policy} for policy in ("Cluster", "Local"))
+
+
+def counters_of(node):
+    """A node's counters once its books balance: nothing is under way."""
+    def balanced():
+        c = node.counters()
+        return c if c["received"] == c["forwarded"] + c["replied"] + c["punted"] + c["dropped"] else None
+
+    return wait_until(balanced, what=f"the books of node {node.name} balance")
+
+
+@pytest.fixture(scope="module", params=(1, 2), ids=("one worker", "two workers"))
+def cluster(request):
+    """Two nodes with a pod each, and a client on their segment that is none of them."""
+    options = {"workers": {"cpus": list(range(request.param))}}
+    with Cluster(options=options) as made:
+        made.a, made.b = made.add_node("a"), made.add_node("b")
+        made.start()
+        made.near, made.far = made.a.add_pod("near", ports=[8080]), made.b.add_pod("far", ports=[8080])
+        made.both = made.add_service("both", 80, 8080, [made.near, made.far], spec={"type": "NodePort", **CLUSTER})
+        made.elsewhere = made.add_service("elsewhere", 81, 8080, [made.far], spec={"type": "NodePort", **CLUSTER})
+        made.local = made.add_service("local", 82, 8080, [made.near, made.far], spec={"type": "NodePort", **LOCAL})
+        made.nobody = made.add_service("nobody", 83, 8080, [], spec={"type": "NodePort", **CLUSTER})
+        made.balanced = made.add_service(
+            "balanced", 84, 8080, [made.near, made.far], ingress=[{"ip": ip} for ip in BALANCER.values()],
+            spec={"type": "LoadBalancer", "loadBalancerSourceRanges": ["172.30.0.100/32", "fd00:30::64/128"]})
+        made.outside = BareNode(made, "outside", 100)
+        made.stranger = BareNode(made, "stranger", 101)
+        for client in (made.outside, made.stranger):
+            for address in (BALANCER, EXTERNAL):
+                client.ns.ip(f"route add {address[4]}/32 via {made.a.ip[4]}")
+                client.ns.ip(f"-6 route add {address[6]}/128 via {made.a.ip[6]}")
+        made.wait_published()
+        for node in made.nodes:
+            wait_until(lambda n=node: all(peer["problem"] == "" for peer in n.ringway("nodes")["nodes"]),
+                       what=f"the way from {node.name} to its peer")
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def books(cluster):
+    yield
+    for node in cluster.nodes:
+        counters_of(node)
+
+
+@contextlib.contextmanager
+def serving(pods, port=8080):
+    """Servers that answer with their pod's name; {name: Running}."""
+    servers = {}
+    try:
+        for pod in pods:
+            servers[pod.name] = Running(pod, "serve", port, pod.name)
+        yield servers
+    finally:
+        for server in servers.values():
+            server.kill()
+
+
+def reaches(cluster, proto, address, port, names, n=FLOWS):
+    """All flows of the client are answered, by these pods and no others. Returns what the servers saw."""
+    with serving((cluster.near, cluster.far)) as servers:
+        result = run_flows(cluster.outside, proto, address, port, n)
+        assert (result["lost"], set(result["answers"])) == (0, set(names)), result
+        return {name: server.end() for name, server in servers.items()}
+
+
+def same_address(a, b):
+    a, b = ipaddress.ip_address(a), ipaddress.ip_address(b)
+    return (getattr(a, "ipv4_mapped", None) or a) == (getattr(b, "ipv4_mapped", None) or b)
+
+
+@FAMILIES
+@PROTOS
+def test_a_node_port_reaches_backends_on_every_node(cluster, family, proto):
+    """From a reserved address of the node that was asked."""
+    for node, other in ((cluster.a, cluster.b), (cluster.b, cluster.a)):
+        seen = reaches(cluster, proto, node.ip[family], 30080, ("near", "far"))
+        reserved = ipaddress.ip_network(node.pod_cidrs[family])[5]
+        for server in seen.values():
+            assert server[proto] >= FLOWS / 10
+            assert all(same_address(source, str(reserved)) for source in server["sources"]), (server, other.name)
+
+
+@FAMILIES
+@PROTOS
+def test_a_node_without_the_backend_passes_it_on(cluster, family, proto):
+    reaches(cluster, proto, cluster.a.ip[family], 30081, ("far",))
+
+
+@FAMILIES
+@PROTOS
+def test_a_local_policy_keeps_the_clients_address(cluster, family, proto):
+    for node, name in ((cluster.a, "near"), (cluster.b, "far")):
+        seen = reaches(cluster, proto, node.ip[family], 30082, (name,))
+        assert [same_address(s, cluster.outside.ip[family]) for s in seen[name]["sources"]] == [True], seen
+
+
+@FAMILIES
+@PROTOS
+def test_a_load_balancers_address(cluster, family, proto):
+    reaches(cluster, proto, BALANCER[family], 84, ("near", "far"))
+
+
+@FAMILIES
+def test_only_its_source_ranges(cluster, family):
+    before = cluster.a.drops().get("source_range", 0)
+    result = cluster.stranger.run(["curl", "-sS", "--max-time", "2", f"http://[{BALANCER[family]}]:84/" if family == 6
+                                   else f"http://{BALANCER[family]}:84/"], check=False)
+    assert result.returncode != 0
+    wait_until(lambda: cluster.a.drops().get("source_range", 0) > before, what="the stranger's packets are dropped")
+
+
+@FAMILIES
+def test_no_backend_is_refused_at_once(cluster, family):
+    host = f"[{cluster.a.ip[family]}]" if family == 6 else cluster.a.ip[family]
+    result = cluster.outside.run(["curl", "-sS", "--max-time", "20", f"http://{host}:30083/"], check=False)
+    assert (result.returncode, "refused" in result.stderr.lower()) == (7, True) or "Couldn't connect" in result.stderr
+
+
+@FAMILIES
+def test_the_nodes_own_ports_are_its_own(cluster, family):
+    """What is not exposed passes to the host's stack, as before."""
+    server = Running(cluster.a, "serve", 8088, "node-a")
+    try:
+        result = run_flows(cluster.outside, "tcp", cluster.a.ip[family], 8088, 5)
+        assert result["answers"] == {"node-a": 5}
+    finally:
+        server.kill()
+
+
+@FAMILIES
+@pytest.mark.parametrize("port", (30081, 30082), ids=("through the tunnel", "on the node"))
+def test_bulk_both_ways(cluster, family, port):
+    """Segments fit, which is the tunnel's doing, and arrive whole."""
+    node, pod = (cluster.a, cluster.far) if port == 30081 else (cluster.a, cluster.near)
+    assert run_transfer(cluster.outside, pod, node.ip[family], port=port, server_port=8080)
+
+
+def test_connections_live_through_a_restart(cluster):
+    with serving((cluster.near, cluster.far)):
+        streams = [Running(cluster.outside, "stream", cluster.a.ip[family], port, 20)
+                   for family in (4, 6) for port in (30080, 30081, 30082)]
+        cluster.a.crash()
+        answered = {s: s.popen.poll() for s in streams}
+        assert set(answered.values()) == {None}, "a connection ended"
+        cluster.a.restart()
+        for stream in streams:
+            result = stream.end()
+            assert (result["error"], result["requests"]) == ("", result["answers"]), result
+    assert reaches(cluster, "tcp", cluster.a.ip[4], 30080, ("near", "far"))
