@@ -25,6 +25,15 @@ explain_hint(enum drop_reason reason)
 		[DROP_NO_SERVICE] = "`ringway services` lists every service's address, ports and protocols",
 		[DROP_NO_BACKEND] =
 			"`ringway services NAMESPACE/NAME` shows the backends and why none is ready",
+		[DROP_NO_LOCAL_BACKEND] =
+			"`ringway services NAMESPACE/NAME` shows where its backends are; ask one of their "
+			"nodes, or choose the traffic policy Cluster",
+		[DROP_SOURCE_RANGE] = "is the client meant to be in spec.loadBalancerSourceRanges?",
+		[DROP_NO_FLOW] =
+			"connections begin with a SYN at the node that is to know them: does the way "
+			"there change between nodes?",
+		[DROP_INBOUND_FULL] =
+			"too many clients outside have flows to one backend at once: add backends",
 		[DROP_SLOT_MISMATCH] = "the backend was not chosen for this client and service: is somebody "
 				       "forging replies?",
 		[DROP_EXCEPTIONS_FULL] =

@@ -3,6 +3,7 @@
  * from stdin and answers each with one line:
  *     add NAME INTERFACE WORKER MTU MAC    a port; MAC is that of the interface's far end
  *     uplink NAME INTERFACE VTEP PORT      puts the uplink program on, without a port; again: exchanges it
+ *     expose NAME [ADDRESS PROTO PORT]...  frontends that the uplink program takes
  *     socket NAME PORTNAME                 names a port's socket in another attachment too
  *     partner NAME NAME                    forwards between two ports
  *     remove NAME [keep]                   the port; and unless kept, its program
@@ -124,6 +125,31 @@ uplink(const char *args)
 		printf("error %s\n", error);
 	else
 		printf("ok mode %s\n", xdp_mode_label(mode));
+}
+
+/* Exactly these frontends: ADDRESS PROTO PORT each. */
+static void
+expose(const char *args)
+{
+	struct xdp_frontend frontends[8];
+	char name[XDP_NAME_MAX], addr[IP_ADDR_STRLEN];
+	unsigned proto, n = 0;
+	int used, err;
+
+	if (sscanf(args, "%63s%n", name, &used) != 1) {
+		puts("error usage");
+		return;
+	}
+	for (args += used;
+		n < 8 && sscanf(args, "%45s %u %hu%n", addr, &proto, &frontends[n].port, &used) == 3;
+		args += used)
+		if (ip_addr_parse(addr, &frontends[n].addr))
+			frontends[n++].proto = (uint8_t)proto;
+	err = xdp_set_exposed(xdp, name, frontends, n);
+	if (err < 0)
+		printf("error %s\n", strerror(-err));
+	else
+		printf("ok %u\n", n);
 }
 
 /* A port behind the uplink program. */
@@ -253,6 +279,7 @@ serve(char *line)
 	} verbs[] = {
 		{ "add", add },
 		{ "uplink", uplink },
+		{ "expose", expose },
 		{ "socket", open_socket },
 		{ "partner", set_partners },
 		{ "remove", remove_port },

@@ -121,6 +121,40 @@ def test_the_host_stays_reachable(uplink, family):
     peer.run(f"ping -c 1 -W 10 {VTEP[family]}")
 
 
+EXPOSED = {4: ("192.0.2.1", "198.51.100.80"), 6: ("2001:db8::1", "2001:db8:80::1")}
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_exposed_frontends_and_no_others(uplink, family):
+    """Of the node's own addresses and of others, whatever the family of our VTEP is; also after the program was exchanged."""
+    node, peer, f = uplink
+    vtep = VTEP[4]
+    f.tell(f"uplink up eth0 {vtep} 4789")
+    f.tell("socket up eth0")
+    ether = Ether(src=peer.mac("eth0"), dst=node.mac("eth0"), type={4: 0x0800, 6: 0x86dd}[family])
+    marker = Ether(src=peer.mac("eth0"), dst=node.mac("eth0")) / vxlan(4)
+    own, balancer = EXPOSED[family]
+
+    def arrives(packet):
+        return arrived(f, peer, ether / packet, marker)
+
+    def packets(address, port):
+        to = ip(family, PEER[family], address)
+        return [to / TCP(dport=port), to / UDP(dport=port)]
+
+    assert not any(arrives(packet) for packet in packets(own, 30080) + packets(balancer, 80))
+    f.tell(f"expose up {own} 6 30080 {balancer} 6 80 {balancer} 17 80")
+    for _ in range(2):
+        assert [arrives(packet) for packet in packets(own, 30080)] == [True, False]
+        assert [arrives(packet) for packet in packets(balancer, 80)] == [True, True]
+        assert not any(arrives(packet) for packet in packets(own, 80) + packets(balancer, 30080))
+        assert not arrives(ip(family, PEER[family], own) / (ICMP() if family == 4 else ICMPv6EchoRequest()))
+        f.tell(f"uplink up eth0 {vtep} 4789")
+    f.tell(f"expose up {balancer} 17 80")
+    assert [arrives(packet) for packet in packets(own, 30080) + packets(balancer, 80)] == [False, False, False, True]
+    f.quit("uninstall")
+
+
 def test_another_address_takes_over_without_a_gap(uplink):
     node, peer, f = uplink
     f.tell(f"uplink up eth0 {VTEP[4]} 4789")
