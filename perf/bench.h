@@ -10,4 +10,7 @@ int bench_pipeline(const struct params *p);
 /* The full path over AF_XDP on veth. */
 int bench_wire(const struct params *p);
 
+/* From a change of the store to the last worker's first packet on the new tables. */
+int bench_update(const struct params *p);
+
 #endif

@@ -16,11 +16,9 @@
 #define CALLGRIND_TOGGLE_COLLECT
 #endif
 
+#include "perf/feeder.h"
 #include "perf/report.h"
-#include "perf/ring_port.h"
-#include "perf/traffic.h"
 #include "perf/tsc.h"
-#include "perf/world.h"
 
 #define INTERVAL_BURSTS 32
 #define INTERVALS_MAX 2000000
@@ -29,13 +27,9 @@
 #define SEEN 65536
 #define WARM_UP_SHARE 4 /* of the run */
 
-/* One worker under test, its ring, and what was found. */
+/* One worker under test, its packets, and what was found. */
 struct lane {
-	struct world *world;
-	struct worker *worker;
-	struct chunk_ring ring;
-	struct ring_port ports[PORTS_MAX];
-	struct traffic traffic;
+	struct feeder feed;
 	uint64_t overhead; /* of reading the clock */
 	pthread_t thread;
 	pthread_barrier_t *barrier;
@@ -87,15 +81,15 @@ check_stays(struct lane *l, const struct sent *s, uint32_t flow)
 static void
 verify_sample(struct lane *l)
 {
-	for (unsigned i = 0; i < l->ring.n_sent; i++) {
-		const struct sent *s = &l->ring.sent[i];
+	for (unsigned i = 0; i < l->feed.ring.n_sent; i++) {
+		const struct sent *s = &l->feed.ring.sent[i];
 		const char *wrong;
 		uint32_t flow = 0;
 
 		if (++l->since_sample < SAMPLE_EVERY)
 			continue;
 		l->since_sample = 0;
-		wrong = traffic_check(&l->traffic, s->port, s->data, s->len, &flow);
+		wrong = traffic_check(&l->feed.traffic, s->port, s->data, s->len, &flow);
 		if (wrong != NULL)
 			note_wrong(l, wrong, flow);
 		else
@@ -115,48 +109,18 @@ ended(const struct counters *c)
 static void
 check_books(struct lane *l)
 {
-	const struct counters *c = &l->worker->counters;
+	const struct counters *c = &l->feed.worker->counters;
 
 	if (c->counts[COUNT_RECEIVED] + c->counts[COUNT_CROSSED_IN] !=
 		ended(c) + c->counts[COUNT_CROSSED_OUT])
 		note_wrong(l, "verdicts do not sum to what was received", 0);
 }
 
-/* The next packet's flow: of a pod that this worker owns, unless it arrives from the underlay. */
-static uint32_t
-next_flow(struct lane *l)
-{
-	unsigned n_workers = l->params->workers;
-
-	for (;;) {
-		uint32_t flow = traffic_pick(&l->traffic);
-
-		if (n_workers == 1 || l->traffic.learned != NULL || l->traffic.scenario == SCENARIO_DECAP ||
-			flow % CLUSTER_PODS % n_workers == l->worker->id)
-			return flow;
-	}
-}
-
-static void
-add_packet(struct lane *l, uint32_t flow)
-{
-	uint8_t *inner = chunk_ring_take(&l->ring), *data;
-	uint16_t len, port;
-
-	if (inner == NULL)
-		return;
-	data = traffic_write(&l->traffic, flow, inner, &len, &port);
-	if (port == TRAFFIC_UPLINK)
-		port = (uint16_t)(port + l->worker->id);
-	chunk_ring_ready(&l->ring, data, len, port, port >= TRAFFIC_UPLINK ? ORIGIN_UPLINK : ORIGIN_POD,
-		l->worker->id);
-}
-
 /* The timed section: from the ports' rings to the ports' rings. Callgrind counts this and no more. */
 static uint64_t
 process(struct lane *l)
 {
-	struct worker *w = l->worker;
+	struct worker *w = l->feed.worker;
 	const struct tables *t;
 	uint64_t from;
 
@@ -165,7 +129,7 @@ process(struct lane *l)
 	from = tsc_start();
 	t = snapshot_get(w->snapshot);
 
-	chunk_ring_receive(&l->ring, &w->burst);
+	chunk_ring_receive(&l->feed.ring, &w->burst);
 	worker_process(w, t, &w->burst);
 	if (l->params->workers > 1)
 		worker_round(w, t); /* no port to poll: what other workers handed over, and returned frames */
@@ -181,12 +145,11 @@ run_burst(struct lane *l)
 {
 	uint64_t took;
 
-	for (unsigned i = 0; i < BURST_MAX; i++)
-		add_packet(l, next_flow(l));
+	feeder_fill(&l->feed);
 	took = process(l);
 	check_books(l);
 	verify_sample(l);
-	chunk_ring_recover(&l->ring);
+	chunk_ring_recover(&l->feed.ring);
 	return took > l->overhead ? took - l->overhead : 0;
 }
 
@@ -207,13 +170,13 @@ warm_up(struct lane *l)
 static uint64_t
 run_interval(struct lane *l)
 {
-	const struct counters *c = &l->worker->counters;
+	const struct counters *c = &l->feed.worker->counters;
 	uint64_t cycles = 0, n = 0;
 
 	for (unsigned i = 0; i < INTERVAL_BURSTS; i++) {
 		uint64_t before = ended(c), took = run_burst(l), done = ended(c) - before;
 
-		l->worker->now_ns += (uint64_t)((double)took / l->tsc_hz * 1e9);
+		l->feed.worker->now_ns += (uint64_t)((double)took / l->tsc_hz * 1e9);
 		cycles += took;
 		n += done;
 		if (done != 0)
@@ -243,9 +206,9 @@ run_lane(void *arg)
 	cpu_set_t cpus;
 
 	CPU_ZERO(&cpus);
-	CPU_SET(l->worker->id, &cpus);
+	CPU_SET(l->feed.worker->id, &cpus);
 	pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
-	snapshot_online(l->worker->snapshot, l->worker->id);
+	snapshot_online(l->feed.worker->snapshot, l->feed.worker->id);
 	if (p->packets != 0)
 		CALLGRIND_START_INSTRUMENTATION;
 	warm_up(l);
@@ -255,7 +218,7 @@ run_lane(void *arg)
 	l->is_counted = false;
 	if (p->packets != 0)
 		CALLGRIND_STOP_INSTRUMENTATION;
-	snapshot_offline(l->worker->snapshot, l->worker->id);
+	snapshot_offline(l->feed.worker->snapshot, l->feed.worker->id);
 	return NULL;
 }
 
@@ -263,55 +226,35 @@ run_lane(void *arg)
 static int
 learn(struct lane *lanes, unsigned n_lanes, struct learned *learned)
 {
-	uint32_t n_flows = lanes[0].traffic.n_flows;
+	uint32_t n_flows = lanes[0].feed.traffic.n_flows;
 
 	for (unsigned i = 0; i < n_lanes; i++) {
-		lanes[i].traffic.learned = learned;
-		snapshot_online(lanes[i].worker->snapshot, lanes[i].worker->id);
+		lanes[i].feed.traffic.learned = learned;
+		snapshot_online(lanes[i].feed.worker->snapshot, lanes[i].feed.worker->id);
 	}
 	assert(n_lanes > 0);
 	for (uint32_t flow = 0; flow < n_flows; flow++) {
 		struct lane *l = &lanes[flow % CLUSTER_PODS % n_lanes];
 
-		add_packet(l, flow);
-		if (l->ring.n_ready < BURST_MAX && flow + CLUSTER_PODS < n_flows)
+		feeder_add(&l->feed, flow);
+		if (l->feed.ring.n_ready < BURST_MAX && flow + CLUSTER_PODS < n_flows)
 			continue;
 		process(l);
-		for (unsigned i = 0; i < l->ring.n_sent; i++) {
-			const struct sent *s = &l->ring.sent[i];
-			const char *wrong = traffic_learn(&l->traffic, s->port, s->data, s->len);
+		for (unsigned i = 0; i < l->feed.ring.n_sent; i++) {
+			const struct sent *s = &l->feed.ring.sent[i];
+			const char *wrong = traffic_learn(&l->feed.traffic, s->port, s->data, s->len);
 
 			if (wrong != NULL)
 				note_wrong(l, wrong, flow);
 		}
-		chunk_ring_recover(&l->ring);
+		chunk_ring_recover(&l->feed.ring);
 	}
 	for (unsigned i = 0; i < n_lanes; i++)
-		snapshot_offline(lanes[i].worker->snapshot, lanes[i].worker->id);
+		snapshot_offline(lanes[i].feed.worker->snapshot, lanes[i].feed.worker->id);
 	for (uint32_t flow = 0; flow < n_flows; flow++)
 		if (!learned[flow].is_known)
 			return -EIO;
 	return 0;
-}
-
-static void
-add_ports(struct lane *lanes, const struct world *w)
-{
-	for (unsigned i = 0; i < w->n_workers; i++) {
-		struct lane *l = &lanes[i];
-
-		for (unsigned port = 0; port < TRAFFIC_UPLINK + w->n_workers; port++) {
-			bool is_uplink = port >= TRAFFIC_UPLINK;
-			unsigned owner = w->tables->node->port_owner[port];
-
-			if (owner != i)
-				continue;
-			ring_port_init(&l->ports[port], &l->ring, (uint16_t)port,
-				is_uplink ? ORIGIN_UPLINK : ORIGIN_POD, (uint8_t)i);
-			/* not worker_add_port(): bursts are filled by hand, from all ports at once */
-			l->worker->ports[port] = &l->ports[port].port;
-		}
-	}
 }
 
 static bool
@@ -323,8 +266,6 @@ init_lanes(struct lane *lanes, struct world *w, const struct params *p, pthread_
 	for (unsigned i = 0; i < p->workers; i++) {
 		struct lane *l = &lanes[i];
 
-		l->world = w;
-		l->worker = w->workers[i];
 		l->params = p;
 		l->barrier = barrier;
 		l->tsc_hz = hz;
@@ -333,10 +274,8 @@ init_lanes(struct lane *lanes, struct world *w, const struct params *p, pthread_
 			calloc(INTERVALS_MAX, sizeof(l->intervals[0])); /* pages come as they are used */
 		if (l->intervals == NULL)
 			return false;
-		chunk_ring_init(&l->ring, w->umems[i]);
-		traffic_init(&l->traffic, w->cluster, p, &w->node, i + 1);
+		feeder_init(&l->feed, w, i, p);
 	}
-	add_ports(lanes, w);
 	return true;
 }
 
@@ -422,7 +361,7 @@ add_counters(struct counters *sum, const struct lane *lanes, unsigned n)
 {
 	memset(sum, 0, sizeof(*sum));
 	for (unsigned i = 0; i < n; i++)
-		counters_read(&lanes[i].worker->counters, sum);
+		counters_read(&lanes[i].feed.worker->counters, sum);
 }
 
 static int

@@ -23,6 +23,7 @@ enum {
 	KEY_BARE,
 	KEY_TESTPMD,
 	KEY_PAIRS,
+	KEY_CHANGES,
 };
 
 static const char *const scenario_names[N_SCENARIOS] = {
@@ -41,6 +42,7 @@ static const struct params defaults = {
 	.hot_percent = 90,
 	.hot_services = 200,
 	.workers = 1,
+	.changes = 1000,
 	.seconds = 5,
 };
 
@@ -87,6 +89,19 @@ static const struct argp_option wire_options[] = {
 		"N runs of the scenario, of --bare and (with --testpmd) of testpmd in turn; the medians of "
 		"their ratios",
 		5 },
+	{ 0 },
+};
+
+static const struct argp_option update_options[] = {
+	{ "services", KEY_SERVICES, "N", 0, "ClusterIP services (10000)", 1 },
+	{ "endpoints", KEY_ENDPOINTS, "N", 0, "endpoints over all services (100000)", 1 },
+	{ "ipv6", KEY_IPV6, NULL, 0, "IPv6 pods and services (IPv4)", 1 },
+	{ "changes", KEY_CHANGES, "N", 0, "changes, one after the other (1000)", 2 },
+	{ "workers", KEY_WORKERS, "N", 0,
+		"workers, each pinned to a core and busy; control wants one more core (1)", 2 },
+	{ "flows", KEY_FLOWS, "N", 0, "concurrent flows (1000000)", 2 },
+	{ "skew", KEY_SKEW, "P/N", 0, "P percent of the flows go to N services, or 'uniform' (90/200)", 2 },
+	{ "json", KEY_JSON, "FILE", 0, "write the result as one JSON object; '-': standard output", 4 },
 	{ 0 },
 };
 
@@ -244,6 +259,9 @@ parse(int key, char *arg, struct argp_state *state)
 	case KEY_TESTPMD:
 		p->testpmd = true;
 		break;
+	case KEY_CHANGES:
+		p->changes = (unsigned)number(state, "changes", arg, 1, 1000000);
+		break;
 	case KEY_PAIRS:
 		p->pairs = (unsigned)number(state, "pairs", arg, 1, 99);
 		break;
@@ -267,6 +285,22 @@ params_parse_pipeline(int argc, char **argv, struct params *p)
 		parse,
 		NULL,
 		"The real pipeline on ports over arrays: cycles per packet. Defaults in parentheses.",
+	};
+
+	*p = defaults;
+	argp_parse(&argp, argc, argv, 0, NULL, p);
+}
+
+void
+params_parse_update(int argc, char **argv, struct params *p)
+{
+	static const struct argp argp = {
+		update_options,
+		parse,
+		NULL,
+		"From a change of the store (an endpoint becomes ready, or is no longer) to the last "
+		"worker's first "
+		"packet on tables that have it. Defaults in parentheses.",
 	};
 
 	*p = defaults;

@@ -35,6 +35,9 @@ struct params {
 	const char *json; /* file, "-": standard output; NULL: none */
 	const char *html; /* file; NULL: none */
 
+	/* update only */
+	unsigned changes;
+
 	/* wire only */
 	bool is_wire;
 	bool bare;
@@ -58,6 +61,7 @@ unsigned params_min_size(const struct params *p);
  * a message, like argp, when an argument is wrong. */
 void params_parse_pipeline(int argc, char **argv, struct params *p);
 void params_parse_wire(int argc, char **argv, struct params *p);
+void params_parse_update(int argc, char **argv, struct params *p);
 
 /* One JSON object with all parameters. */
 void params_print_json(const struct params *p, FILE *out);

@@ -137,3 +137,14 @@ world_store_new(const struct cluster *c)
 	store_free(s);
 	return NULL;
 }
+
+struct object *
+world_store_slice(const struct cluster *c, uint32_t service, uint32_t unready)
+{
+	uint32_t size = cluster_service_size(c, service), n = size < SLICE_ENDPOINTS ? size : SLICE_ENDPOINTS;
+	struct object *o = slice_object(c, service, 0, n);
+
+	if (unready < n)
+		((struct slice_object *)o)->endpoints[unready].ready = false;
+	return o;
+}

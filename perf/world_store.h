@@ -11,4 +11,7 @@
 /* Nodes, Services and EndpointSlices. NULL if out of memory. */
 struct store *world_store_new(const struct cluster *c);
 
+/* The first slice of a service, in which this endpoint (or, UINT32_MAX, none) is not ready; for store_put(). */
+struct object *world_store_slice(const struct cluster *c, uint32_t service, uint32_t unready);
+
 #endif

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "control/build/service_build.h"
-#include "control/build/topology_build.h"
+#include "control/build/slots.h"
+#include "control/build/snapshot_build.h"
+#include "dataplane/clock.h"
 #include "dataplane/service/nat_flows.h"
 #include "dataplane/service/roles.h"
 #include "perf/traffic.h"
@@ -16,17 +18,14 @@
 
 struct world_tables {
 	struct store *store;
-	struct tables tables;
-	struct nodes nodes;
-	struct fdb_indexes *indexes;
 	struct slots *slots;
-	struct node_table *node;
-	struct endpoint_table *local;
-	struct route_table *routes;
-	struct fdb_table *fdb;
-	struct service_builder *builder;
-	struct service_table *services;
+	struct snapshot_builder *builder;
+	struct build_facts facts;
+	const struct tables *tables; /* the newest */
+	uint64_t first_build_ns;
 	unsigned n_workers;
+	struct ip_prefix service_cidr;
+	struct ip_addr own_addr;
 	struct endpoint endpoints[CLUSTER_PODS];
 	struct uplink_queue uplinks[WORKERS_MAX];
 	struct nat_flows *exceptions[WORKERS_MAX];
@@ -74,26 +73,24 @@ make_exceptions(struct world_tables *t, unsigned worker)
 	return true;
 }
 
-static bool
-build(struct world_tables *t, const struct cluster *c)
+static void
+make_facts(struct world_tables *t, const struct cluster *c)
 {
-	const struct ip_prefix service_cidr = {
-		.addr = cluster_service_addr(c, 0),
-		.len = c->shape.ipv6 ? 108 : 96 + 12,
-	};
-	const struct ip_addr own = cluster_node_addr(0);
-	struct ip_prefix masked = { .addr = ip_addr_mask(&service_cidr.addr, service_cidr.len),
-		.len = service_cidr.len };
-	struct build_facts facts = {
+	const struct ip_addr first = cluster_service_addr(c, 0);
+
+	t->service_cidr.len = c->shape.ipv6 ? 108 : 96 + 12;
+	t->service_cidr.addr = ip_addr_mask(&first, t->service_cidr.len);
+	t->own_addr = cluster_node_addr(0);
+	t->facts = (struct build_facts){
 		.node_name = WORLD_NODE,
 		.vxlan_port = VXLAN_PORT,
 		.vni = VNI,
 		.n_service_cidrs = 1,
-		.service_cidrs = &masked,
+		.service_cidrs = &t->service_cidr,
 		.uplink_mac = cluster_next_hop(0),
 		.uplink_mtu = UPLINK_MTU,
 		.n_own_addrs = 1,
-		.own_addrs = &own,
+		.own_addrs = &t->own_addr,
 		.next_hop = next_hop,
 		.arg = (void *)c,
 		.n_workers = (uint8_t)t->n_workers,
@@ -102,31 +99,36 @@ build(struct world_tables *t, const struct cluster *c)
 		.n_endpoints = c->shape.n_pods,
 		.endpoints = t->endpoints,
 	};
-	int err = nodes_collect(&t->nodes, t->store, WORLD_NODE);
+}
 
-	if (err == 0)
-		err = fdb_build(&t->fdb, t->indexes, &t->nodes, &facts, 0);
-	if (err == 0)
-		err = node_build(&t->node, &t->nodes, &facts);
-	if (err == 0)
-		err = endpoint_build(&t->local, &facts);
-	if (err == 0)
-		err = route_build(&t->routes, &t->nodes, t->indexes, &facts);
-	if (err == 0)
-		err = service_builder_build(t->builder, &facts, 0, &t->services);
-	if (err < 0) {
-		fprintf(stderr, "cannot build the tables: %s\n", strerror(-err));
-		return false;
+const struct tables *
+world_tables_build(struct world_tables *t)
+{
+	char error[BUILD_ERROR_SIZE];
+	const struct tables *next;
+
+	if (snapshot_build(t->builder, &t->facts, BUILD_SERVICES, clock_now_ns(), &next, error) < 0) {
+		fprintf(stderr, "cannot build the tables: %s\n", error);
+		return NULL;
 	}
-	t->tables = (struct tables){
-		.version = 1,
-		.node = t->node,
-		.endpoints = t->local,
-		.services = t->services,
-		.routes = t->routes,
-		.fdb = t->fdb,
-	};
-	return true;
+	t->tables = next;
+	return next;
+}
+
+void
+world_tables_release(struct world_tables *t, const struct tables *tables)
+{
+	snapshot_release(t->builder, tables);
+}
+
+static bool
+build_first(struct world_tables *t)
+{
+	uint64_t start = clock_now_ns();
+	bool ok = world_tables_build(t) != NULL;
+
+	t->first_build_ns = clock_now_ns() - start;
+	return ok;
 }
 
 struct world_tables *
@@ -147,10 +149,10 @@ world_tables_new(const struct cluster *c, unsigned n_workers, const uint16_t *po
 	}
 	if (ok) {
 		t->store = world_store_new(c);
-		t->indexes = fdb_indexes_new();
 		t->slots = slots_new();
-		t->builder = t->store == NULL ? NULL : service_builder_new(t->store, t->slots);
-		ok = t->builder != NULL && t->indexes != NULL && t->slots != NULL && build(t, c);
+		t->builder = t->store == NULL ? NULL : snapshot_builder_new(t->store, t->slots);
+		make_facts(t, c);
+		ok = t->slots != NULL && t->builder != NULL && build_first(t);
 	}
 	if (ok)
 		return t;
@@ -164,14 +166,8 @@ world_tables_free(struct world_tables *t)
 	if (t == NULL)
 		return;
 	if (t->builder != NULL)
-		service_builder_release(t->builder, t->services);
-	service_builder_free(t->builder);
-	route_table_free(t->routes);
-	free(t->local);
-	free(t->node);
-	fdb_table_free(t->fdb);
-	nodes_free(&t->nodes);
-	fdb_indexes_free(t->indexes);
+		snapshot_release(t->builder, t->tables);
+	snapshot_builder_free(t->builder);
 	slots_free(t->slots);
 	store_free(t->store);
 	for (unsigned i = 0; i < t->n_workers; i++)
@@ -184,11 +180,29 @@ world_tables_free(struct world_tables *t)
 const struct tables *
 world_tables_get(const struct world_tables *t)
 {
-	return &t->tables;
+	return t->tables;
 }
 
 struct nat_flows *
 world_tables_exceptions(const struct world_tables *t, unsigned worker)
 {
 	return t->exceptions[worker];
+}
+
+struct store *
+world_tables_store(struct world_tables *t)
+{
+	return t->store;
+}
+
+uint64_t
+world_tables_first_build_ns(const struct world_tables *t)
+{
+	return t->first_build_ns;
+}
+
+size_t
+world_tables_service_bytes(const struct world_tables *t)
+{
+	return service_builder_books(snapshot_services(t->builder)).used_bytes;
 }

@@ -153,7 +153,7 @@ make_room(struct frontend_builder *b, size_t n)
 {
 	size_t room = b->room == 0 ? 64 : b->room;
 
-	if (n <= b->room)
+	if (b->room != 0 && n <= b->room)
 		return 0;
 	while (room < n)
 		room *= 2;
