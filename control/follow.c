@@ -50,7 +50,8 @@ struct follow {
 	struct endpoint endpoints[PORTS_MAX]; /* as the builders last saw them */
 	size_t n_host_ports, host_ports_room;
 	struct pod_host_port *host_ports; /* likewise */
-	uint64_t attach_generation;
+	uint64_t attach_generation, nodes_generation;
+	bool is_node_dirty; /* its underlay changed, or it is time to look */
 	char uplink_warning[FOLLOW_WARNING_SIZE], host_warning[FOLLOW_WARNING_SIZE],
 		exposed_warning[FOLLOW_WARNING_SIZE];
 };
@@ -208,7 +209,7 @@ follow_host(struct follow *f, const struct nodes *nodes)
 }
 
 static void
-look_again(struct follow *f)
+follow_nodes(struct follow *f)
 {
 	struct nodes nodes;
 
@@ -221,6 +222,16 @@ look_again(struct follow *f)
 		follow_host(f, &nodes);
 	}
 	nodes_free(&nodes);
+	f->nodes_generation = store_generation(f->d->store, OBJECT_NODE);
+	f->is_node_dirty = false;
+}
+
+/* A change of endpoints costs what it touches: nodes are looked at when they or this node changed. */
+static void
+look_again(struct follow *f)
+{
+	if (f->is_node_dirty || f->nodes_generation != store_generation(f->d->store, OBJECT_NODE))
+		follow_nodes(f);
 	if (attach_generation(f->d->attach) != f->attach_generation) {
 		f->attach_generation = attach_generation(f->d->attach);
 		publisher_facts_changed(f->d->publisher);
@@ -247,6 +258,7 @@ follow_changed(struct follow *f)
 void
 follow_now(struct follow *f)
 {
+	f->is_node_dirty = true;
 	look_again(f);
 	publisher_flush(f->d->publisher);
 }
@@ -282,6 +294,7 @@ on_underlay(void *arg)
 {
 	struct follow *f = arg;
 
+	f->is_node_dirty = true;
 	publisher_facts_changed(f->d->publisher);
 	follow_changed(f);
 }
@@ -349,6 +362,7 @@ on_tick(void *arg)
 	if (path_mtus_expire(f->path_mtus, clock_now_ns()))
 		publisher_facts_changed(f->d->publisher);
 	attach_tick(f->d->attach);
+	f->is_node_dirty = true;
 	follow_changed(f);
 }
 
@@ -367,9 +381,8 @@ keep_slot(const struct slot_record *record, bool is_forgotten, void *arg)
 }
 
 static void
-on_published(const struct tables *tables, void *arg)
+write_slots(struct follow *f)
 {
-	struct follow *f = arg;
 	int result = state_begin(f->d->state);
 
 	if (result == 0) {
@@ -382,6 +395,15 @@ on_published(const struct tables *tables, void *arg)
 		log_error("slots of services are not written down, so a restart may break flows (the next "
 			  "change tries again): %s",
 			state_error(f->d->state));
+}
+
+static void
+on_published(const struct tables *tables, void *arg)
+{
+	struct follow *f = arg;
+
+	if (!slots_are_written(f->d->slots))
+		write_slots(f);
 	health_ports_changed(f->d->health_ports);
 	expose(f, tables);
 }

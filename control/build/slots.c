@@ -366,6 +366,12 @@ slots_each(const struct slots *s, void (*fn)(const struct slot_record *record, v
 			}
 }
 
+bool
+slots_are_written(const struct slots *s)
+{
+	return s->n_changes == 0;
+}
+
 void
 slots_each_change(const struct slots *s,
 	void (*fn)(const struct slot_record *record, bool is_forgotten, void *arg), void *arg)

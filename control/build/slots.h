@@ -47,6 +47,9 @@ void slots_release_unasked(struct slots *s);
 /* Calls fn for every pair that has a slot or rests. */
 void slots_each(const struct slots *s, void (*fn)(const struct slot_record *record, void *arg), void *arg);
 
+/* Whether nothing changed that is not written down yet. */
+bool slots_are_written(const struct slots *s);
+
 /* Calls fn for what changed and is not written down yet, in order: to be written, or to be forgotten. */
 void slots_each_change(const struct slots *s,
 	void (*fn)(const struct slot_record *record, bool is_forgotten, void *arg), void *arg);

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "control/model/store.h"
+#include "control/model/watch.h"
 #include "control/node/attach.h"
 #include "dataplane/engine.h"
 #include "dataplane/io/port.h"
@@ -28,7 +28,8 @@ struct seeder {
 	const struct store *store;
 	const struct attach *attach;
 	struct engine *engine;
-	uint64_t pods, slices, attachments; /* generations at the last run */
+	struct store_watch *watch; /* Pods and EndpointSlices */
+	uint64_t attachments;      /* generation at the last run; UINT64_MAX: all has to be looked at */
 };
 
 /* What one run gathers. */
@@ -38,24 +39,37 @@ struct search {
 	struct local_addr *addrs; /* sorted by address */
 	size_t n, size;
 	struct declared *found;
+	bool has_pods; /* some Pod changed */
 	bool failed;
 };
 
 struct seeder *
-seeder_new(const struct store *store, const struct attach *attach, struct engine *engine)
+seeder_new(struct store *store, const struct attach *attach, struct engine *engine)
 {
 	struct seeder *s = calloc(1, sizeof(*s));
 
-	if (s != NULL)
-		*s = (struct seeder){
-			.store = store, .attach = attach, .engine = engine, .pods = UINT64_MAX
-		};
+	if (s == NULL)
+		return NULL;
+	*s = (struct seeder){
+		.store = store,
+		.attach = attach,
+		.engine = engine,
+		.watch = store_watch_new(store, 1u << OBJECT_POD | 1u << OBJECT_ENDPOINT_SLICE),
+		.attachments = UINT64_MAX,
+	};
+	if (s->watch == NULL) {
+		free(s);
+		return NULL;
+	}
 	return s;
 }
 
 void
 seeder_free(struct seeder *s)
 {
+	if (s == NULL)
+		return;
+	store_watch_free(s->watch);
 	free(s);
 }
 
@@ -155,41 +169,61 @@ note_declared(struct worker *w, void *arg)
 }
 
 static bool
-gather(struct search *search)
+gather_addrs(struct search *search)
 {
-	const struct seeder *s = search->seeder;
+	const struct attach *attach = search->seeder->attach;
 
-	attach_each(s->attach, count_pod, &search->max_addrs);
+	attach_each(attach, count_pod, &search->max_addrs);
 	search->addrs = calloc(N_FAMILIES * search->max_addrs + 1, sizeof(*search->addrs));
 	if (search->addrs == NULL)
 		return false;
-	attach_each(s->attach, add_addrs, search);
+	attach_each(attach, add_addrs, search);
 	qsort(search->addrs, search->n_addrs, sizeof(*search->addrs), compare_addrs);
-	if (search->n_addrs != 0)
+	return true;
+}
+
+static void
+add_changed(enum object_kind kind, const char *ns, const char *name, void *arg)
+{
+	struct search *search = arg;
+	const struct object *object = store_get(search->seeder->store, kind, ns, name);
+
+	if (kind == OBJECT_POD)
+		search->has_pods = true;
+	else if (object != NULL)
+		add_endpoints(object, search);
+}
+
+/* What changed since the last run, or everything. */
+static void
+gather(struct search *search)
+{
+	const struct seeder *s = search->seeder;
+	bool is_listed = store_watch_take(s->watch, add_changed, search);
+	bool is_all = !is_listed || s->attachments != attach_generation(s->attach);
+
+	if (is_all && search->n_addrs != 0)
 		store_each(s->store, OBJECT_ENDPOINT_SLICE, add_endpoints, search);
-	attach_each(s->attach, add_container_ports, search);
-	return !search->failed;
+	if (is_all || search->has_pods)
+		attach_each(s->attach, add_container_ports, search);
 }
 
 int
 seeder_run(struct seeder *s)
 {
 	struct search search = { .seeder = s };
-	uint64_t pods = store_generation(s->store, OBJECT_POD);
-	uint64_t slices = store_generation(s->store, OBJECT_ENDPOINT_SLICE);
-	uint64_t attachments = attach_generation(s->attach);
 	bool is_complete;
 
-	if (pods == s->pods && slices == s->slices && attachments == s->attachments)
+	if (store_watch_is_idle(s->watch) && s->attachments == attach_generation(s->attach))
 		return 0;
-	is_complete = gather(&search);
+	is_complete = gather_addrs(&search);
 	if (is_complete) {
-		for (unsigned w = 0; w < engine_n_workers(s->engine) && search.n != 0; w++)
-			worker_call(engine_worker(s->engine, w), note_declared, &search);
-		s->pods = pods;
-		s->slices = slices;
-		s->attachments = attachments;
+		gather(&search);
+		is_complete = !search.failed;
 	}
+	for (unsigned w = 0; is_complete && w < engine_n_workers(s->engine) && search.n != 0; w++)
+		worker_call(engine_worker(s->engine, w), note_declared, &search);
+	s->attachments = is_complete ? attach_generation(s->attach) : UINT64_MAX;
 	free(search.addrs);
 	free(search.found);
 	return is_complete ? 0 : -ENOMEM;

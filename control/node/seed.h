@@ -11,11 +11,11 @@ struct seeder;
 struct store;
 
 /* All are the caller's. NULL if out of memory. */
-struct seeder *seeder_new(const struct store *store, const struct attach *attach, struct engine *engine);
+struct seeder *seeder_new(struct store *store, const struct attach *attach, struct engine *engine);
 void seeder_free(struct seeder *s);
 
-/* Looks for new declarations, if Pods, EndpointSlices or attachments changed since the last time, and has the owners' workers
- * note them. 0 or -ENOMEM, with nothing noted; the next run tries again. */
+/* Looks for new declarations in the Pods and EndpointSlices that changed since the last time, or in all when attachments did,
+ * and has the owners' workers note them. 0 or -ENOMEM, with nothing noted; the next run tries again. */
 int seeder_run(struct seeder *s);
 
 #endif

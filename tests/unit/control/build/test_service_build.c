@@ -360,6 +360,189 @@ flows_spread_evenly(void **state)
 	}
 }
 
+/* What 10,000 services with ten endpoints each take, by the arithmetic of what was allocated; twice that when half of the
+ * services change at once. */
+static void
+a_large_cluster_takes_no_more_than_64_megabytes(void **state)
+{
+	static const struct port ports[] = { { "", 8080, PROTO_TCP }, { 0 } };
+	struct world w = world_new();
+	char name[16], ip[16];
+
+	for (unsigned i = 0; i < 10000; i++) {
+		snprintf(name, sizeof(name), "s%u", i);
+		snprintf(ip, sizeof(ip), "10.96.%u.%u", i >> 8, i & 255);
+		put_service(w.store, "shop", name, "app", "web", ip, NULL, 80, PROTO_TCP);
+		put_endpoints(w.store, name, name, true, 10 * i % 65521, 10, ports);
+	}
+	build(&w);
+	assert_int_equal(w.table->n_frontends, 10000);
+	print_message("%zu bytes\n", service_builder_books(w.builder).used_bytes);
+	assert_true(service_builder_books(w.builder).used_bytes < 32 << 20);
+	for (unsigned i = 0; i < 10000; i += 2) {
+		struct service_table *next;
+
+		snprintf(name, sizeof(name), "s%u", i);
+		put_endpoints(w.store, name, name, true, 10 * i % 65521, 9, ports);
+		if (i + 2 < 10000)
+			continue;
+		assert_int_equal(service_builder_build(w.builder, &w.facts, 1000000000u, &next), 0);
+		assert_true(service_builder_books(w.builder).used_bytes < 64 << 20);
+		service_builder_release(w.builder, w.table);
+		w.table = next;
+	}
+	assert_true(service_builder_books(w.builder).used_bytes < 32 << 20);
+	world_free(&w);
+}
+
+static struct service_object *
+exposed_service(enum service_type type, const char *external_ip, const char *ingress, bool is_proxy)
+{
+	static const struct service_port port = { "", 80, PROTO_TCP, .node_port = 30080 };
+	struct service_object *o = service_with_ports("web", WEB_V4, 1, &port);
+
+	o->type = type;
+	o->ports[0].node_port = port.node_port;
+	o->external_ips = calloc(1, sizeof(*o->external_ips));
+	if (external_ip != NULL)
+		assert_true(ip_addr_parse(external_ip, &o->external_ips[o->n_external_ips++]));
+	o->ingress = calloc(1, sizeof(*o->ingress));
+	o->ingress[0].is_proxy = is_proxy;
+	if (ingress != NULL)
+		assert_true(ip_addr_parse(ingress, &o->ingress[o->n_ingress++].addr));
+	return o;
+}
+
+/* Which addresses a service is served at besides its cluster address, and why not. */
+static void
+exposed_addresses_are_served_unless_they_are_somebody_elses(void **state)
+{
+	static const struct {
+		enum service_type type;
+		const char *external_ip, *ingress;
+		bool is_proxy;
+		const char *served; /* NULL: none */
+		uint16_t port;
+		enum frontend_kind kind;
+		enum refusal refusal;
+	} cases[] = {
+		{ SERVICE_CLUSTER_IP, NULL, NULL, false, NULL, 0, 0, REFUSED_NONE },
+		{ SERVICE_NODE_PORT, NULL, NULL, false, "192.0.2.1", 30080, FRONTEND_NODE_PORT,
+			REFUSED_NONE },
+		{ SERVICE_LOAD_BALANCER, NULL, NULL, false, "192.0.2.1", 30080, FRONTEND_NODE_PORT,
+			REFUSED_NONE },
+		{ SERVICE_LOAD_BALANCER, NULL, "198.51.100.1", false, "198.51.100.1", 80,
+			FRONTEND_LOAD_BALANCER, REFUSED_NONE },
+		{ SERVICE_LOAD_BALANCER, NULL, "198.51.100.1", true, NULL, 0, 0, REFUSED_NONE },
+		{ SERVICE_LOAD_BALANCER, NULL, "10.244.9.9", false, NULL, 0, 0, REFUSED_POD_RANGE },
+		{ SERVICE_LOAD_BALANCER, NULL, "10.96.0.1", false, NULL, 0, 0, REFUSED_SERVICE_RANGE },
+		{ SERVICE_LOAD_BALANCER, NULL, "192.0.2.2", false, NULL, 0, 0, REFUSED_NODE_ADDRESS },
+		{ SERVICE_LOAD_BALANCER, NULL, "169.254.169.254", false, NULL, 0, 0, REFUSED_SPECIAL },
+		{ SERVICE_CLUSTER_IP, "203.0.113.9", NULL, false, "203.0.113.9", 80, FRONTEND_EXTERNAL_IP,
+			REFUSED_NONE },
+		{ SERVICE_CLUSTER_IP, "8.8.8.8", NULL, false, NULL, 0, 0, REFUSED_NOT_LISTED },
+		{ SERVICE_CLUSTER_IP, "203.0.113.77", NULL, false, NULL, 0, 0, REFUSED_NODE_ADDRESS },
+	};
+	struct ip_prefix external, services;
+
+	assert_true(ip_prefix_parse("203.0.113.0/24", &external));
+	assert_true(ip_prefix_parse("10.96.0.0/16", &services));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world w = world_new();
+		const struct refused_addr *refused;
+		size_t n;
+
+		w.facts.n_external_ranges = w.facts.n_service_cidrs = 1;
+		w.facts.external_ranges = &external;
+		w.facts.service_cidrs = &services;
+		put_node(w.store, "a", "192.0.2.1", "10.244.1.0/24", NULL);
+		put_node(w.store, "b", "192.0.2.2", "10.244.9.0/24", NULL);
+		put_node(w.store, "c", "203.0.113.77", "10.244.10.0/24", NULL);
+		assert_int_equal(store_put(w.store, &exposed_service(cases[i].type, cases[i].external_ip,
+							    cases[i].ingress, cases[i].is_proxy)
+							     ->object),
+			0);
+		build(&w);
+		assert_non_null(frontend(&w, WEB_V4, 80, PROTO_TCP));
+		if (cases[i].served != NULL) {
+			const struct frontend *f = frontend(&w, cases[i].served, cases[i].port, PROTO_TCP);
+
+			assert_non_null(f);
+			assert_int_equal(f->kind, cases[i].kind);
+			assert_int_equal(f->flags, FRONTEND_EXPOSED);
+		}
+		assert_int_equal(w.table->n_frontends, 1 + (cases[i].served != NULL) +
+							       (cases[i].type == SERVICE_LOAD_BALANCER &&
+								       cases[i].kind != FRONTEND_NODE_PORT));
+		refused = service_builder_refused(w.builder, "shop", "web", &n);
+		assert_int_equal(n, cases[i].refusal != REFUSED_NONE);
+		if (n != 0)
+			assert_int_equal(refused[0].why, cases[i].refusal);
+		world_free(&w);
+	}
+}
+
+/* A node that comes may own what was thought to be a load balancer's. */
+static void
+nodes_change_what_is_refused(void **state)
+{
+	struct world w = world_new();
+	size_t n;
+
+	put_node(w.store, "a", "192.0.2.1", "10.244.1.0/24", NULL);
+	assert_int_equal(
+		store_put(w.store,
+			&exposed_service(SERVICE_LOAD_BALANCER, NULL, "198.51.100.1", false)->object),
+		0);
+	build(&w);
+	assert_int_equal(w.table->n_frontends, 3);
+	put_node(w.store, "b", "198.51.100.1", "10.244.9.0/24", NULL);
+	build(&w);
+	assert_int_equal(w.table->n_frontends, 2);
+	service_builder_refused(w.builder, "shop", "web", &n);
+	assert_int_equal(n, 1);
+	put_node(w.store, "a", "192.0.2.9", "10.244.1.0/24", NULL); /* NodePorts listen elsewhere */
+	build(&w);
+	assert_null(frontend(&w, "192.0.2.1", 30080, PROTO_TCP));
+	assert_non_null(frontend(&w, "192.0.2.9", 30080, PROTO_TCP));
+	world_free(&w);
+}
+
+/* A load balancer with externalTrafficPolicy Local: who is inside uses all endpoints, who is outside those of this node. */
+static void
+outside_traffic_may_have_its_own_buckets(void **state)
+{
+	struct world w = world_new();
+	struct service_object *o = exposed_service(SERVICE_LOAD_BALANCER, NULL, "198.51.100.1", false);
+	const struct frontend *f;
+
+	o->external_local = true;
+	o->affinity_timeout_s = 10800;
+	o->source_ranges = calloc(1, sizeof(*o->source_ranges));
+	assert_true(ip_prefix_parse("192.0.2.0/24", &o->source_ranges[o->n_source_ranges++]));
+	put_node(w.store, "a", "192.0.2.1", "10.244.1.0/24", NULL);
+	assert_int_equal(store_put(w.store, &o->object), 0);
+	put_slice(w.store, "shop", "web", "10.244.9.1", 8080, PROTO_TCP, true, "web-0", "b");
+	build(&w);
+	f = frontend(&w, "198.51.100.1", 80, PROTO_TCP);
+	assert_int_equal(f->flags, FRONTEND_EXPOSED | FRONTEND_AFFINITY | FRONTEND_LOCAL |
+					   FRONTEND_DROP_EMPTY | FRONTEND_SOURCE_RANGES);
+	assert_int_equal(f->n_backends, 1);
+	assert_int_equal(f->extra->n_outside, 0);
+	assert_int_equal(f->extra->affinity_timeout_s, 10800);
+	assert_int_equal(f->extra->n_ranges, 1);
+	put_endpoints(w.store, "web", "more", true, 1, 1, (struct port[]){ { "", 8080, PROTO_TCP }, { 0 } });
+	put_slice(w.store, "shop", "web", "10.244.1.7", 8080, PROTO_TCP, true, "web-1", "a");
+	build(&w);
+	f = frontend(&w, "198.51.100.1", 80, PROTO_TCP);
+	assert_int_equal(f->flags & FRONTEND_DROP_EMPTY, 0);
+	assert_int_equal(f->n_backends, 2);
+	assert_int_equal(f->extra->n_outside, 1);
+	for (uint32_t i = 0; i <= f->extra->outside_mask; i++)
+		assert_addr(&f->backends[f->extra->outside_buckets[i]].addr, "10.244.1.7");
+	world_free(&w);
+}
+
 int
 main(void)
 {
@@ -372,6 +555,10 @@ main(void)
 		cmocka_unit_test(the_reverse_table_names_each_frontend_in_its_slot),
 		cmocka_unit_test(the_table_depends_on_nothing_but_the_objects),
 		cmocka_unit_test(flows_spread_evenly),
+		cmocka_unit_test(exposed_addresses_are_served_unless_they_are_somebody_elses),
+		cmocka_unit_test(nodes_change_what_is_refused),
+		cmocka_unit_test(outside_traffic_may_have_its_own_buckets),
+		cmocka_unit_test(a_large_cluster_takes_no_more_than_64_megabytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
