@@ -100,15 +100,24 @@ pod_port_close(struct attached *pod, const struct attach_config *config)
 	pod->port = NULL;
 }
 
-/* On each worker: a pod's exceptions are where its port was. */
+/* On each worker: a pod's exceptions are where its port was, flows from outside to it are anywhere. */
 static void
 forget_flows(struct worker *w, void *arg)
 {
 	const struct attached *pod = arg;
 
-	for (unsigned family = 0; family < N_FAMILIES && w->exceptions != NULL; family++)
-		if (!ip_addr_is_none(&pod->record.addrs[family]))
-			nat_flows_delete_client(w->exceptions, &pod->record.addrs[family]);
+	for (unsigned family = 0; family < N_FAMILIES; family++) {
+		const struct ip_addr *addr = &pod->record.addrs[family];
+
+		if (ip_addr_is_none(addr))
+			continue;
+		if (w->exceptions != NULL)
+			nat_flows_delete_client(w->exceptions, addr);
+		if (!nat_flows_is_empty(w->inbound))
+			nat_flows_delete_backend(w->inbound, addr);
+		if (!nat_flows_is_empty(w->half_open))
+			nat_flows_delete_backend(w->half_open, addr);
+	}
 }
 
 int
