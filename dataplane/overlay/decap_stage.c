@@ -10,6 +10,7 @@
 #include "dataplane/net/headers.h"
 #include "dataplane/net/parse.h"
 #include "dataplane/overlay/vxlan.h"
+#include "dataplane/service/hairpin.h"
 #include "dataplane/service/translate.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
@@ -213,6 +214,16 @@ is_outside(const struct tables *t, const struct ip_addr *a)
 	       !ip_addr_is_none(a) && !service_table_has_addr(t->services, a);
 }
 
+/* Whether an answer to a client could find its way: not to loopback, link-local, hairpin or other addresses of no
+ * network, which backends that see their clients would take for something else. */
+static bool
+is_routable(const struct ip_addr *a)
+{
+	if (!ip_addr_is_v4(a))
+		return !ip_addr_is_v6_link_local(a) && (a->w[0] | a->d[2]) != 0 && hairpin_slot(a) < 0;
+	return a->b[12] != 0 && a->b[12] != 127 && a->b[12] < 224 && !(a->b[12] == 169 && a->b[13] == 254);
+}
+
 static bool
 is_error_for_us(const struct node_table *node, const struct pkt *p)
 {
@@ -234,7 +245,7 @@ decap_burst(const struct tables *t, struct worker *w, struct burst *b)
 			pkt_drop(p, DROP_NOT_OURS);
 		if (p->verdict != VERDICT_CONTINUE || (p->flags & PKT_DECAPPED))
 			;
-		else if (!is_outside(t, &p->src))
+		else if (!is_outside(t, &p->src) || ((p->flags & PKT_INBOUND) && !is_routable(&p->src)))
 			pkt_drop(p, DROP_SPOOFED_SOURCE);
 		else if (!(p->flags & PKT_INBOUND))
 			learn_path_mtu(t, w, p);

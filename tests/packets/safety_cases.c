@@ -3,6 +3,7 @@
 
 #include "tests/packets/names.h"
 #include "tests/packets/packet_case.h"
+#include "tests/support/exposed.h"
 #include "tests/support/services.h"
 
 #define FROM_POD2 ETH("pod2", "gw")
@@ -27,6 +28,13 @@
 #define THIRD_V6 "fd00:10:244:3::30"
 #define THIRD_NODE_V4 "192.0.2.3"
 #define THIRD_NODE_V6 "2001:db8::3"
+
+#define LOOPBACK_V4 "127.0.0.1"
+#define LOOPBACK_V6 "::1"
+#define LINK_LOCAL_V4 "169.254.7.7"
+#define LINK_LOCAL_V6 "fe80::7"
+#define NO_NETWORK_V4 "240.0.0.1"
+#define NO_NETWORK_V6 "::2"
 
 #define DROPS(n, setup, port_in, reason, ...)                                             \
 	{                                                                                 \
@@ -216,6 +224,28 @@ an_exceptional_flow(struct fixture *f)
 		.in = PKT(__VA_ARGS__), .verdict = VERDICT_DROP, .drop = DROP_TUNNEL_FROM_POD \
 	}
 
+/* Bare, to frontends for outside; one shows its backends who their clients are */
+#define SPOOFED_CLIENT(n, F, source)                                                                 \
+	DROPS("to a frontend from " n " " #F, exposed_services, FIXTURE_UPLINK, DROP_SPOOFED_SOURCE, \
+		ETH("peer", "uplink"), IP(source, NODE_##F), TCP(40000, PORT_LOCAL, SYN)),           \
+		DROPS("a datagram to a frontend from " n " " #F, exposed_services, FIXTURE_UPLINK,   \
+			DROP_SPOOFED_SOURCE, ETH("peer", "uplink"), IP(source, NODE_##F),            \
+			UDP(40000, PORT_NEAR), DATA(9))
+#define TO_A_FRONTEND(F)                                                                       \
+	SPOOFED_CLIENT("a pod here", F, POD1_##F), SPOOFED_CLIENT("its backend", F, POD2_##F), \
+		SPOOFED_CLIENT("a pod elsewhere", F, REMOTE_##F),                              \
+		SPOOFED_CLIENT("a load balancer", F, BALANCER_##F),                            \
+		SPOOFED_CLIENT("the service network", F, SERVICE_CIDR_##F),                    \
+		SPOOFED_CLIENT("the host's address", F, HOST_##F),                             \
+		SPOOFED_CLIENT("the host's slot", F, HOST_SLOT1_##F),                          \
+		SPOOFED_CLIENT("where clients are seen", F, INBOUND_##F),                      \
+		SPOOFED_CLIENT("this node", F, NODE_##F),                                      \
+		SPOOFED_CLIENT("a hairpin address", F, HAIRPIN_##F),                           \
+		SPOOFED_CLIENT("the pods' gateway", F, GATEWAY_##F),                           \
+		SPOOFED_CLIENT("loopback", F, LOOPBACK_##F),                                   \
+		SPOOFED_CLIENT("the link alone", F, LINK_LOCAL_##F),                           \
+		SPOOFED_CLIENT("no network", F, NO_NETWORK_##F)
+
 const struct packet_case safety_cases[] = {
 	FORGED_REPLIES(V4),
 	FORGED_REPLIES(V6),
@@ -229,5 +259,7 @@ const struct packet_case safety_cases[] = {
 	FROM_THE_UNDERLAY(V6),
 	INTO_A_TUNNEL(V4),
 	INTO_A_TUNNEL(V6),
+	TO_A_FRONTEND(V4),
+	TO_A_FRONTEND(V6),
 };
 const unsigned n_safety_cases = sizeof(safety_cases) / sizeof(safety_cases[0]);
