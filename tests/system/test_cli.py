@@ -159,18 +159,32 @@ def test_explain_names_the_reason_that_a_real_packet_is_dropped_for(cluster, fam
     node = cluster.nodes[0]
     nobody = {4: "10.244.1.250", 6: "fd00:10:244:1::fffa"}[family]
     free = {4: "10.96.0.200", 6: "fd00:10:96::200"}[family]
-    for target in (f"{bracket(nobody)}:80/udp", f"{bracket(free)}:80/udp", f"{bracket(cluster.web.ip[family])}:81/udp"):
+    for target in (f"{bracket(nobody)}:80/udp", f"{bracket(free)}:80/udp"):
         answer, code = explain(node, "default/client", target)
         assert (answer["verdict"], code) == ("drop", 1) and answer["help"] and answer["hint"], answer
         before = node.drops().get(answer["drop_reason"], 0)
-        host, port = target.removesuffix("/udp").rsplit(":", 1)
-        cluster.client.run(["python3", "-c", "import socket, sys; s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else "
-                            "socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'x', (sys.argv[1], int(sys.argv[2])))",
-                            host.strip("[]"), port])
+        send_datagram(cluster.client, target)
         wait_until(lambda reason=answer["drop_reason"], n=before: node.drops().get(reason, 0) > n,
                    what=f"a packet to {target} dropped for {answer['drop_reason']}")
         pod = next(pod for pod in node.ringway("pods")["pods"] if pod["name"] == "client")
         assert pod["drops"].get(answer["drop_reason"], 0) >= 1
+
+
+@pytest.mark.parametrize("family", (4, 6))
+def test_explain_says_that_a_real_packet_is_refused(cluster, family):
+    node = cluster.nodes[0]
+    target = f"{bracket(cluster.web.ip[family])}:81/udp"
+    answer, code = explain(node, "default/client", target)
+    assert (answer["verdict"], code) == ("reply", 0) and answer["after"]["dst"] == cluster.client.ip[family], answer
+    before = node.counters()["refused_no_service"]
+    send_datagram(cluster.client, target)
+    wait_until(lambda: node.counters()["refused_no_service"] > before, what=f"a packet to {target} refused")
+
+
+def send_datagram(pod, target):
+    host, port = target.removesuffix("/udp").rsplit(":", 1)
+    pod.run(["python3", "-c", "import socket, sys; s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else "
+             "socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'x', (sys.argv[1], int(sys.argv[2])))", host.strip("[]"), port])
 
 
 def test_explain_changes_nothing(cluster):
