@@ -12,6 +12,7 @@
 #include "control/build/health_targets.h"
 #include "control/log.h"
 #include "control/loop.h"
+#include "control/model/watch.h"
 
 #define IDLE_S 10
 #define CONNECTIONS_MAX 32 /* per port: a few load balancers that ask every few seconds */
@@ -34,7 +35,8 @@ struct health_ports {
 	struct loop_timer *tick;
 	size_t n;
 	struct health_port **ports; /* by namespace and name */
-	uint64_t generations[2];    /* of Services and EndpointSlices, as last seen */
+	struct store_watch *watch;  /* of Services and EndpointSlices */
+	bool is_stale;              /* something changed that matters to them */
 };
 
 /* Serving. */
@@ -232,8 +234,7 @@ follow(struct health_ports *h)
 	ports = calloc(n + 1, sizeof(struct health_port *));
 	if (ports != NULL) {
 		merge(h, targets, n, ports);
-		h->generations[0] = store_generation(h->config.store, OBJECT_SERVICE);
-		h->generations[1] = store_generation(h->config.store, OBJECT_ENDPOINT_SLICE);
+		h->is_stale = false;
 	}
 	free(targets);
 	/* after those that went have closed theirs */
@@ -241,13 +242,30 @@ follow(struct health_ports *h)
 		port_open(h->ports[i]);
 }
 
+/* Most changes are none of ours, and the whole answer costs a walk over all services. */
+static void
+note_change(enum object_kind kind, const char *ns, const char *name, void *arg)
+{
+	struct health_ports *h = arg;
+
+	if (kind == OBJECT_SERVICE) {
+		const struct object *o = store_get(h->config.store, kind, ns, name);
+
+		h->is_stale |= o != NULL && ((const struct service_object *)o)->health_check_node_port != 0;
+	}
+	/* what a slice belonged to before it changed is not known: to something in its namespace */
+	for (size_t i = 0; i < h->n && !h->is_stale; i++)
+		h->is_stale = strcmp(h->ports[i]->ns, ns) == 0;
+}
+
 static void
 on_task(void *arg)
 {
 	struct health_ports *h = arg;
 
-	if (h->generations[0] != store_generation(h->config.store, OBJECT_SERVICE) ||
-		h->generations[1] != store_generation(h->config.store, OBJECT_ENDPOINT_SLICE))
+	if (!store_watch_take(h->watch, note_change, h))
+		h->is_stale = true;
+	if (h->is_stale)
 		follow(h);
 }
 
@@ -298,10 +316,11 @@ health_ports_new(struct health_ports **out, const struct health_ports_config *co
 		return -ENOMEM;
 	h->config = *config;
 	h->task = (struct loop_task){ .fn = on_task, .arg = h };
+	h->watch = store_watch_new(config->store, 1 << OBJECT_SERVICE | 1 << OBJECT_ENDPOINT_SLICE);
 	h->tick = loop_timer_new(config->loop, on_tick, h);
-	if (h->tick == NULL) {
-		free(h);
-		return -errno;
+	if (h->watch == NULL || h->tick == NULL) {
+		health_ports_free(h);
+		return -ENOMEM;
 	}
 	loop_timer_set(h->tick, 0, TICK_NS);
 	*out = h;
@@ -315,6 +334,7 @@ health_ports_free(struct health_ports *h)
 		return;
 	loop_cancel(h->config.loop, &h->task);
 	loop_timer_free(h->tick);
+	store_watch_free(h->watch);
 	for (size_t i = 0; i < h->n; i++)
 		port_free(h->ports[i]);
 	free(h->ports);

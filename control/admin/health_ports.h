@@ -17,7 +17,7 @@ struct store;
 
 struct health_ports_config {
 	struct loop *loop;
-	const struct store *store;
+	struct store *store; /* outlives this */
 	const char *node_name;
 
 	bool (*is_healthy)(void *arg); /* whether this node serves at all; a 503 if not */
