@@ -503,6 +503,7 @@ config_check(struct config *c, FILE *errors)
 
 	check_prefixes("cluster.podCIDRs", &c->cluster.pod_cidrs, &p);
 	check_prefixes("cluster.serviceCIDRs", &c->cluster.service_cidrs, &p);
+	check_prefixes("cluster.externalIPRanges", &c->cluster.external_ip_ranges, &p);
 	check_overlap(c, &p);
 	check_cpus(&c->workers.cpus, &p);
 	if (c->overlay.mtu != 0 && c->overlay.mtu < MTU_MIN)

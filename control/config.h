@@ -28,6 +28,7 @@ struct config {
 		char *manifests;
 		struct string_list pod_cidrs;
 		struct string_list service_cidrs;
+		struct string_list external_ip_ranges;
 	} cluster;
 	struct {
 		char *interface;

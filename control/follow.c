@@ -44,6 +44,8 @@ struct follow {
 	struct ip_prefix *service_cidrs;
 	size_t n_pod_cidrs;
 	struct ip_prefix *pod_cidrs;
+	size_t n_external_ranges;
+	struct ip_prefix *external_ranges;
 	size_t n_ways_out;
 	struct way_out ways_out[UNDERLAY_WAYS_OUT_MAX]; /* as the builders last saw them */
 	size_t n_endpoints;
@@ -113,6 +115,8 @@ gather(struct build_facts *facts, void *arg)
 		.service_cidrs = f->service_cidrs,
 		.n_pod_cidrs = f->n_pod_cidrs,
 		.pod_cidrs = f->pod_cidrs,
+		.n_external_ranges = f->n_external_ranges,
+		.external_ranges = f->external_ranges,
 		.uplink_mac = underlay->mac,
 		.uplink_mtu = underlay->mtu,
 		.n_own_addrs = underlay->n_addrs,
@@ -440,7 +444,12 @@ read_cidrs(struct follow *f)
 	const struct config *c = &f->d->config;
 	int result = read_prefixes(&c->cluster.service_cidrs, &f->service_cidrs, &f->n_service_cidrs);
 
-	return result < 0 ? result : read_prefixes(&c->cluster.pod_cidrs, &f->pod_cidrs, &f->n_pod_cidrs);
+	if (result == 0)
+		result = read_prefixes(&c->cluster.pod_cidrs, &f->pod_cidrs, &f->n_pod_cidrs);
+	if (result == 0)
+		result = read_prefixes(
+			&c->cluster.external_ip_ranges, &f->external_ranges, &f->n_external_ranges);
+	return result;
 }
 
 static int
@@ -569,6 +578,7 @@ follow_free(struct follow *f)
 	path_mtus_free(f->path_mtus);
 	free(f->service_cidrs);
 	free(f->pod_cidrs);
+	free(f->external_ranges);
 	free(f->host_ports);
 	free(f);
 }

@@ -5,6 +5,7 @@
 
 #include "control/build/facts.h"
 #include "control/build/frontend_build.h"
+#include "control/build/host_ports.h"
 #include "control/build/service_records.h"
 #include "control/model/watch.h"
 
@@ -24,7 +25,8 @@ struct service_builder {
 	struct service_records records;
 	struct frontend_builder frontends;
 	struct common common;
-	uint64_t nodes; /* digest of all nodes' addresses and pod ranges */
+	uint64_t nodes;      /* digest of all nodes' addresses and pod ranges */
+	uint64_t host_ports; /* digest */
 	bool nodes_changed;
 	bool is_started;    /* some build succeeded */
 	bool out_of_memory; /* a change could not be noted: all is looked at next time */
@@ -224,17 +226,39 @@ note_nodes(struct service_builder *b)
 	b->nodes_changed = false;
 }
 
+/* Host ports come and go together with their pods. */
+static void
+note_host_ports(struct service_builder *b, const struct build_facts *facts)
+{
+	char name[HOST_PORTS_NAME_SIZE];
+
+	for (uint32_t i = 0; i < b->records.n; i++) {
+		struct service_record *r = b->records.items[i];
+
+		if (r->name != NULL && host_ports_is_name(r->name))
+			b->out_of_memory |= !service_records_mark(&b->records, r);
+	}
+	for (size_t i = 0; i < facts->n_host_ports; i++)
+		b->out_of_memory |= !service_records_touch(&b->records, facts->host_ports[i].pod_ns,
+			host_ports_name(&facts->host_ports[i], name));
+	b->host_ports = host_ports_digest(facts);
+}
+
 /* Notes what changed since the last build: in the store, in facts. */
 static int
 find_changes(struct service_builder *b, const struct build_facts *facts)
 {
 	struct common common;
+	bool is_all;
 
 	if (common_collect(&common, b, facts) < 0)
 		return -ENOMEM;
-	if (!store_watch_take(b->watch, note_change, b) || b->out_of_memory || b->last == NULL ||
-		!common_is_same(&b->common, &common))
+	is_all = !store_watch_take(b->watch, note_change, b) || b->out_of_memory || b->last == NULL ||
+		 !common_is_same(&b->common, &common);
+	if (is_all)
 		note_all(b);
+	if (is_all || b->host_ports != host_ports_digest(facts))
+		note_host_ports(b, facts);
 	common_fini(&b->common);
 	b->common = common;
 	if (b->nodes_changed)
@@ -270,6 +294,8 @@ collect_wanted(struct build *x, struct service_record *r)
 	const struct service_object *service = service_of(x->b, r);
 
 	wanted_fini(&r->coming);
+	if (host_ports_is_name(r->name))
+		return host_ports_collect(&r->coming, x->context.facts, r->ns, r->name);
 	r->needs_nodes = service != NULL && wanted_needs_nodes(service);
 	return service == NULL ? 0 : wanted_collect(&r->coming, &x->context, service);
 }
@@ -360,6 +386,28 @@ gather_slices(struct service_builder *b, const struct service_record *r, size_t 
 }
 
 static int
+build_host_port(struct build *x, const struct wanted_frontend *w, uint32_t number)
+{
+	struct wanted_frontend wanted = *w;
+	struct host_port_service port;
+	const struct slice_object *slice = &port.slice;
+
+	host_port_describe(&port, &x->context.facts->host_ports[w->service_port],
+		ip_addr_is_v4(&w->addr) ? V4 : V6, x->b->common.node);
+	wanted.service_port = 0;
+	return frontend_build(&x->b->frontends, &wanted, number, &port.service, &slice, 1);
+}
+
+static int
+build_frontend(struct build *x, const struct service_record *r, const struct wanted_frontend *w,
+	const struct service_object *service, size_t n_slices)
+{
+	if (w->kind == FRONTEND_HOST_PORT)
+		return build_host_port(x, w, r->id);
+	return frontend_build(&x->b->frontends, w, r->id, service, x->b->slices, n_slices);
+}
+
+static int
 build_service(struct build *x, struct service_record *r)
 {
 	const struct service_object *service = service_of(x->b, r);
@@ -382,7 +430,7 @@ build_service(struct build *x, struct service_record *r)
 			if (take_over(x, f, other) < 0)
 				return -ENOMEM;
 		}
-		if (frontend_build(&x->b->frontends, w, r->id, service, x->b->slices, n_slices) < 0)
+		if (build_frontend(x, r, w, service, n_slices) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -413,13 +461,18 @@ build_changed(struct build *x)
 static bool
 exists(const struct service_record *r, void *arg)
 {
-	return service_of(arg, r) != NULL;
+	const struct build *x = arg;
+
+	if (host_ports_is_name(r->name))
+		return host_ports_exist(x->context.facts, r->ns, r->name);
+	return service_of(x->b, r) != NULL;
 }
 
 /* The records' state is that of the new version, or stays that of the last. */
 static void
-settle_records(struct service_builder *b, bool has_failed)
+settle_records(struct build *x, bool has_failed)
 {
+	struct service_builder *b = x->b;
 	struct service_records *records = &b->records;
 
 	for (uint32_t i = 0; i < records->n_dirty; i++) {
@@ -437,7 +490,7 @@ settle_records(struct service_builder *b, bool has_failed)
 		r->is_blocked = r->will_be_blocked;
 	}
 	if (!has_failed)
-		service_records_settle(records, exists, b);
+		service_records_settle(records, exists, x);
 }
 
 static void
@@ -476,7 +529,7 @@ build_version(struct service_builder *b, const struct build_facts *facts, struct
 	b->frontends.zone = b->common.zone;
 	result = build_changed(&x);
 	frontend_builder_settle_slots(&b->frontends, result < 0);
-	settle_records(b, result < 0);
+	settle_records(&x, result < 0);
 	if (result < 0) {
 		service_table_free(x.table);
 		return result;

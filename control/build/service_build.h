@@ -3,7 +3,7 @@
  *
  * What a version answers depends on nothing but the objects and facts, whatever came before, with one exception: slots
  * (control/build/slots.h) must not change under flows. Which frontends a service has: wanted.h; which endpoints they use:
- * endpoint_select.h. When two services claim one address, port and protocol, the first by namespace and name has it.
+ * endpoint_select.h. Host ports of pods are like services (host_ports.h). When two services claim one address, port and protocol, the first by namespace and name has it.
  *
  * frontend.service is a number of the service, which it keeps while it exists. Control thread only. */
 #ifndef RINGWAY_BUILD_SERVICE_BUILD_H
@@ -34,7 +34,7 @@ int service_builder_build(struct service_builder *b, const struct build_facts *f
 /* Gives a version up, after its grace period. NULL is fine. */
 void service_builder_release(struct service_builder *b, struct service_table *t);
 
-/* The name of a number in frontend.service. False: no service has it. Valid until the next build. */
+/* The name of a number in frontend.service; of host ports, "pod/<name>". False: no service has it. Valid until the next build. */
 bool service_builder_name(
 	const struct service_builder *b, uint32_t service, const char **ns, const char **name);
 

@@ -6,8 +6,8 @@
 #include "control/build/endpoint_select.h"
 #include "control/build/facts.h"
 
-static int
-add(struct wanted *w, const struct wanted_frontend *f)
+int
+wanted_add(struct wanted *w, const struct wanted_frontend *f)
 {
 	for (size_t i = 0; i < w->n; i++)
 		if (w->frontends[i].port == f->port && w->frontends[i].proto == f->proto &&
@@ -44,7 +44,7 @@ add_addr(struct wanted *w, const struct service_object *service, const struct ip
 		};
 
 		if (f.port != 0 && f.proto != 0)
-			result = add(w, &f);
+			result = wanted_add(w, &f);
 	}
 	return result;
 }
@@ -67,8 +67,8 @@ is_one_of(const struct ip_addr *addrs, size_t n, const struct ip_addr *addr)
 	return false;
 }
 
-static bool
-is_special(const struct ip_addr *addr)
+bool
+wanted_is_special(const struct ip_addr *addr)
 {
 	static const char *const ranges[] = { "169.254.0.0/16", "127.0.0.0/8", "0.0.0.0/8", "::1/128",
 		"fe80::/10", "fd00:ec2::254/128" };
@@ -105,7 +105,7 @@ judge(const struct wanted_context *c, const struct ip_addr *addr, enum frontend_
 {
 	struct node_search s = { addr, REFUSED_NONE };
 
-	if (is_special(addr))
+	if (wanted_is_special(addr))
 		return REFUSED_SPECIAL;
 	if (is_in(c->facts->service_cidrs, c->facts->n_service_cidrs, addr))
 		return REFUSED_SERVICE_RANGE;

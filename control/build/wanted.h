@@ -13,7 +13,7 @@ struct wanted_frontend {
 	uint16_t port;
 	uint8_t proto;
 	uint8_t kind;          /* enum frontend_kind */
-	uint32_t service_port; /* index into the service's ports */
+	uint32_t service_port; /* index into the service's ports; of host ports, into the facts' */
 };
 
 /* Why a service's external or load balancer address gets no frontend: such an address would draw in traffic that is
@@ -23,7 +23,7 @@ enum refusal {
 	REFUSED_POD_RANGE,
 	REFUSED_SERVICE_RANGE,
 	REFUSED_NODE_ADDRESS,
-	REFUSED_SPECIAL,    /* link-local (where metadata services are), loopback, multicast */
+	REFUSED_SPECIAL,    /* wanted_is_special() */
 	REFUSED_NOT_LISTED, /* an external address outside the ranges that the configuration allows */
 	N_REFUSALS,
 };
@@ -50,6 +50,12 @@ struct wanted_context {
 int wanted_collect(
 	struct wanted *out, const struct wanted_context *context, const struct service_object *service);
 void wanted_fini(struct wanted *w);
+
+/* Adds a frontend unless there is one with its key. 0 or -ENOMEM. */
+int wanted_add(struct wanted *w, const struct wanted_frontend *f);
+
+/* Whether an address is link-local (where metadata services are), loopback or multicast. */
+bool wanted_is_special(const struct ip_addr *addr);
 
 /* Whether what Nodes say has a part in it: it has external or load balancer addresses. */
 bool wanted_needs_nodes(const struct service_object *service);

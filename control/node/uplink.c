@@ -32,7 +32,7 @@ struct uplink {
 
 	/* what the program takes; void when it was attached since */
 	bool is_exposed_known;
-	uint64_t seen_version; /* of the tables */
+	uint64_t seen_changes; /* of the service table's exposed frontends */
 	size_t n_exposed;
 	struct xdp_frontend *exposed;
 };
@@ -198,7 +198,8 @@ uplink_expose(struct uplink *u, const struct tables *tables)
 {
 	struct exposed_list list = { 0 };
 
-	if (tables == NULL || u->n == 0 || (u->is_exposed_known && tables->version == u->seen_version))
+	if (tables == NULL || u->n == 0 ||
+		(u->is_exposed_known && tables->services->exposed_changes == u->seen_changes))
 		return 0;
 	service_table_each(tables->services, collect_exposed, &list);
 	if (list.n != 0)
@@ -214,7 +215,7 @@ uplink_expose(struct uplink *u, const struct tables *tables)
 	free(u->exposed);
 	u->exposed = list.items;
 	u->n_exposed = list.n;
-	u->seen_version = tables->version;
+	u->seen_changes = tables->services->exposed_changes;
 	u->is_exposed_known = true;
 	return 0;
 }

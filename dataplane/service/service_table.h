@@ -118,6 +118,7 @@ struct service_table {
 	uint32_t addr_mask;
 	uint32_t n_frontends;
 	uint32_t n_reverses;
+	uint64_t exposed_changes; /* so often did a frontend become reachable from outside, or ended to be */
 	struct frontend *frontends[SERVICE_SHARDS];
 	struct reverse *reverses[SERVICE_SHARDS];
 	struct service_addr *addrs[SERVICE_SHARDS];

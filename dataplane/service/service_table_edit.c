@@ -599,6 +599,7 @@ service_table_add(struct service_table *t, const struct frontend *f, uint32_t *r
 	place = frontend_place(t, f);
 	t->edit->taken[SHARD_FRONTENDS][shard] += place->proto == 0;
 	*place = *f;
+	t->exposed_changes += (f->flags & FRONTEND_EXPOSED) != 0;
 	if (place->buckets == NULL)
 		place->buckets = no_buckets;
 	t->n_frontends++;
@@ -629,6 +630,7 @@ service_table_replace(struct service_table *t, const struct frontend *f)
 		return error;
 	if (place->backends != f->backends && drop_piece(t, place->backends, place->piece_size) < 0)
 		return -ENOMEM;
+	t->exposed_changes += ((place->flags ^ f->flags) & FRONTEND_EXPOSED) != 0;
 	*place = *f;
 	return 0;
 }
@@ -645,6 +647,7 @@ service_table_remove(struct service_table *t, const struct ip_addr *addr, uint16
 		return error;
 	if (drop_piece(t, place->backends, place->piece_size) < 0 || discount_addr(t, addr) < 0)
 		return -ENOMEM;
+	t->exposed_changes += (place->flags & FRONTEND_EXPOSED) != 0;
 	*place = (struct frontend){ .proto = FRONTEND_GONE };
 	t->n_frontends--;
 	all = t->frontends[shard];

@@ -508,6 +508,67 @@ nodes_change_what_is_refused(void **state)
 	world_free(&w);
 }
 
+/* On the node's own addresses, or the one that is named, if it is one of these. */
+static void
+host_ports_lead_to_their_pods(void **state)
+{
+	struct world w = world_new();
+	struct ip_addr own[4];
+	struct pod_host_port ports[] = {
+		{ .map = { .port = 80, .pod_port = 8080, .proto = PROTO_TCP },
+			.pod_ns = "shop",
+			.pod = "web-0" },
+		{ .map = { .port = 53, .pod_port = 53, .proto = PROTO_UDP },
+			.pod_ns = "shop",
+			.pod = "dns-0" },
+		{ .map = { .port = 54, .pod_port = 53, .proto = PROTO_UDP },
+			.pod_ns = "shop",
+			.pod = "dns-0" },
+	};
+	const struct frontend *f;
+	const char *ns, *name;
+
+	assert_true(ip_addr_parse("192.0.2.1", &own[0]));
+	assert_true(ip_addr_parse("192.0.2.7", &own[1]));
+	assert_true(ip_addr_parse("127.0.0.1", &own[2]));
+	assert_true(ip_addr_parse("2001:db8::1", &own[3]));
+	assert_true(ip_addr_parse("10.244.1.8", &ports[0].addrs[V4]));
+	assert_true(ip_addr_parse("fd00:10:244:1::8", &ports[0].addrs[V6]));
+	ports[1].addrs[V4] = ports[2].addrs[V4] = ports[0].addrs[V4];
+	ports[1].map.host_addr = own[1];
+	assert_true(ip_addr_parse("8.8.8.8", &ports[2].map.host_addr));
+	w.facts.n_own_addrs = 4;
+	w.facts.own_addrs = own;
+	build(&w);
+	assert_int_equal(w.table->n_frontends, 0);
+	w.facts.n_host_ports = 3;
+	w.facts.host_ports = ports;
+	build(&w);
+	assert_int_equal(w.table->n_frontends, 3 + 1);
+	f = frontend(&w, "192.0.2.1", 80, PROTO_TCP);
+	assert_non_null(f);
+	assert_int_equal(f->kind, FRONTEND_HOST_PORT);
+	assert_int_equal(f->flags, FRONTEND_EXPOSED | FRONTEND_LOCAL);
+	assert_int_equal(f->n_backends, 1);
+	assert_addr(&f->backends[0].addr, "10.244.1.8");
+	assert_int_equal(f->backends[0].port, 8080);
+	assert_int_equal(f->extra->n_outside, 1);
+	assert_true(service_builder_name(w.builder, f->service, &ns, &name));
+	assert_string_equal(ns, "shop");
+	assert_string_equal(name, "pod/web-0");
+	assert_non_null(frontend(&w, "192.0.2.7", 80, PROTO_TCP));
+	assert_addr(&frontend(&w, "2001:db8::1", 80, PROTO_TCP)->backends[0].addr, "fd00:10:244:1::8");
+	assert_null(frontend(&w, "192.0.2.1", 53, PROTO_UDP));
+	assert_non_null(frontend(&w, "192.0.2.7", 53, PROTO_UDP));
+	w.facts.n_host_ports = 1;
+	build(&w);
+	assert_int_equal(w.table->n_frontends, 3);
+	w.facts.n_host_ports = 0;
+	build(&w);
+	assert_int_equal(w.table->n_frontends, 0);
+	world_free(&w);
+}
+
 /* A load balancer with externalTrafficPolicy Local: who is inside uses all endpoints, who is outside those of this node. */
 static void
 outside_traffic_may_have_its_own_buckets(void **state)
@@ -557,6 +618,7 @@ main(void)
 		cmocka_unit_test(flows_spread_evenly),
 		cmocka_unit_test(exposed_addresses_are_served_unless_they_are_somebody_elses),
 		cmocka_unit_test(nodes_change_what_is_refused),
+		cmocka_unit_test(host_ports_lead_to_their_pods),
 		cmocka_unit_test(outside_traffic_may_have_its_own_buckets),
 		cmocka_unit_test(a_large_cluster_takes_no_more_than_64_megabytes),
 	};

@@ -152,6 +152,23 @@ change_node(struct store *s)
 	assert_int_equal(store_put(s, &o->object), 0);
 }
 
+/* Pods with host ports come and go. */
+static void
+change_host_ports(struct build_facts *facts, struct pod_host_port *ports)
+{
+	static const char *const pods[] = { "a", "b", "" };
+
+	facts->n_host_ports = draw(4);
+	for (size_t i = 0; i < facts->n_host_ports; i++)
+		ports[i] = (struct pod_host_port){
+			.map = { .port = (uint16_t)(80 + draw(3)), .pod_port = 8080, .proto = PROTO_TCP },
+			.addrs = { addr(text("10.244.0.%u", 1 + draw(4))) },
+			.pod_ns = "ns",
+			.pod = pods[draw(3)],
+		};
+	facts->host_ports = ports;
+}
+
 struct pair_of_tables {
 	const struct service_builder *builders[2];
 	const struct service_table *tables[2];
@@ -322,8 +339,12 @@ run(uint32_t first_seed, unsigned changes_per_build)
 	struct slots *slots = slots_new();
 	struct service_builder *b = service_builder_new(store, slots);
 	struct kept kept[N_KEPT] = { 0 };
+	const struct ip_addr own = addr("192.0.2.0");
+	struct pod_host_port host_ports[4];
 	unsigned n_versions = 0;
 
+	facts.n_own_addrs = 1;
+	facts.own_addrs = &own;
 	seed = first_seed;
 	assert_true(ip_prefix_parse("203.0.113.0/30", &external));
 	for (unsigned step = 0; step < STEPS / changes_per_build; step++) {
@@ -332,6 +353,8 @@ run(uint32_t first_seed, unsigned changes_per_build)
 		for (unsigned i = 0; i < changes_per_build; i++) {
 			if (draw(20) == 0)
 				change_node(store);
+			else if (draw(20) == 0)
+				change_host_ports(&facts, host_ports);
 			else if (draw(3) == 0)
 				change_service(store);
 			else
