@@ -15,6 +15,7 @@
 #include "control/loop.h"
 #include "dataplane/engine.h"
 #include "dataplane/io/arena.h"
+#include "dataplane/service/affinity.h"
 #include "dataplane/io/fd_store.h"
 #include "dataplane/service/nat_flows.h"
 #include "dataplane/service/roles.h"
@@ -110,6 +111,7 @@ plane_arena_start(struct daemon *d)
 	list_flow_tables(&d->config, tables);
 	for (unsigned i = 0; i < FLOW_TABLES; i++)
 		flows += nat_flows_size(tables[i].config.capacity) * count_workers(d);
+	flows += affinity_size(AFFINITY_ENTRIES) * count_workers(d);
 	snprintf(path, sizeof(path), "%s/%s", d->config.run.dir, ARENA_FILE);
 	result = arena_open(&d->arena, path, flows + roles + ARENA_SLACK, -1);
 	if (result < 0)
@@ -164,6 +166,24 @@ adopt_flows(struct daemon *d, unsigned w)
 	return 0;
 }
 
+static int
+adopt_affinity(struct daemon *d, unsigned w)
+{
+	char name[ARENA_NAME_MAX];
+	struct affinity *a;
+	uint32_t kept;
+
+	snprintf(name, sizeof(name), "affinity/%u", w);
+	a = arena_region(d->arena, name, affinity_size(AFFINITY_ENTRIES), NULL);
+	if (a == NULL)
+		return -ENOMEM;
+	kept = affinity_adopt(a, AFFINITY_ENTRIES, clock_now_ns());
+	if (kept != 0)
+		log_info("worker %u goes on with %u clients' session affinity", w, kept);
+	d->flows[w].affinity = a;
+	return 0;
+}
+
 /* What each worker is given: its core, its flows, its way to tell control something. */
 static int
 equip_worker(struct daemon *d, unsigned w, int *cpu)
@@ -174,7 +194,9 @@ equip_worker(struct daemon *d, unsigned w, int *cpu)
 	if (config->workers.cpus.n != 0 && read_cpu(config->workers.cpus.items[w], cpu) < 0)
 		return -EINVAL;
 	d->events[w] = events_new(d->event_fd);
-	return d->events[w] == NULL ? -ENOMEM : adopt_flows(d, w);
+	if (d->events[w] == NULL || adopt_flows(d, w) < 0)
+		return -ENOMEM;
+	return adopt_affinity(d, w);
 }
 
 int

@@ -52,6 +52,7 @@ worker_new(const struct worker_config *config)
 	w->exceptions = config->flows.exceptions;
 	w->inbound = config->flows.inbound;
 	w->half_open = config->flows.half_open;
+	w->affinity = config->flows.affinity;
 	w->events = config->events;
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->fragments = fragments_new();

@@ -19,6 +19,7 @@
 /* Questions for neighbours are limited by sender, whose port's number falls into one of these. */
 #define NEIGHBOUR_ASKERS 64
 
+struct affinity;
 struct fragments;
 struct nat_flows;
 
@@ -27,6 +28,7 @@ struct worker_request;
 /* A worker's tables of flows (service/nat_flows.h), in memory that outlives the process; each may be NULL. */
 struct worker_flows {
 	struct nat_flows *exceptions, *inbound, *half_open;
+	struct affinity *affinity; /* service/affinity.h */
 };
 
 struct worker {
@@ -36,8 +38,9 @@ struct worker {
 	struct snapshot *snapshot;
 	struct crossing *crossing;
 	struct nat_flows *exceptions, *inbound, *half_open; /* see struct worker_flows */
-	struct events *events;                              /* to control; NULL: nobody listens */
-	int epoll_fd; /* its crossing, and ports unless they are busy: what wakes it */
+	struct affinity *affinity;
+	struct events *events; /* to control; NULL: nobody listens */
+	int epoll_fd;          /* its crossing, and ports unless they are busy: what wakes it */
 
 	/* the worker's own */
 	uint64_t now_ns; /* CLOCK_MONOTONIC, once per round; tests set it */

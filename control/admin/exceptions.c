@@ -33,7 +33,9 @@ choice_of(const struct tables *t, const struct nat_flow *x)
 		&x->frontend, x->frontend_port, x->proto);
 	uint32_t hash = flow_hash(&x->client, &x->frontend, x->client_port, x->frontend_port, x->proto);
 
-	return f == NULL || f->n_backends == 0 ? NULL : service_backend(f, *service_bucket(f, hash));
+	return f == NULL || f->n_backends == 0
+		       ? NULL
+		       : service_backend(f, *service_bucket(f, service_flow(f, hash, &x->client)));
 }
 
 enum exception_reason

@@ -41,7 +41,7 @@ pins_flow(const struct tables *t, const struct endpoint *client, const struct so
 	if (frontend->n_backends == 0)
 		return 0;
 	hash = flow_hash(own, &frontend->addr, socket->local_port, frontend->port, frontend->proto);
-	b = service_backend(frontend, *service_bucket(frontend, hash));
+	b = service_backend(frontend, *service_bucket(frontend, service_flow(frontend, hash, own)));
 	*flow = (struct nat_flow){
 		.client = *own,
 		.client_port = socket->local_port,

@@ -10,7 +10,6 @@
  * client's address (externalTrafficPolicy Local, hostPort), its backends are pods of this node, whose answers pass here
  * anyway. */
 #include "dataplane/net/headers.h"
-#include "dataplane/net/refuse.h"
 #include "dataplane/service/nat_flows.h"
 #include "dataplane/service/translate.h"
 #include "dataplane/stages.h"
@@ -58,7 +57,7 @@ is_admitted(const struct frontend *f, const struct ip_addr *client)
 static const struct backend *
 choose_backend(const struct tables *t, const struct frontend *f, const struct pkt *p)
 {
-	uint32_t hash = f->flags & FRONTEND_AFFINITY ? addr_hash(&p->src, 0, 0) : p->hash;
+	uint32_t hash = service_flow(f, p->hash, &p->src);
 
 	if (f->flags & FRONTEND_LOCAL)
 		return f->extra->n_outside == 0
@@ -119,15 +118,6 @@ apply(struct worker *w, struct pkt *p, const struct nat_flow *x)
 	count(&w->counters, COUNT_INBOUND_FORWARD);
 }
 
-static void
-refuse(struct pkt *p, const struct frontend *f)
-{
-	if (f->flags & FRONTEND_DROP_EMPTY)
-		pkt_drop(p, DROP_NO_LOCAL_BACKEND);
-	else
-		pkt_refuse(p, DROP_NO_BACKEND);
-}
-
 /* A new flow, or why there is none. */
 static void
 begin(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, const struct frontend *f)
@@ -149,7 +139,7 @@ begin(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, 
 	} else if (!is_admitted(f, &p->src)) {
 		pkt_drop(p, DROP_SOURCE_RANGE);
 	} else if (backend == NULL) {
-		refuse(p, f);
+		translate_refuse(p, f);
 	} else {
 		flow.backend = backend->addr;
 		flow.backend_port = backend->port;

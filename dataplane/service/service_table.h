@@ -181,7 +181,14 @@ service_frontend_at(const struct service_table *t, uint32_t ref)
 	return &t->frontends[ref >> SERVICE_SHARD_SHIFT][ref & ((UINT32_C(1) << SERVICE_SHARD_SHIFT) - 1)];
 }
 
-/* Where the bucket for a flow's hash is. */
+/* What chooses a flow's bucket: its five-tuple's hash, or with affinity its client's address alone. */
+static inline uint32_t
+service_flow(const struct frontend *f, uint32_t hash, const struct ip_addr *client)
+{
+	return __builtin_expect((f->flags & FRONTEND_AFFINITY) != 0, 0) ? addr_hash(client, 0, 0) : hash;
+}
+
+/* Where the bucket for what service_flow() says is. */
 static inline const uint16_t *
 service_bucket(const struct frontend *f, uint32_t flow)
 {

@@ -4,6 +4,7 @@
 #define RINGWAY_SERVICE_TRANSLATE_H
 
 #include "dataplane/burst.h"
+#include "dataplane/net/refuse.h"
 #include "dataplane/tables.h"
 
 struct worker;
@@ -39,6 +40,16 @@ static inline bool
 translate_is_choice(const struct backend *chosen, const struct pkt *reply, unsigned slot)
 {
 	return chosen->slot == slot && chosen->port == reply->sport && ip_addr_eq(&chosen->addr, &reply->src);
+}
+
+/* What is for a frontend that has nobody to serve it. */
+static inline void
+translate_refuse(struct pkt *p, const struct frontend *f)
+{
+	if (f->flags & FRONTEND_DROP_EMPTY)
+		pkt_drop(p, DROP_NO_LOCAL_BACKEND);
+	else
+		pkt_refuse(p, DROP_NO_BACKEND);
 }
 
 /* In the send half: a pod answers itself, at the hairpin address of this slot. Settles the packet, and returns

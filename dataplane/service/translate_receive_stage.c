@@ -188,7 +188,8 @@ find_bucket(struct candidate *c)
 {
 	const struct frontend *f = c->frontend;
 
-	c->hash = flow_hash(&c->client, &f->addr, c->client_port, f->port, f->proto);
+	c->hash = service_flow(
+		f, flow_hash(&c->client, &f->addr, c->client_port, f->port, f->proto), &c->client);
 	c->bucket = service_bucket(f, c->hash);
 }
 

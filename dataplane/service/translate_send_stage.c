@@ -3,7 +3,7 @@
  *
  * The tables are far larger than the cache, so the burst goes through each step together: every step
  * prefetches for the next one, and a packet costs a look at memory that has arrived. */
-#include "dataplane/net/refuse.h"
+#include "dataplane/service/affinity.h"
 #include "dataplane/service/nat_flows.h"
 #include "dataplane/service/hairpin.h"
 #include "dataplane/service/roles.h"
@@ -109,9 +109,9 @@ find_frontends(const struct tables *t, struct worker *w, struct burst *b, struct
 		}
 		if (n_found != i)
 			c[n_found] = c[i];
-		c[n_found].hash = p->hash;
+		c[n_found].hash = service_flow(f, p->hash, &p->src);
 		c[n_found].frontend = f;
-		c[n_found].bucket = service_bucket(f, p->hash);
+		c[n_found].bucket = service_bucket(f, c[n_found].hash);
 		__builtin_prefetch(c[n_found].bucket);
 		n_found++;
 	}
@@ -147,22 +147,22 @@ fits_pod(const struct candidate *c, struct pkt *p, unsigned slot)
 	return fits;
 }
 
-/* Notes where the packet goes, and as whom. False if the slot does not say it all, so that the flow must be an
+/* Notes where the packet goes, and as whom. False if the slot (0: none) does not say it all, so that the flow must be an
  * exception. */
 static bool
-choose(const struct tables *t, const struct candidate *c, const struct backend *backend)
+choose(const struct tables *t, const struct candidate *c, const struct backend *backend, unsigned slot)
 {
 	struct pkt *p = c->pkt;
 
 	p->new_dst = backend->addr;
 	p->new_dport = backend->port;
 	if (p->origin == ORIGIN_HOST)
-		return fits_host(t, p, backend->slot);
+		return fits_host(t, p, slot);
 	if (!ip_addr_eq(&backend->addr, &p->src))
-		return fits_pod(c, p, backend->slot);
+		return fits_pod(c, p, slot);
 	p->flags |= PKT_HAIRPIN;
-	p->new_src = hairpin_addr(p->family == 4, backend->slot);
-	return backend->slot != 0;
+	p->new_src = hairpin_addr(p->family == 4, slot);
+	return slot != 0;
 }
 
 static void
@@ -272,7 +272,7 @@ may_be_in_slot(const struct tables *t, const struct candidate *c, const struct n
 	if (f->n_backends == 0)
 		return false;
 	hash = flow_hash(&flow->client, &f->addr, client_port, f->port, f->proto);
-	b = service_backend(f, *service_bucket(f, hash));
+	b = service_backend(f, *service_bucket(f, service_flow(f, hash, &flow->client)));
 	return b->port == flow->backend_port && ip_addr_eq(&b->addr, &flow->backend);
 }
 
@@ -336,12 +336,32 @@ trace_forward(struct burst *b, const struct candidate *c, unsigned slot)
 		ip_addr_format(&p->new_src, wire), p->new_sport);
 }
 
+/* A new flow goes where its client went before. When that is not where its bucket goes, no slot says so. */
+static const struct backend *
+keep_affinity(struct worker *w, struct burst *b, const struct candidate *c, const struct backend *chosen,
+	unsigned *slot)
+{
+	const struct pkt *p = c->pkt;
+	const struct backend *kept;
+
+	if (p->proto == PROTO_TCP && !translate_is_opening(p))
+		return chosen;
+	kept = affinity_keep(
+		w->affinity, &p->src, c->frontend, chosen, (p->flags & PKT_DRY_RUN) != 0, w->now_ns);
+	if (kept != chosen) {
+		*slot = 0;
+		TRACE(b, "translate", "session affinity: the client stays with the backend that it has");
+	}
+	return kept;
+}
+
 static void
 forward(const struct tables *t, struct worker *w, struct burst *b, const struct candidate *c,
 	struct tally *tally)
 {
 	struct pkt *p = c->pkt;
 	const struct backend *backend;
+	unsigned slot;
 	bool fits;
 
 	learn(w, p, c->roles);
@@ -352,14 +372,17 @@ forward(const struct tables *t, struct worker *w, struct burst *b, const struct 
 	if (continue_exception(t, w, b, c, tally))
 		return;
 	if (c->frontend->n_backends == 0) {
-		pkt_refuse(p, DROP_NO_BACKEND);
+		translate_refuse(p, c->frontend);
 		TRACE(b, "translate", "service %u has no ready backend", c->frontend->service);
 		return;
 	}
 	backend = service_backend(c->frontend, *c->bucket);
-	fits = choose(t, c, backend);
+	slot = backend->slot;
+	if (__builtin_expect((c->frontend->flags & FRONTEND_AFFINITY) != 0, 0))
+		backend = keep_affinity(w, b, c, backend, &slot);
+	fits = choose(t, c, backend, slot);
 	if (b->trace != NULL)
-		trace_forward(b, c, backend->slot);
+		trace_forward(b, c, slot);
 	if (fits)
 		tally_forward(p, tally);
 	else

@@ -66,6 +66,10 @@
 			PKT(TO_POD1, OTHER_##F(POD1_##F, WEB_##F, RST_ACK, .ack = 8))),                      \
 		UNREACHABLE(NO_SERVICE, F, "a protocol that the service lacks", FIXTURE_POD1, FROM_POD1,     \
 			TO_POD1, POD1, FAR, UDP(40000, 80), DATA(9)),                                        \
+		DROPS("a Local policy without local backends drops " #F, DROP_NO_LOCAL_BACKEND, FROM_POD1,   \
+			IP(POD1_##F, ELSEWHERE_##F), TCP(40000, 80, TCP_SYN)),                               \
+		DROPS("datagrams, too " #F, DROP_NO_LOCAL_BACKEND, FROM_POD1, IP(POD1_##F, ELSEWHERE_##F),   \
+			UDP(40000, 80)),                                                                     \
 		DROPS("an address that no service has answers nothing " #F, DROP_NO_SERVICE, FROM_POD1,      \
 			IP(POD1_##F, NOBODY_##F), TCP(40000, 80, TCP_SYN))
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "dataplane/net/fragments.h"
+#include "dataplane/service/affinity.h"
 #include "dataplane/service/service_table_edit.h"
 #include "tests/support/pkt_build.h"
 #include "tests/support/pkt_check.h"
@@ -170,6 +171,9 @@ give_memories(struct fixture *f)
 		f->exceptions[i] = flows_new(&exceptions);
 		f->inbound[i] = flows_new(&inbound);
 		f->half_open[i] = flows_new(&half_open);
+		f->affinity[i] = must(aligned_alloc(CACHE_LINE, affinity_size(FIXTURE_AFFINITY)));
+		memset(f->affinity[i], 0, affinity_size(FIXTURE_AFFINITY));
+		affinity_adopt(f->affinity[i], FIXTURE_AFFINITY, 0);
 	}
 	for (unsigned i = 1; i < f->endpoints->n; i++) {
 		f->endpoints->endpoints[i].roles = must(calloc(1, sizeof(struct roles)));
@@ -187,7 +191,7 @@ start_workers(struct fixture *f)
 		struct worker_config config = { .id = i,
 			.cpu = -1,
 			.crossing = f->crossing,
-			.flows = { f->exceptions[i], f->inbound[i], f->half_open[i] },
+			.flows = { f->exceptions[i], f->inbound[i], f->half_open[i], f->affinity[i] },
 			.events = f->events };
 
 		if (umem_new(&f->umems[i], (uint16_t)i, (uint8_t)i, FIXTURE_FRAMES, FIXTURE_FRAME_SIZE, -1) <
@@ -247,6 +251,7 @@ fixture_free(struct fixture *f)
 		free(f->exceptions[i]);
 		free(f->inbound[i]);
 		free(f->half_open[i]);
+		free(f->affinity[i]);
 	}
 	crossing_free(f->crossing);
 	events_free(f->events);

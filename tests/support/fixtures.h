@@ -22,6 +22,7 @@
 #define FIXTURE_FRAME_SIZE 2048
 #define FIXTURE_EXCEPTIONS 64
 #define FIXTURE_EXCEPTIONS_QUOTA 8
+#define FIXTURE_AFFINITY 64
 #define FIXTURE_INBOUND 1024 /* and as many half-open flows */
 
 #define FIXTURE_PEER 0       /* the peer's index in the FDB */
@@ -53,6 +54,7 @@ struct fixture {
 	struct nat_flows *exceptions[FIXTURE_WORKERS_MAX];
 	struct nat_flows *inbound[FIXTURE_WORKERS_MAX];
 	struct nat_flows *half_open[FIXTURE_WORKERS_MAX];
+	struct affinity *affinity[FIXTURE_WORKERS_MAX];
 	struct worker *workers[FIXTURE_WORKERS_MAX];
 	struct port_mem ports[FIXTURE_PORTS];
 };

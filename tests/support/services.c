@@ -16,6 +16,7 @@ static const struct service {
 		uint16_t port;
 		uint8_t slot;
 	} backends[BACKENDS]; /* all flows have the first */
+	uint16_t flags;
 } services[] = {
 	{ { WEB_V4, WEB_V6 }, 80, PROTO_TCP, { { { POD2_V4, POD2_V6 }, 8080, 1 } } },
 	{ { WEB_V4, WEB_V6 }, 80, PROTO_UDP, { { { POD2_V4, POD2_V6 }, 8080, 1 } } },
@@ -30,6 +31,8 @@ static const struct service {
 	{ { EMPTY_V4, EMPTY_V6 }, 80, PROTO_TCP, {} },
 	{ { EMPTY_V4, EMPTY_V6 }, 80, PROTO_UDP, {} },
 	{ { EMPTY_V4, EMPTY_V6 }, 80, PROTO_SCTP, {} },
+	{ { ELSEWHERE_V4, ELSEWHERE_V6 }, 80, PROTO_TCP, {}, FRONTEND_DROP_EMPTY },
+	{ { ELSEWHERE_V4, ELSEWHERE_V6 }, 80, PROTO_UDP, {}, FRONTEND_DROP_EMPTY },
 	{ { PAIR_V4, PAIR_V6 }, 80, PROTO_TCP,
 		{ { { REMOTE_V4, REMOTE_V6 }, 8082, 3 }, { { POD2_V4, POD2_V6 }, 8082, 3 } } },
 	{ { PAIR_V4, PAIR_V6 }, 80, PROTO_UDP,
@@ -52,7 +55,9 @@ addr(const char *text)
 static void
 add_service(struct service_table *t, const struct service *s, unsigned family)
 {
-	struct frontend f = { .addr = addr(s->addrs[family]), .port = s->port, .proto = s->proto };
+	struct frontend f = {
+		.addr = addr(s->addrs[family]), .port = s->port, .proto = s->proto, .flags = s->flags
+	};
 	struct frontend_shape shape = { 0 };
 	struct frontend_parts parts;
 	uint32_t ref;

@@ -19,6 +19,8 @@
 #define FOURTH_V6 "fd00:10:96::14"
 #define EMPTY_V4 "10.96.0.15" /* port 80, no backend */
 #define EMPTY_V6 "fd00:10:96::15"
+#define ELSEWHERE_V4 "10.96.0.40" /* port 80, internalTrafficPolicy Local, no backend on this node */
+#define ELSEWHERE_V6 "fd00:10:96::40"
 #define PAIR_V4 \
 	"10.96.0.16" /* TCP and UDP port 80 at another node's pod, port 8082, in slot 3; never at pod2 */
 #define PAIR_V6 "fd00:10:96::16"
