@@ -214,6 +214,11 @@ services_problem_of(const struct names *n, const struct service_index *x,
 				"not in force (yet): `ringway status` shows errors");
 		else
 			explain_frontend(n, service, &service->cluster_ips[i], port, buf);
+	for (size_t i = 0; *buf == '\0' && i < service->n_ingress; i++)
+		if (!service->ingress[i].is_proxy)
+			explain_frontend(n, service, &service->ingress[i].addr, port, buf);
+	for (size_t i = 0; *buf == '\0' && i < service->n_external_ips; i++)
+		explain_frontend(n, service, &service->external_ips[i], port, buf);
 	return buf;
 }
 

@@ -1,8 +1,7 @@
 /* ringway pods: the pods attached to this node's dataplane. */
 #include <string.h>
 
-#include "control/cli/client.h"
-#include "control/cli/table.h"
+#include "control/cli/listing.h"
 
 struct pods_args {
 	const char *which; /* "namespace/name" or "name"; NULL: all */
@@ -79,6 +78,25 @@ print_all(const struct cli *cli, const json_t *pods)
 }
 
 static void
+print_host_ports(struct table *t, const json_t *pod)
+{
+	const json_t *port;
+	size_t i;
+
+	json_array_foreach (json_object_get(pod, "host_ports"), i, port) {
+		const char *address = field_str(port, "address");
+
+		table_cell(t, "Host port");
+		if (*address == '\0')
+			table_cell(t, "%lld/%s to its port %lld", field_int(port, "port"),
+				field_str(port, "protocol"), field_int(port, "pod_port"));
+		else
+			table_cell(t, "%s/%s to its port %lld", endpoint_text(port),
+				field_str(port, "protocol"), field_int(port, "pod_port"));
+	}
+}
+
+static void
 print_one(const struct cli *cli, const json_t *pod)
 {
 	static const struct column columns[] = { { NULL, LEFT, 0 }, { NULL, LEFT, 0 } };
@@ -97,6 +115,7 @@ print_one(const struct cli *cli, const json_t *pod)
 	if (json_is_integer(json_object_get(pod, "port")))
 		ROW("Port", "%lld, on worker %lld, XDP %s", field_int(pod, "port"), field_int(pod, "worker"),
 			field_str(pod, "xdp"));
+	print_host_ports(t, pod);
 	ROW("Container", "%s", field_str(pod, "container"));
 	ROW("Sent", "%lld packets, %s", field_int(pod, "rx_packets"), bytes_text(field_int(pod, "rx_bytes")));
 	ROW("Received", "%lld packets, %s", field_int(pod, "tx_packets"),

@@ -150,9 +150,9 @@ field_choice(const struct field *f, const char *const *choices, unsigned n)
 	char list[96] = "";
 	size_t used = 0;
 
-	if (f->value == NULL)
+	if (*text == '\0') /* as for the API, where "" is unset */
 		return 0;
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = first; i < n; i++)
 		if (strcmp(text, choices[i]) == 0)
 			return i;
 	for (unsigned i = first; i < n && used < sizeof(list); i++)

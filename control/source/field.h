@@ -56,7 +56,8 @@ bool field_bool(const struct field *f, bool absent);
 struct ip_addr field_addr(const struct field *f);
 struct ip_prefix field_prefix(const struct field *f);
 
-/* The index of the text among the n choices; 0 when the field is missing or wrong. choices[0] is the default. */
+/* The index of the text among the n choices; 0 when the field is missing, empty or wrong. choices[0] is the default, "" when
+ * that has no name. */
 unsigned field_choice(const struct field *f, const char *const *choices, unsigned n);
 
 /* "TCP" when missing. IANA number. */

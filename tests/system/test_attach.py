@@ -10,7 +10,7 @@ import sqlite3
 
 import pytest
 
-from cluster import FAMILIES, Cluster, Node, children
+from cluster import FAMILIES, RINGWAY, Cluster, Node, children
 from lab import PATIENCE, run, wait_until
 from traffic import pings, run_transfer
 
@@ -264,6 +264,8 @@ def test_a_host_port_has_one_owner_until_its_pod_goes(node):
     web = node.add_pod("web", host_ports=[(8080, 80, "TCP"), (8080, 80, "UDP")])
     wanted = [{"address": "", "port": 8080, "protocol": protocol, "pod_port": 80} for protocol in ("tcp", "udp")]
     assert host_ports("web") == wanted
+    shown = run(node.wrap([RINGWAY, "pods", "web", "--socket", node.socket])).stdout
+    assert "8080/udp to its port 80" in shown
     node.restart(signal.SIGKILL)
     assert host_ports("web") == wanted
     with pytest.raises(AssertionError, match="host port 8080 belongs to pod default/web on this node"):

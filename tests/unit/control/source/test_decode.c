@@ -168,7 +168,8 @@ static void
 test_service_defaults(void **state)
 {
 	struct service_object *s = good("apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
-					"spec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n");
+					"spec: {clusterIP: 10.96.0.1, ports: [{port: 80}], type: '', "
+					"externalTrafficPolicy: '', trafficDistribution: ~}\n");
 
 	assert_int_equal(s->type, SERVICE_CLUSTER_IP);
 	assert_int_equal(s->ports[0].node_port, 0);
