@@ -94,7 +94,7 @@ check_peers(struct doctor *x)
 static void
 check_services(struct doctor *x)
 {
-	json_t *doc = services_json(&x->names, NULL);
+	json_t *doc = services_json(&x->names, &(struct services_filter){ .is_brief = true });
 	const json_t *service;
 	size_t i, n_bad = 0;
 	char first[400] = "";

@@ -75,6 +75,7 @@ services_handle(struct daemon *d, const struct admin_request *req, struct admin_
 	struct services_filter filter = {
 		.which = admin_query(req, "service"),
 		.is_exposed = admin_query(req, "exposed") != NULL,
+		.is_brief = admin_query(req, "brief") != NULL,
 	};
 	struct names n;
 

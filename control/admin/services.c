@@ -66,13 +66,13 @@ backend_json(const struct listing *l, const struct service_object *service, cons
 		e->pod, "node", e->node);
 }
 
-static json_t *
-backends_json(const struct listing *l, const struct service_object *service, const struct service_port *port,
-	int *n_ready)
+/* Counts the service port's endpoints, and adds them to the list unless that is NULL. */
+static void
+collect_backends(const struct listing *l, const struct service_object *service,
+	const struct service_port *port, json_t *backends, int *n_ready, int *n_total)
 {
 	size_t n;
 	const struct slice_object **slices = service_index_slices(&l->index, service, &n);
-	json_t *backends = json_array();
 
 	for (size_t i = 0; i < n; i++) {
 		const struct slice_port *slice_port = endpoint_select_port(slices[i], port);
@@ -82,11 +82,13 @@ backends_json(const struct listing *l, const struct service_object *service, con
 
 			if (e->n_addrs == 0)
 				continue;
-			json_array_append_new(backends, backend_json(l, service, port, e, slice_port));
+			if (backends != NULL)
+				json_array_append_new(
+					backends, backend_json(l, service, port, e, slice_port));
 			*n_ready += e->ready || service->publish_not_ready;
+			++*n_total;
 		}
 	}
-	return backends;
 }
 
 /* Sums over the service's addresses; false when one of them is not in force. */
@@ -137,22 +139,24 @@ add_policies(const struct listing *l, const struct service_object *service, json
 static json_t *
 port_json(const struct listing *l, const struct service_object *service, const struct service_port *port)
 {
-	int n_ready = 0;
+	int n_ready = 0, n_total = 0;
 	json_int_t n_buckets;
-	json_t *backends = backends_json(l, service, port, &n_ready), *object;
+	json_t *backends = l->filter->is_brief ? NULL : json_array(), *object;
 	bool in_force = count_buckets(l, service, port, &n_buckets);
 	char problem[SERVICE_PROBLEM_SIZE];
 
-	object = json_pack("{s:s, s:s, s:s, s:i, s:s, s:o, s:o, s:b, s:b, s:i, s:i, s:I, s:s, s:o, s:o}",
-		"namespace", service->object.ns, "name", service->object.name, "port_name", port->name,
-		"port", (int)port->port, "protocol", port->proto == 0 ? "" : proto_name(port->proto),
-		"target_port",
+	collect_backends(l, service, port, backends, &n_ready, &n_total);
+	object = json_pack("{s:s, s:s, s:s, s:i, s:s, s:o, s:o, s:b, s:b, s:i, s:i, s:I, s:s}", "namespace",
+		service->object.ns, "name", service->object.name, "port_name", port->name, "port",
+		(int)port->port, "protocol", port->proto == 0 ? "" : proto_name(port->proto), "target_port",
 		port->target_name != NULL ? json_string(port->target_name) : json_integer(port->target_port),
 		"addresses", addrs_json(service->cluster_ips, service->n_cluster_ips), "headless",
-		service->headless, "in_force", in_force, "ready", n_ready, "total",
-		(int)json_array_size(backends), "buckets", n_buckets, "problem",
-		services_problem_of(l->names, &l->index, service, port, problem), "frontends",
-		frontends_json(&l->frontends, service, port), "backends", backends);
+		service->headless, "in_force", in_force, "ready", n_ready, "total", n_total, "buckets",
+		n_buckets, "problem", services_problem_of(l->names, &l->index, service, port, problem));
+	if (backends != NULL) {
+		json_object_set_new(object, "frontends", frontends_json(&l->frontends, service, port));
+		json_object_set_new(object, "backends", backends);
+	}
 	add_policies(l, service, object);
 	return object;
 }

@@ -11,6 +11,7 @@
 struct services_filter {
 	const char *which; /* "namespace/name" or "name"; NULL: all */
 	bool is_exposed;   /* only what can be reached from outside */
+	bool is_brief;     /* without frontends and backends, which are most of the work */
 };
 
 /* NULL if out of memory. Without a filter: all. */

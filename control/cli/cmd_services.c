@@ -285,6 +285,8 @@ services_run(const struct cli *cli, void *input)
 			args->is_exposed ? "&exposed=1" : "");
 	else if (args->which == NULL && args->is_exposed)
 		snprintf(path, sizeof(path), "/v1/services?exposed=1");
+	else if (args->which == NULL && !cli->json)
+		snprintf(path, sizeof(path), "/v1/services?brief=1");
 	if (args->which == NULL || is_name(args->which))
 		rc = client_request(cli, path, NULL, &doc);
 	if (rc != CLI_FINE)

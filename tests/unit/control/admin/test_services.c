@@ -328,6 +328,20 @@ a_name_selects_services(void **state)
 	}
 }
 
+static void
+a_brief_list_counts_what_it_leaves_out(void **state)
+{
+	const struct fixture *f = *state;
+	json_t *doc = services_json(&f->names, &(struct services_filter){ .is_brief = true });
+	const json_t *web = service_named(doc, "web");
+
+	assert_int_equal(INT(web, "ready"), 2);
+	assert_int_equal(INT(web, "total"), 2);
+	assert_null(json_object_get(web, "backends"));
+	assert_null(json_object_get(web, "frontends"));
+	json_decref(doc);
+}
+
 /* A name for something else, and a headless service without ports, have an object, too. */
 static void
 services_without_ports_are_listed(void **state)
@@ -437,6 +451,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			an_exposed_service_shows_frontends_and_who_serves_whom, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_name_selects_services, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_brief_list_counts_what_it_leaves_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(services_without_ports_are_listed, setup, teardown),
 		cmocka_unit_test_setup_teardown(endpoints_tell_the_way_to_them, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_tables_nothing_is_in_force, setup, teardown),
