@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/build/service_build.h"
 #include "control/node/ipam.h"
 
 struct search {
@@ -256,18 +257,48 @@ following_port(const char *text)
 	return len + 1 + strspn(text + len + 1, "0123456789");
 }
 
-/* "port 5" */
+/* "port 5", "service 12": a word and a number; 0 when the text begins with anything else. */
 static size_t
-leading_port(const char *text, uint16_t *port)
+leading_number(const char *text, const char *word, unsigned long *number)
 {
+	size_t len = strlen(word);
 	char *end;
-	unsigned long number;
 
-	if (strncmp(text, "port ", 5) != 0 || !isdigit((unsigned char)text[5]))
+	if (strncmp(text, word, len) != 0 || text[len] != ' ' || !isdigit((unsigned char)text[len + 1]))
 		return 0;
-	number = strtoul(text + 5, &end, 10);
-	*port = (uint16_t)number;
-	return number < PORTS_MAX ? (size_t)(end - text) : 0;
+	*number = strtoul(text + len + 1, &end, 10);
+	return (size_t)(end - text);
+}
+
+static bool
+name_service(const struct names *n, unsigned long number, char *buf)
+{
+	const char *ns, *name;
+
+	if (n->builder == NULL || number > UINT32_MAX ||
+		!service_builder_name(n->builder, (uint32_t)number, &ns, &name))
+		return false;
+	snprintf(buf, NAME_TEXT_SIZE, "%s/%s", ns, name);
+	return true;
+}
+
+/* What the text begins with, if that may have a name: its length, and its name. */
+static size_t
+leading_named(const struct names *n, const char *text, char *name, bool *is_named)
+{
+	struct ip_addr addr;
+	unsigned long number;
+	size_t taken = leading_addr(text, &addr);
+
+	if (taken != 0) {
+		*is_named = names_of_addr(n, &addr, name);
+		return taken + following_port(text + taken);
+	}
+	if ((taken = leading_number(text, "port", &number)) != 0 && number < PORTS_MAX)
+		*is_named = *names_of_port(n, (uint16_t)number, name) != '\0';
+	else if ((taken = leading_number(text, "service", &number)) != 0)
+		*is_named = name_service(n, number, name);
+	return taken;
 }
 
 void
@@ -278,17 +309,9 @@ names_annotate(const struct names *n, const char *text, char *out, size_t size)
 	size_t len = 0;
 
 	while (*text != '\0' && len + 1 < size) {
-		struct ip_addr addr;
-		uint16_t port;
-		size_t taken = is_word_start ? leading_addr(text, &addr) : 0;
 		bool is_named = false;
+		size_t taken = is_word_start ? leading_named(n, text, name, &is_named) : 0;
 
-		if (taken != 0) {
-			is_named = names_of_addr(n, &addr, name);
-			taken += following_port(text + taken);
-		} else if (is_word_start && (taken = leading_port(text, &port)) != 0) {
-			is_named = *names_of_port(n, port, name) != '\0';
-		}
 		if (taken == 0)
 			taken = 1;
 		is_word_start = !isalnum((unsigned char)text[taken - 1]);

@@ -29,7 +29,7 @@ const char *names_of_port(const struct names *n, uint16_t port, char buf[static 
 /* The node whose tunnel ends there, or "". */
 const char *names_of_vtep(const struct names *n, uint32_t vtep, char buf[static NAME_TEXT_SIZE]);
 
-/* Copies a text and puts the name behind each address and each "port N" in it that has one: "to 10.244.2.3 (pod
+/* Copies a text and puts the name behind each address, "port N" and "service N" in it that has one: "to 10.244.2.3 (pod
  * default/web-0)". Cut to the size when there is not enough room. */
 void names_annotate(const struct names *n, const char *text, char *out, size_t size);
 

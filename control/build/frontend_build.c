@@ -249,13 +249,24 @@ is_same_extra(
 		       memcmp(x->ranges, service->source_ranges, x->n_ranges * sizeof(*x->ranges)) == 0);
 }
 
+/* The pairs that found no slot. */
+static uint32_t
+count_slotless(const struct frontend *f)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < f->n_backends; i++)
+		n += f->backends[i].slot == 0;
+	return n;
+}
+
 /* Whether the frontend that is there is what it has to be; the slots and buckets follow from that. */
 static bool
 is_same(const struct frontend_builder *b, const struct frontend *is, const struct frontend *f,
 	const struct frontend_shape *shape, const struct service_object *service)
 {
-	if (f->kind != is->kind || f->flags != is->flags || f->n_backends != shape->n_backends ||
-		!is_same_extra(f, shape, service))
+	if (count_slotless(f) != 0 || f->kind != is->kind || f->flags != is->flags ||
+		f->n_backends != shape->n_backends || !is_same_extra(f, shape, service))
 		return false;
 	for (uint32_t i = 0; i < count_backends(f); i++) {
 		const struct backend *x = &f->backends[i], *y = &b->backends[i];
@@ -325,7 +336,10 @@ put_frontend(struct frontend_builder *b, const struct frontend *f)
 	} else {
 		result = service_table_add(b->table, f, &ref);
 	}
-	return result < 0 ? result : change_pairs(b, &was, f, ref);
+	if (result == 0)
+		result = change_pairs(b, &was, f, ref);
+	b->n_slotless += count_slotless(f);
+	return result;
 }
 
 int

@@ -18,6 +18,8 @@ struct frontend_builder {
 	struct service_table *table; /* the coming version */
 	struct slots *slots;
 	const char *node, *zone; /* this one, and its zone or "" */
+	uint32_t
+		n_slotless; /* pairs without a slot that frontend_build() left behind; the caller's to zero */
 
 	/* what has to be undone when the build fails, and to be done when it succeeds */
 	struct pair_list assigned, released;

@@ -244,6 +244,15 @@ note_host_ports(struct service_builder *b, const struct build_facts *facts)
 	b->host_ports = host_ports_digest(facts);
 }
 
+/* A slot that has rested may be what they waited for. */
+static void
+note_slotless(struct service_builder *b)
+{
+	for (uint32_t i = 0; i < b->records.n; i++)
+		if (b->records.items[i]->is_slotless)
+			b->out_of_memory |= !service_records_mark(&b->records, b->records.items[i]);
+}
+
 /* Notes what changed since the last build: in the store, in facts. */
 static int
 find_changes(struct service_builder *b, const struct build_facts *facts)
@@ -414,6 +423,7 @@ build_service(struct build *x, struct service_record *r)
 	size_t n_slices = 0;
 
 	r->will_be_blocked = false;
+	x->b->frontends.n_slotless = 0;
 	if (r->coming.n != 0 && gather_slices(x->b, r, &n_slices) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->coming.n; i++) {
@@ -433,6 +443,7 @@ build_service(struct build *x, struct service_record *r)
 		if (build_frontend(x, r, w, service, n_slices) < 0)
 			return -ENOMEM;
 	}
+	r->is_slotless = x->b->frontends.n_slotless != 0;
 	return 0;
 }
 
@@ -546,9 +557,10 @@ service_builder_build(struct service_builder *b, const struct build_facts *facts
 	int result = find_changes(b, facts);
 
 	*out = NULL;
+	if (slots_begin(b->slots, now_ns) != 0)
+		note_slotless(b);
 	if (result < 0 || (b->records.n_dirty == 0 && b->last != NULL))
 		return result;
-	slots_begin(b->slots, now_ns);
 	result = build_version(b, facts, out);
 	if (result == 0 && !b->is_started) {
 		slots_release_unasked(b->slots);

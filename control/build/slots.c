@@ -262,34 +262,38 @@ is_void(const struct group *g)
 	return !has_any;
 }
 
-/* Forgets a pair that has rested, if it did not come back meanwhile. */
-static void
+/* Forgets a pair that has rested; false if it came back meanwhile. */
+static bool
 end_rest(struct slots *s, const struct rest *rest)
 {
 	struct group *g = &s->groups[rest->group];
 	struct pair *p = &g->pairs[rest->pair];
 
 	if (g->proto == 0 || !p->is_used || p->released_s != rest->released_s)
-		return;
+		return false;
 	note_change(s, g, rest->pair, true);
 	p->is_used = false;
 	if (is_void(g))
 		remove_group(s, g);
+	return true;
 }
 
-void
+uint32_t
 slots_begin(struct slots *s, uint64_t now_ns)
 {
+	uint32_t n = 0;
+
 	s->now_s = (int64_t)(now_ns / 1000000000u);
 	while (s->n_rests != 0) {
 		const struct rest *rest = &s->rests[s->first_rest];
 
 		if (s->now_s - rest->released_s < SLOT_REST_S)
 			break;
-		end_rest(s, rest);
+		n += end_rest(s, rest);
 		s->first_rest = (s->first_rest + 1) % s->rests_room;
 		s->n_rests--;
 	}
+	return n;
 }
 
 uint8_t

@@ -29,9 +29,9 @@ void slots_free(struct slots *s);
 /* Takes over what a former process knew. One that contradicts another is left out. 0 or -ENOMEM. */
 int slots_load(struct slots *s, const struct slot_record *record);
 
-/* Notes the time, and forgets the pairs whose rest is over: before each build. The clock must go on over a restart of the
- * process: CLOCK_MONOTONIC does, until the next boot. */
-void slots_begin(struct slots *s, uint64_t now_ns);
+/* Notes the time, and forgets the pairs whose rest is over, of which it returns how many: before each build. The clock must
+ * go on over a restart of the process: CLOCK_MONOTONIC does, until the next boot. */
+uint32_t slots_begin(struct slots *s, uint64_t now_ns);
 
 /* The slot of a pair, 1..3; 0 when others have all three, or when out of memory. */
 uint8_t slots_assign(struct slots *s, const struct ip_addr *backend_addr, uint16_t backend_port,

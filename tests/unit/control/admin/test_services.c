@@ -423,6 +423,8 @@ addresses_and_ports_in_a_text_get_names(void **state)
 		{ "host of b: 10.244.2.1", "host of b: 10.244.2.1 (node b)" },
 		{ "to port 7 of this node", "to port 7 (pod default/web-0) of this node" },
 		{ "port 1, port 9, report 7", "port 1 (the host's stack), port 9, report 7" },
+		{ "port 80 is service 0: bucket 5", "port 80 is service 0 (default/away): bucket 5" },
+		{ "service 9999, service x", "service 9999, service x" },
 		{ "at 203.0.113.9:443", "at 203.0.113.9:443 (service default/balanced)" },
 		{ "8.8.8.8 has no name", "8.8.8.8 has no name" },
 		{ "face cafe: 1.2 bad:add", "face cafe: 1.2 bad:add" },

@@ -257,6 +257,22 @@ check_reverses(const struct frontend *f, void *arg)
 	}
 }
 
+static void
+check_links(const struct frontend *f, void *arg)
+{
+	const struct service_table *t = ((struct world *)arg)->table;
+
+	for (unsigned j = 0; j < f->n_backends; j++) {
+		const struct backend *b = backend(f, j);
+		const struct reverse *r = service_reverse(
+			t, addr_hash(&b->addr, b->port, f->proto), &b->addr, b->port, f->proto);
+
+		assert_non_null(r);
+		assert_int_equal(r->n_slotless, 0);
+		assert_ptr_equal(service_frontend_at(t, r->frontend[b->slot - 1]), f);
+	}
+}
+
 /* The reverse table is what the backends and slots say, and the fourth frontend has no slot. */
 static void
 the_reverse_table_names_each_frontend_in_its_slot(void **state)
@@ -508,6 +524,38 @@ nodes_change_what_is_refused(void **state)
 	world_free(&w);
 }
 
+/* The fourth frontend of a backend has no slot until one has rested. */
+static void
+a_slot_that_has_rested_goes_to_who_waited(void **state)
+{
+	struct world w = world_new();
+	struct service_table *next;
+	char name[8], ip[16];
+
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "web%u", i);
+		snprintf(ip, sizeof(ip), "10.96.0.%u", i + 1);
+		put_service(w.store, "shop", name, "app", "web", ip, NULL, 80, PROTO_TCP);
+		put_endpoints(
+			w.store, name, ip, true, 1, 2, (struct port[]){ { "", 8080, PROTO_TCP }, { 0 } });
+	}
+	build(&w);
+	assert_int_equal(backend(frontend(&w, "10.96.0.4", 80, PROTO_TCP), 0)->slot, 0);
+	assert_true(store_remove(w.store, OBJECT_SERVICE, "shop", "web1"));
+	build(&w);
+	assert_int_equal(backend(frontend(&w, "10.96.0.4", 80, PROTO_TCP), 0)->slot, 0);
+	assert_int_equal(
+		service_builder_build(w.builder, &w.facts, (SLOT_REST_S + 1) * UINT64_C(1000000000), &next),
+		0);
+	assert_non_null(next);
+	service_builder_release(w.builder, w.table);
+	w.table = next;
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(backend(frontend(&w, "10.96.0.4", 80, PROTO_TCP), i)->slot, 2);
+	service_table_each(w.table, check_links, &w);
+	world_free(&w);
+}
+
 /* On the node's own addresses, or the one that is named, if it is one of these. */
 static void
 host_ports_lead_to_their_pods(void **state)
@@ -618,6 +666,7 @@ main(void)
 		cmocka_unit_test(flows_spread_evenly),
 		cmocka_unit_test(exposed_addresses_are_served_unless_they_are_somebody_elses),
 		cmocka_unit_test(nodes_change_what_is_refused),
+		cmocka_unit_test(a_slot_that_has_rested_goes_to_who_waited),
 		cmocka_unit_test(host_ports_lead_to_their_pods),
 		cmocka_unit_test(outside_traffic_may_have_its_own_buckets),
 		cmocka_unit_test(a_large_cluster_takes_no_more_than_64_megabytes),
