@@ -242,36 +242,16 @@ is_port_free(struct nat_flows *e, const struct nat_flow *flow, uint16_t port)
 }
 
 static bool
-is_port_usable(struct nat_flows *e, const struct nat_flow *flow, const struct nat_ports *ports, uint16_t port)
+is_taken_elsewhere(const struct nat_flow *flow, const struct nat_ports *ports, uint16_t port)
 {
-	return is_port_free(e, flow, port) &&
-	       (ports->also == NULL || is_port_free(ports->also, flow, port)) &&
-	       (ports->is_usable == NULL || ports->is_usable(ports->arg, port));
+	return ports->also != NULL && !is_port_free(ports->also, flow, port);
 }
 
-/* The wished for wire port if it is free, else one of those that may replace it; 0 when there is none. A flow that
- * comes again finds the port that it had. */
-static uint16_t
-choose_port(struct nat_flows *e, const struct nat_flow *flow, const struct nat_ports *ports)
+static bool
+is_port_usable(const struct nat_flow *flow, const struct nat_ports *ports, uint16_t port)
 {
-	struct owned_ports owned;
-	uint32_t h;
-
-	if (flow->wire_port != 0 && is_port_free(e, flow, flow->wire_port))
-		return flow->wire_port;
-	if (ports == NULL)
-		return 0;
-	owned = flow_owner_ports(ports->first, ports->last, ports->worker, ports->n_workers);
-	if (owned.n == 0)
-		return 0;
-	h = flow_hash(&flow->client, &flow->frontend, flow->client_port, flow->frontend_port, flow->proto);
-	for (unsigned i = 0; i < PORT_TRIES; i++) {
-		uint16_t port = flow_owner_port(&owned, (h + i) % owned.n);
-
-		if (is_port_usable(e, flow, ports, port))
-			return port;
-	}
-	return 0;
+	return !is_taken_elsewhere(flow, ports, port) &&
+	       (ports->is_usable == NULL || ports->is_usable(ports->arg, port));
 }
 
 /* Xorshift (Marsaglia): enough to be unforeseen by who only sees that entries vanish. */
@@ -284,12 +264,58 @@ next_random(struct nat_flows *e)
 	return e->random;
 }
 
-/* Makes room where there is none: in the whole table, where every entry is as likely, or in a chain. */
+/* Makes room where there is none: in the whole table, where every entry is as likely, in a chain, or of ports. */
 static void
 evict(struct nat_flows *e, struct nat_flow *victim)
 {
 	nat_flows_remove(e, victim);
 	e->n_evicted++;
+}
+
+/* A port that at most an entry of this table has, which then makes room for the flow; 0: there is none. */
+static uint16_t
+conquer_port(struct nat_flows *e, const struct nat_flow *flow, const struct nat_ports *ports,
+	const struct owned_ports *owned)
+{
+	for (unsigned i = 0; i < PORT_TRIES; i++) {
+		uint16_t port = flow_owner_port(owned, next_random(e) % owned->n);
+		struct nat_flow *victim;
+
+		if (!is_port_usable(flow, ports, port))
+			continue;
+		victim = nat_flows_find_reverse(
+			e, &flow->backend, flow->backend_port, &flow->wire, port, flow->proto);
+		if (victim != NULL)
+			evict(e, victim);
+		return port;
+	}
+	return 0;
+}
+
+/* The wished for wire port if it is free, else one of those that may replace it; 0 when there is none. A flow that
+ * comes again finds the port that it had. */
+static uint16_t
+choose_port(struct nat_flows *e, const struct nat_flow *flow, const struct nat_ports *ports)
+{
+	struct owned_ports owned;
+	uint32_t h;
+
+	if (flow->wire_port != 0 && is_port_free(e, flow, flow->wire_port) &&
+		(ports == NULL || !is_taken_elsewhere(flow, ports, flow->wire_port)))
+		return flow->wire_port;
+	if (ports == NULL)
+		return 0;
+	owned = flow_owner_ports(ports->first, ports->last, ports->worker, ports->n_workers);
+	if (owned.n == 0)
+		return 0;
+	h = flow_hash(&flow->client, &flow->frontend, flow->client_port, flow->frontend_port, flow->proto);
+	for (unsigned i = 0; i < PORT_TRIES; i++) {
+		uint16_t port = flow_owner_port(&owned, (h + i) % owned.n);
+
+		if (is_port_free(e, flow, port) && is_port_usable(flow, ports, port))
+			return port;
+	}
+	return e->random != 0 ? conquer_port(e, flow, ports, &owned) : 0;
 }
 
 static void

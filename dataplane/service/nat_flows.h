@@ -51,7 +51,9 @@ struct nat_flow {
 	uint64_t last_seen_ns;
 	uint32_t next[2]; /* in the chain of its forward and of its reverse key; next[0] also of free ones */
 	uint32_t quota;   /* index of the client's account; only where there are quotas */
-	uint32_t seq;     /* half-open TCP: what a client that got the SYN+ACK acknowledges */
+	uint32_t
+		seq; /* half-open TCP: what a client that got the SYN+ACK acknowledges; inbound: what its backend
+			     acknowledged last */
 	uint32_t generation; /* of the backend */
 	uint8_t pad[20];
 };
@@ -99,6 +101,12 @@ nat_flows_is_empty(const struct nat_flows *e)
 	return e == NULL || e->n == 0;
 }
 
+static inline bool
+nat_flows_is_half_full(const struct nat_flows *e)
+{
+	return e->n >= e->capacity / 2;
+}
+
 /* The entry of a client's flow towards a frontend, or NULL. */
 struct nat_flow *nat_flows_find_forward(struct nat_flows *e, const struct ip_addr *client,
 	uint16_t client_port, const struct ip_addr *frontend, uint16_t frontend_port, uint8_t proto);
@@ -109,11 +117,11 @@ struct nat_flow *nat_flows_find_reverse(struct nat_flows *e, const struct ip_add
 
 /* Which ports entries may get instead of the one wished for. */
 struct nat_ports {
-	uint16_t first, last;      /* whole blocks of FLOW_OWNER_BLOCK ports */
+	uint16_t first, last;      /* whole blocks of FLOW_OWNER_BLOCK ports; last 0: none */
 	uint8_t worker, n_workers; /* only this worker's (flow_owner.h); n_workers 0: all */
 	bool (*is_usable)(const void *arg, uint16_t port); /* NULL: all are */
 	const void *arg;
-	struct nat_flows *also; /* what this table has taken is taken, too; may be NULL */
+	struct nat_flows *also; /* what this table has taken is taken, too, even if wished for; may be NULL */
 };
 
 /* Those of exceptions, which no slot makes of a client's port. */
@@ -124,7 +132,8 @@ struct nat_ports {
 
 /* Adds a flow: *flow with its addresses, ports and protocol, wire_port the one wished for (0: none). When that is taken
  * towards this backend, the entry gets one of 'ports'; NULL: only the one wished for will do.
- * NULL: no room, the client's quota is used up, or no port is left. A table that evicts has always room. */
+ * NULL: no room, the client's quota is used up, or no port is left. A table that evicts has always room, and takes a port
+ * from another of its entries rather than have none of 'ports'. */
 struct nat_flow *nat_flows_add(
 	struct nat_flows *e, const struct nat_flow *flow, const struct nat_ports *ports, uint64_t now_ns);
 

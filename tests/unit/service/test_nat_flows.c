@@ -389,6 +389,31 @@ replacement_ports_are_the_workers_own(void **state)
 		}
 }
 
+/* A flood to one backend uses its ports up before the table is full. */
+static void
+a_table_that_evicts_has_always_a_port(void **state)
+{
+	const struct nat_flows_config evicting = { .capacity = CAPACITY, .evicts = true };
+	const struct nat_ports ports = { .first = 1024, .last = 1024 + FLOW_OWNER_BLOCK - 1 };
+
+	FOREACH_FAMILY(f)
+	{
+		struct nat_flows *e = table_new();
+
+		assert_int_equal(nat_flows_adopt(e, &evicting, START), 0);
+		for (uint16_t port = 1; port < 1000; port++) {
+			struct nat_flow want = flow(f->client, port, f->frontend, f->backend, PROTO_TCP);
+
+			want.wire_port = 0;
+			assert_non_null(nat_flows_add(e, &want, &ports, START));
+			assert_non_null(find_forward(e, &want));
+		}
+		assert_int_equal(e->n + e->n_evicted, 999);
+		assert_in_range(e->n, 1, FLOW_OWNER_BLOCK);
+		free(e);
+	}
+}
+
 static void
 a_confirmed_flow_moves_as_it_is(void **state)
 {
@@ -433,6 +458,7 @@ main(void)
 		cmocka_unit_test(random_changes_keep_the_table_whole),
 		cmocka_unit_test(a_table_that_evicts_always_has_room),
 		cmocka_unit_test(replacement_ports_are_the_workers_own),
+		cmocka_unit_test(a_table_that_evicts_has_always_a_port),
 		cmocka_unit_test(a_confirmed_flow_moves_as_it_is),
 	};
 
