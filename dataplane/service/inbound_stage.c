@@ -20,12 +20,23 @@
 #define WIRE_PORT_FIRST 1024
 #define WIRE_PORT_LAST 65535
 
+/* What a client may have sent that its backend did not acknowledge yet, bytes. A stranger's guess is right one time in
+ * 4,096. */
+#define RESET_AHEAD_MAX (UINT32_C(1) << 20)
+
 #define SCTP_INIT 1 /* RFC 9260 section 3.2 */
 
 static const struct tcp_hdr *
 tcp_of(const struct pkt *p)
 {
 	return (const struct tcp_hdr *)(p->data + p->l4_off);
+}
+
+/* A later fragment has the first one's flags, but no header. */
+static bool
+has_tcp_flags(const struct pkt *p, uint8_t mask, uint8_t flags)
+{
+	return p->proto == PROTO_TCP && !(p->flags & PKT_LATER_FRAGMENT) && (p->tcp_flags & mask) == flags;
 }
 
 /* What may begin a flow. */
@@ -89,19 +100,20 @@ wire_of(const struct tables *t, const struct frontend *f, const struct backend *
 static struct nat_flow *
 add_flow(const struct tables *t, struct worker *w, const struct pkt *p, struct nat_flow *flow)
 {
+	/* its port stays with it: by both, answers find the flow's owner */
+	bool keeps_address = ip_addr_eq(&flow->wire, &p->src);
 	const struct nat_ports ports = {
-		.first = WIRE_PORT_FIRST,
-		.last = WIRE_PORT_LAST,
+		.first = keeps_address ? 0 : WIRE_PORT_FIRST,
+		.last = keeps_address ? 0 : WIRE_PORT_LAST,
 		.worker = (uint8_t)w->id,
 		.n_workers = t->node->n_workers,
 		.also = w->inbound,
 	};
 	uint64_t n_evicted = w->half_open->n_evicted;
-	bool keeps_address = ip_addr_eq(&flow->wire, &p->src);
 	struct nat_flow *x;
 
 	flow->wire_port = keeps_address ? p->sport : 0;
-	x = nat_flows_add(w->half_open, flow, keeps_address ? NULL : &ports, w->now_ns);
+	x = nat_flows_add(w->half_open, flow, &ports, w->now_ns);
 	counter_add(&w->counters.counts[COUNT_HALF_OPEN_EVICTED], w->half_open->n_evicted - n_evicted);
 	if (x != NULL)
 		count(&w->counters, COUNT_INBOUND_CREATED);
@@ -169,8 +181,7 @@ is_confirmed(const struct pkt *p, const struct nat_flow *x)
 		return false;
 	if (p->proto != PROTO_TCP)
 		return true;
-	return (p->tcp_flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK &&
-	       be32_host(tcp_of(p)->ack) == x->seq;
+	return has_tcp_flags(p, TCP_ACK | TCP_SYN | TCP_RST, TCP_ACK) && be32_host(tcp_of(p)->ack) == x->seq;
 }
 
 /* Whether a flow that begins anew on an entry's ports goes on where that went: a new connection or a datagram does not go to
@@ -194,6 +205,42 @@ find_forward(struct nat_flows *e, const struct pkt *p)
 	if (nat_flows_is_empty(e))
 		return NULL;
 	return nat_flows_find_forward(e, &p->src, p->sport, &p->dst, p->dport, p->proto);
+}
+
+/* A stranger's second datagram confirms a flow as well as a client's, where the backend answers. So these have half of the
+ * room, and leave the other to connections. */
+static bool
+has_room_for(const struct nat_flows *inbound, const struct pkt *p)
+{
+	return inbound != NULL && (p->proto == PROTO_TCP || !nat_flows_is_half_full(inbound));
+}
+
+/* From half-open to inbound; false when that has no room. */
+static bool
+confirm(struct worker *w, const struct pkt *p, struct nat_flow **x)
+{
+	struct nat_flow *moved = nat_flows_move(w->inbound, w->half_open, *x, w->now_ns);
+
+	if (moved == *x)
+		return false;
+	if (p->proto == PROTO_TCP)
+		moved->seq = be32_host(tcp_of(p)->seq);
+	*x = moved;
+	count(&w->counters, COUNT_INBOUND_CONFIRMED);
+	return true;
+}
+
+/* The client's flags, without a reset that may be anybody's: its own has the number that the backend expects, or one
+ * ahead of it by what is under way (RFC 5961 section 3.2). */
+static uint8_t
+believed_flags(const struct pkt *p, const struct nat_flow *x, bool is_confirmed)
+{
+	if (p->proto != PROTO_TCP || !(p->tcp_flags & TCP_RST))
+		return p->tcp_flags;
+	if (is_confirmed && has_tcp_flags(p, TCP_RST, TCP_RST) &&
+		be32_host(tcp_of(p)->seq) - x->seq < RESET_AHEAD_MAX)
+		return p->tcp_flags;
+	return p->tcp_flags & (uint8_t)~TCP_RST;
 }
 
 /* Goes on with a flow that has an entry; false when it has none. */
@@ -221,14 +268,12 @@ go_on(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 		ip_addr_format(&x->backend, addr), x->backend_port);
 	if (p->flags & PKT_DRY_RUN)
 		return true;
-	if (table == w->half_open && w->inbound != NULL && is_confirmed(p, x)) {
-		x = nat_flows_move(w->inbound, w->half_open, x, w->now_ns);
-		count(&w->counters, COUNT_INBOUND_CONFIRMED);
-	}
+	if (table == w->half_open && has_room_for(w->inbound, p) && is_confirmed(p, x) && confirm(w, p, &x))
+		table = w->inbound;
 	/* the way back may change under a connection, but not by an opening segment, which may be anybody's */
 	if (!translate_is_opening(p)) {
 		x->return_mac = ((const struct eth_hdr *)p->data)->src;
-		nat_flow_seen(x, true, p->tcp_flags, w->now_ns);
+		nat_flow_seen(x, true, believed_flags(p, x, table == w->inbound), w->now_ns);
 	}
 	return true;
 }
@@ -273,7 +318,7 @@ note_answer(const struct pkt *p, struct nat_flow *x)
 
 	if (p->proto != PROTO_TCP) {
 		x->flags |= NAT_FLOW_ANSWERED;
-	} else if ((p->tcp_flags & (both | TCP_RST)) == both) {
+	} else if (has_tcp_flags(p, both | TCP_RST, both)) {
 		x->flags |= NAT_FLOW_ANSWERED;
 		x->seq = be32_host(tcp_of(p)->seq) + 1;
 	}
@@ -314,6 +359,8 @@ restore(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p
 	if (!(p->flags & PKT_DRY_RUN)) {
 		if (is_half_open)
 			note_answer(p, x);
+		else if (has_tcp_flags(p, TCP_ACK, TCP_ACK))
+			x->seq = be32_host(tcp_of(p)->ack);
 		nat_flow_seen(x, false, p->tcp_flags, w->now_ns);
 	}
 	if (p->proto == PROTO_TCP && (p->tcp_flags & TCP_SYN))

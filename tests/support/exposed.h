@@ -15,14 +15,15 @@
 #define BALANCER_RANGE_V6 "2001:db8:ffff::/64"
 
 /* TCP and UDP ports of the node's address */
-#define PORT_NEAR 30080     /* at pod2, port 8080 */
-#define PORT_FAR 30081      /* at another node's pod, port 8080 */
-#define PORT_LOCAL 30082    /* at pod2, port 8080, with the client's address; elsewhere, too */
-#define PORT_NOT_HERE 30083 /* with the client's address, but at another node's pod only */
-#define PORT_EMPTY 30084    /* no backend anywhere */
-#define PORT_ON_HOST 30085  /* at the host's stack, port 9000, and would keep the client's address */
-#define PORT_HIDDEN 30086   /* not for outside */
-#define PORT_OF_POD1 31000  /* pod1's hostPort, for its port 8080 */
+#define PORT_NEAR 30080      /* at pod2, port 8080 */
+#define PORT_FAR 30081       /* at another node's pod, port 8080 */
+#define PORT_LOCAL 30082     /* at pod2, port 8080, with the client's address; elsewhere, too */
+#define PORT_NOT_HERE 30083  /* with the client's address, but at another node's pod only */
+#define PORT_EMPTY 30084     /* no backend anywhere */
+#define PORT_ON_HOST 30085   /* at the host's stack, port 9000, and would keep the client's address */
+#define PORT_HIDDEN 30086    /* not for outside */
+#define PORT_LOCAL_TOO 30087 /* the same as PORT_LOCAL: another frontend of its backend */
+#define PORT_OF_POD1 31000   /* pod1's hostPort, for its port 8080 */
 
 /* Puts them in place of those that the fixture has. */
 void exposed_services(struct fixture *f);

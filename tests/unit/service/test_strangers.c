@@ -1,0 +1,194 @@
+/* What strangers, who send to exposed frontends under any address but hear no answer, cannot do to the flows of others, packet
+ * by packet through real workers. test_inbound.c has the rules for flows themselves. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "dataplane/net/parse.h"
+#include "dataplane/service/flow_owner.h"
+#include "tests/packets/names.h"
+#include "tests/support/exposed.h"
+#include "tests/support/pkt_build.h"
+
+#define SECOND UINT64_C(1000000000)
+#define SERVER_SEQ 5000
+#define CLIENT_SEQ 7000
+
+static const struct names {
+	const char *client, *node, *pod;
+} families[N_FAMILIES] = {
+	[V4] = { CLIENT_V4, NODE_V4, POD2_V4 },
+	[V6] = { CLIENT_V6, NODE_V6, POD2_V6 },
+};
+
+/* Every test runs in both families, with one worker and with two. */
+#define FOREACH_WORLD(f, n)                                                              \
+	for (unsigned world = 0; world < 4; world++)                                     \
+		for (const struct names *n = &families[world & 1]; n != NULL; n = NULL)  \
+			for (struct fixture *f = world_new(1 + (world >> 1)); f != NULL; \
+				fixture_free(f), f = NULL)
+
+static struct fixture *
+world_new(unsigned n_workers)
+{
+	struct fixture *f = fixture_new(n_workers, false);
+
+	exposed_services(f);
+	return f;
+}
+
+/* What leaves by port 'to' after this came in, parsed; without a protocol when nothing does. */
+static struct pkt
+pass(struct fixture *f, enum fixture_port from, const struct layer *layers, enum fixture_port to)
+{
+	struct pkt out = { .origin = ORIGIN_POD };
+	struct frame in;
+
+	pkt_build(&in, layers, 50000);
+	assert_true(port_mem_give(&f->ports[from], in.bytes, in.len));
+	fixture_run(f);
+	if (f->ports[to].n_out != 0) {
+		out.data = f->ports[to].out[0].data;
+		out.len = f->ports[to].out[0].len;
+		parse_pkt(&out);
+	}
+	fixture_clear(f);
+	assert_null(fixture_audit(f));
+	return out;
+}
+
+#define FROM_CLIENT(n, ...) PKT(ETH("peer", "uplink"), IP((n)->client, (n)->node), __VA_ARGS__)
+#define FROM_POD(n, client, ...) PKT(ETH("pod2", "gw"), IP((n)->pod, client), __VA_ARGS__)
+
+/* As whom the pod sees the client, as text. */
+static const char *
+seen_as(const struct pkt *p)
+{
+	static char text[IP_ADDR_STRLEN];
+
+	return ip_addr_format(&p->src, text);
+}
+
+static uint32_t
+n_entries(struct nat_flows *const flows[FIXTURE_WORKERS_MAX])
+{
+	return flows[0]->n + (flows[1] == NULL ? 0 : flows[1]->n);
+}
+
+/* The client's opening segment and the pod's answer; what the pod saw. */
+static struct pkt
+begin(struct fixture *f, const struct names *n, uint16_t client_port, uint16_t port)
+{
+	struct pkt seen = pass(f, FIXTURE_UPLINK,
+		FROM_CLIENT(n, TCP(client_port, port, TCP_SYN, .seq = CLIENT_SEQ)), FIXTURE_POD2);
+
+	assert_int_equal(seen.proto, PROTO_TCP);
+	assert_int_equal(pass(f, FIXTURE_POD2,
+				 FROM_POD(n, seen_as(&seen),
+					 TCP(8080, seen.sport, TCP_SYN | TCP_ACK, .seq = SERVER_SEQ,
+						 .ack = CLIENT_SEQ + 1)),
+				 FIXTURE_UPLINK)
+				 .dport,
+		client_port);
+	return seen;
+}
+
+static void
+acknowledge(struct fixture *f, const struct names *n, uint16_t client_port, uint16_t port, uint32_t ack)
+{
+	pass(f, FIXTURE_UPLINK,
+		FROM_CLIENT(n, TCP(client_port, port, TCP_ACK, .seq = CLIENT_SEQ + 1, .ack = ack)),
+		FIXTURE_POD2);
+}
+
+static void
+a_backend_that_sees_its_client_never_sees_two_of_its_flows_as_one(void **state)
+{
+	FOREACH_WORLD(f, n)
+	{
+		struct pkt seen;
+
+		begin(f, n, 40000, PORT_LOCAL);
+		acknowledge(f, n, 40000, PORT_LOCAL, SERVER_SEQ + 1);
+		assert_int_equal(n_entries(f->inbound), 1);
+		seen = pass(
+			f, FIXTURE_UPLINK, FROM_CLIENT(n, TCP(40000, PORT_LOCAL_TOO, TCP_SYN)), FIXTURE_POD2);
+		assert_int_equal(seen.proto, 0);
+		/* from another port, it is another flow */
+		begin(f, n, 40002, PORT_LOCAL_TOO);
+	}
+}
+
+/* Datagrams under false addresses to a service that answers: two of each address confirm a flow. */
+static void
+strangers_datagrams_leave_room_for_connections(void **state)
+{
+	FOREACH_WORLD(f, n)
+	{
+		for (uint16_t port = 1024; port < 1024 + 3 * FIXTURE_INBOUND; port++) {
+			const struct layer *datagram = FROM_CLIENT(n, UDP(port, PORT_NEAR), DATA(8));
+			struct pkt seen = pass(f, FIXTURE_UPLINK, datagram, FIXTURE_POD2);
+
+			assert_int_equal(seen.proto, PROTO_UDP);
+			pass(f, FIXTURE_POD2, FROM_POD(n, seen_as(&seen), UDP(8080, seen.sport), DATA(8)),
+				FIXTURE_UPLINK);
+			pass(f, FIXTURE_UPLINK, datagram, FIXTURE_POD2);
+		}
+		assert_in_range(n_entries(f->inbound), 1, f->n_workers * FIXTURE_INBOUND - 1);
+		for (uint16_t port = 40000; port < 40010; port++) {
+			uint32_t before = n_entries(f->inbound);
+
+			begin(f, n, port, PORT_NEAR);
+			acknowledge(f, n, port, PORT_NEAR, SERVER_SEQ + 1);
+			assert_int_equal(n_entries(f->inbound), before + 1);
+		}
+	}
+}
+
+static void
+quiet_for(struct fixture *f, uint64_t ns)
+{
+	for (unsigned i = 0; i < f->n_workers; i++) {
+		f->workers[i]->now_ns += ns;
+		for (unsigned k = 0; k < FIXTURE_INBOUND; k++)
+			nat_flows_expire_some(f->inbound[i], f->workers[i]->now_ns);
+	}
+}
+
+static void
+a_strangers_reset_does_not_end_a_quiet_connection(void **state)
+{
+	FOREACH_WORLD(f, n)
+	{
+		begin(f, n, 40000, PORT_NEAR);
+		acknowledge(f, n, 40000, PORT_NEAR, SERVER_SEQ + 1);
+		for (unsigned i = 1; i < 16; i++)
+			pass(f, FIXTURE_UPLINK,
+				FROM_CLIENT(n, TCP(40000, PORT_NEAR, TCP_RST,
+						       .seq = CLIENT_SEQ + i * (UINT32_C(1) << 28))),
+				FIXTURE_POD2);
+		quiet_for(f, 3600 * SECOND);
+		assert_int_equal(n_entries(f->inbound), 1);
+		/* the client's own has the next number, or one a little ahead of what we saw acknowledged */
+		pass(f, FIXTURE_UPLINK,
+			FROM_CLIENT(n, TCP(40000, PORT_NEAR, TCP_RST, .seq = CLIENT_SEQ + 1000)),
+			FIXTURE_POD2);
+		quiet_for(f, 3600 * SECOND);
+		assert_int_equal(n_entries(f->inbound), 0);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_backend_that_sees_its_client_never_sees_two_of_its_flows_as_one),
+		cmocka_unit_test(strangers_datagrams_leave_room_for_connections),
+		cmocka_unit_test(a_strangers_reset_does_not_end_a_quiet_connection),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
