@@ -46,11 +46,11 @@ def test_a_port_learned_late_breaks_no_live_flow(cluster):
     served = [connection(f"served {port} {family}", other, late.ip[family], port, late, port)
               for family in FAMILIES for port in WIRE_PORTS]
     assert traffic.ask("open", served) == {"opened": len(live) + len(served), "errors": {}}
-    wait_until(lambda: pod_view(cluster, "late")["exceptions_why"] == {"own_port": len(live)}, 5,
-               "what lives in the slots has entries")
+    wait_until(lambda: pod_view(cluster, "late")["exceptions_why"] == {"own_port": len(live)},
+               what="what lives in the slots has entries")
     before = traffic.ask("mark")
     wait_until(lambda: all(flow["arrived"] > before[name]["arrived"] + 50 or flow["error"]
-                           for name, flow in traffic.ask("mark").items()), 10, "traffic goes on")
+                           for name, flow in traffic.ask("mark").items()), what="traffic goes on")
     assert {name: flow["error"] for name, flow in traffic.ask("mark").items() if flow["error"]} == {}
     traffic.ask("close")
 
