@@ -377,13 +377,15 @@ flows_spread_evenly(void **state)
 }
 
 /* What 10,000 services with ten endpoints each take, by the arithmetic of what was allocated; twice that when half of the
- * services change at once. */
+ * services change at once; and little more for one endpoint that leaves, since the new version shares the rest. */
 static void
 a_large_cluster_takes_no_more_than_64_megabytes(void **state)
 {
 	static const struct port ports[] = { { "", 8080, PROTO_TCP }, { 0 } };
 	struct world w = world_new();
 	char name[16], ip[16];
+	struct service_table *next;
+	size_t before;
 
 	for (unsigned i = 0; i < 10000; i++) {
 		snprintf(name, sizeof(name), "s%u", i);
@@ -394,10 +396,14 @@ a_large_cluster_takes_no_more_than_64_megabytes(void **state)
 	build(&w);
 	assert_int_equal(w.table->n_frontends, 10000);
 	print_message("%zu bytes\n", service_builder_books(w.builder).used_bytes);
-	assert_true(service_builder_books(w.builder).used_bytes < 32 << 20);
+	before = service_builder_books(w.builder).used_bytes;
+	assert_true(before < 32 << 20);
+	put_endpoints(w.store, "s7", "s7", true, 70, 9, ports);
+	assert_int_equal(service_builder_build(w.builder, &w.facts, 1000000000u, &next), 0);
+	assert_true(service_builder_books(w.builder).used_bytes - before < 256 << 10);
+	service_builder_release(w.builder, w.table);
+	w.table = next;
 	for (unsigned i = 0; i < 10000; i += 2) {
-		struct service_table *next;
-
 		snprintf(name, sizeof(name), "s%u", i);
 		put_endpoints(w.store, name, name, true, 10 * i % 65521, 9, ports);
 		if (i + 2 < 10000)
