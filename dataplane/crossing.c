@@ -12,8 +12,8 @@
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
 
-/* A worker collects returned frames before each burst it hands over, so at most what one crossing ring and
- * two bursts hold can be on its way back. */
+/* A worker collects returned frames before each burst it hands over, so of those that came straight from it, at most what
+ * one crossing ring and two bursts hold can be on their way back. What came by way of a flow's owner is in addition. */
 #define RETURN_DEPTH (2 * CROSSING_DEPTH)
 
 struct returned_frame {
@@ -27,11 +27,18 @@ struct lane {
 	struct rte_ring *frames;  /* struct returned_frame */
 };
 
+/* A frame that found no room on its way home, in its own memory. */
+struct held_frame {
+	struct umem *umem;
+	struct held_frame *next;
+};
+
 struct seat {
 	int event_fd;
-	int is_asleep;  /* atomic: the worker stores, others load */
-	uint64_t given; /* its own: bit per worker that it gave something to since the last kick */
-	unsigned turn;  /* its own: whose packets it took first */
+	int is_asleep;           /* atomic: the worker stores, others load */
+	uint64_t given;          /* its own: bit per worker that it gave something to since the last kick */
+	unsigned turn;           /* its own: whose packets it took first */
+	struct held_frame *held; /* its own: to be returned at the next kick */
 } __attribute__((aligned(CACHE_LINE)));
 
 struct crossing {
@@ -123,18 +130,38 @@ void
 crossing_return(struct crossing *c, unsigned from, struct umem *umem, uint8_t *data)
 {
 	struct returned_frame frame = { .umem = umem, .data = data };
-	int err = rte_ring_sp_enqueue_elem(c->lanes[from][umem->owner].frames, &frame, sizeof(frame));
+	struct seat *seat = &c->seats[from];
+	struct held_frame *held;
 
-	assert(err == 0);
-	(void)err;
-	c->seats[from].given |= UINT64_C(1) << umem->owner;
+	if (rte_ring_sp_enqueue_elem(c->lanes[from][umem->owner].frames, &frame, sizeof(frame)) == 0) {
+		seat->given |= UINT64_C(1) << umem->owner;
+		return;
+	}
+	held = (struct held_frame *)umem_frame(umem, data);
+	*held = (struct held_frame){ umem, seat->held };
+	seat->held = held;
+}
+
+/* Those that find no room again are held again. */
+static void
+return_held(struct crossing *c, unsigned from)
+{
+	struct held_frame *held = c->seats[from].held, *next;
+
+	for (c->seats[from].held = NULL; held != NULL; held = next) {
+		next = held->next;
+		crossing_return(c, from, held->umem, (uint8_t *)held);
+	}
 }
 
 void
 crossing_kick(struct crossing *c, unsigned from)
 {
-	uint64_t given = c->seats[from].given;
+	uint64_t given;
 
+	if (c->seats[from].held != NULL)
+		return_held(c, from);
+	given = c->seats[from].given;
 	if (given == 0)
 		return;
 	c->seats[from].given = 0;

@@ -26,15 +26,15 @@ void crossing_hand_over(struct worker *w, unsigned to, struct pkt *p);
 /* Hands a packet from one worker to another; false when the other does not keep up. Worker 'from'. */
 bool crossing_put(struct crossing *c, unsigned from, unsigned to, const struct pkt *p);
 
-/* Wakes the workers that were given something since the last call and sleep. Worker 'from', once per burst.
- */
+/* Wakes the workers that were given something since the last call and sleep; before that, tries again to return what found
+ * no room. Worker 'from', once per round. */
 void crossing_kick(struct crossing *c, unsigned from);
 
 /* Takes packets handed to this worker, appending to the burst. Worker 'to'. */
 unsigned crossing_take(struct crossing *c, unsigned to, struct burst *b);
 
-/* Sends a frame back to the worker that owns its umem. The ring holds all that may be under way, as long as that
- * worker collects before each burst that it hands over, so this cannot fail. Worker 'from'. */
+/* Sends a frame back to the worker that owns its umem. It cannot fail: a frame for which the ring has no room, since that
+ * worker has not collected for long, waits for a kick. Worker 'from'. */
 void crossing_return(struct crossing *c, unsigned from, struct umem *umem, uint8_t *data);
 
 /* Puts frames that came home into their umems. Worker 'to'. */

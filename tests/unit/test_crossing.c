@@ -117,6 +117,30 @@ test_frames_go_home(void **state)
 	umem_free(u);
 }
 
+/* By way of a third worker, more may come than a ring holds while their owner is held up. */
+static void
+test_frames_that_find_no_room_go_home_later(void **state)
+{
+	const unsigned n_frames = 8 * CROSSING_DEPTH;
+	struct crossing *c = *state;
+	struct umem *u;
+	uint8_t *frame;
+
+	assert_int_equal(umem_new(&u, 0, 0, n_frames, 2048, -1), 0);
+	while ((frame = umem_get(u)) != NULL)
+		crossing_return(c, 1, u, frame + 2047);
+	for (unsigned round = 0; round < 8; round++) {
+		crossing_collect(c, 0);
+		crossing_kick(c, 1);
+	}
+	assert_int_equal(u->n_free, n_frames);
+	for (unsigned i = 0; i < n_frames; i++) /* each of them once */
+		*(uint32_t *)(u->base + (size_t)i * 2048) = 0;
+	while ((frame = umem_get(u)) != NULL)
+		assert_int_equal((*(uint32_t *)frame)++, 0);
+	umem_free(u);
+}
+
 static bool
 is_woken(const struct crossing *c, unsigned worker)
 {
@@ -217,6 +241,7 @@ main(void)
 		cmocka_unit_test(test_each_worker_gets_its_turn),
 		cmocka_unit_test_setup_teardown(test_a_full_ring_refuses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_frames_go_home, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_frames_that_find_no_room_go_home_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_kick_wakes_only_sleepers_that_were_given_something, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_threads_lose_no_frame, setup, teardown),
