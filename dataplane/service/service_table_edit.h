@@ -1,7 +1,7 @@
 /* How a version of the service table comes about: an empty one, or one that begins as a copy of the last and shares all
  * with it, then changes, which copy what they touch, then publication. A version that another one replaced keeps, until
- * it is freed, what that one no longer shares; the newest owns all the rest, so while another is in use it stays. Otherwise
- * versions may be freed in any order. Control thread only. */
+ * it is freed, what that one no longer shares; the newest owns all the rest, so while another is in use it stays. What a
+ * version keeps may be part of older ones, too: it may be freed when neither it nor one before it is in use. Control thread only. */
 #ifndef RINGWAY_SERVICE_TABLE_EDIT_H
 #define RINGWAY_SERVICE_TABLE_EDIT_H
 
