@@ -8,6 +8,7 @@
 
 #include "dataplane/io/umem.h"
 #include "dataplane/service/flow_owner.h"
+#include "dataplane/service/inbound.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
@@ -272,22 +273,36 @@ crossing_wake(struct crossing *c, unsigned worker)
 		;
 }
 
-/* Of a flow from outside: see flow_owner.h. An answer is for the address by which the backend knows the client. */
+/* Of a flow from outside: see flow_owner.h. */
+static unsigned
+owner_of_question(const struct tables *t, const struct pkt *p)
+{
+	struct inbound_key k;
+
+	if (!inbound_key_of(p, &k))
+		return 0;
+	return flow_owner_of_client(&k.src, k.sport, k.proto, t->node->n_workers);
+}
+
+/* An answer is for the address by which the backend knows the client. */
 static unsigned
 owner_of_answer(const struct tables *t, const struct pkt *p)
 {
 	unsigned n = t->node->n_workers;
+	struct inbound_key k;
 
-	if (endpoint_is_inbound_addr(t->endpoints, &p->dst))
-		return flow_owner_of_port(p->dport, n);
-	return flow_owner_of_client(&p->dst, p->dport, p->proto, n);
+	if (!inbound_key_of(p, &k))
+		return 0;
+	if (endpoint_is_inbound_addr(t->endpoints, &k.dst))
+		return flow_owner_of_port(k.dport, n);
+	return flow_owner_of_client(&k.dst, k.dport, k.proto, n);
 }
 
 unsigned
 crossing_target(const struct tables *t, const struct pkt *p)
 {
 	if (p->flags & PKT_STEERED)
-		return flow_owner_of_client(&p->src, p->sport, p->proto, t->node->n_workers);
+		return owner_of_question(t, p);
 	if (p->verdict == VERDICT_REPLY)
 		return t->node->port_owner[p->in_port];
 	if (pkt_is_to_outside(p))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* On an uplink: only what is ours goes to the sockets, the rest passes to the host's stack, so that a node never
- * loses its own connectivity. Ours is VXLAN addressed to our VTEP, ICMP errors about VXLAN that our VTEP sent, and what is
- * for a frontend that is exposed. While there is no socket, what is ours is dropped. This steers and is no security
+ * loses its own connectivity. Ours is VXLAN addressed to our VTEP, what is for a frontend that is exposed, and ICMP errors
+ * about what our VTEP sent as VXLAN or such a frontend answered. While there is no socket, what is ours is dropped. This steers and is no security
  * boundary: user space parses everything again. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -94,6 +94,13 @@ is_vtep_v6(const struct in6_addr *a)
 	       a->s6_addr32[2] == config.vtep[2] && a->s6_addr32[3] == config.vtep[3];
 }
 
+static __always_inline bool
+is_same_v6(const struct in6_addr *a, const struct in6_addr *b)
+{
+	return a->s6_addr32[0] == b->s6_addr32[0] && a->s6_addr32[1] == b->s6_addr32[1] &&
+	       a->s6_addr32[2] == b->s6_addr32[2] && a->s6_addr32[3] == b->s6_addr32[3];
+}
+
 static __always_inline const struct ports *
 take_ports(struct cursor *c, __u8 proto)
 {
@@ -138,9 +145,9 @@ take_ipv4(struct cursor *c)
 	return ip;
 }
 
-/* Whether an error quotes what our VTEP sent into a tunnel. */
+/* Whether an error quotes what our VTEP sent into a tunnel, or an exposed frontend's answer. */
 static __always_inline bool
-is_error_for_us_v4(struct cursor *c)
+is_error_for_us_v4(struct cursor *c, __be32 daddr)
 {
 	const struct icmp_error *icmp = take(c, sizeof(*icmp));
 	const struct iphdr *quoted;
@@ -150,10 +157,13 @@ is_error_for_us_v4(struct cursor *c)
 				    icmp->type != ICMP_PARAMETER_PROBLEM))
 		return false;
 	quoted = take_ipv4(c);
-	if (quoted == NULL || !is_vtep_v4(quoted->saddr))
+	if (quoted == NULL || quoted->saddr != daddr)
 		return false;
 	ports = take_ports(c, quoted->protocol);
-	return ports != NULL && is_vxlan(ports, quoted->protocol);
+	if (ports == NULL)
+		return false;
+	return (is_vxlan(ports, quoted->protocol) && is_vtep_v4(daddr)) ||
+	       is_exposed_v4(daddr, ports->source, quoted->protocol);
 }
 
 static __always_inline bool
@@ -165,7 +175,7 @@ is_ours_v4(struct cursor *c)
 	if (ip == NULL)
 		return false;
 	if (ip->protocol == IPPROTO_ICMP)
-		return is_vtep_v4(ip->daddr) && is_error_for_us_v4(c);
+		return is_error_for_us_v4(c, ip->daddr);
 	ports = take_ports(c, ip->protocol);
 	if (ports == NULL)
 		return false;
@@ -174,7 +184,7 @@ is_ours_v4(struct cursor *c)
 }
 
 static __always_inline bool
-is_error_for_us_v6(struct cursor *c)
+is_error_for_us_v6(struct cursor *c, const struct in6_addr *daddr)
 {
 	const struct icmp_error *icmp = take(c, sizeof(*icmp));
 	const struct ipv6hdr *quoted;
@@ -183,10 +193,13 @@ is_error_for_us_v6(struct cursor *c)
 	if (icmp == NULL || icmp->type < ICMPV6_UNREACHABLE || icmp->type > ICMPV6_PARAMETER_PROBLEM)
 		return false;
 	quoted = take(c, sizeof(*quoted));
-	if (quoted == NULL || !is_vtep_v6(&quoted->saddr))
+	if (quoted == NULL || !is_same_v6(&quoted->saddr, daddr))
 		return false;
 	ports = take_ports(c, quoted->nexthdr);
-	return ports != NULL && is_vxlan(ports, quoted->nexthdr);
+	if (ports == NULL)
+		return false;
+	return (is_vxlan(ports, quoted->nexthdr) && !config.is_v4 && is_vtep_v6(daddr)) ||
+	       is_exposed_v6(daddr, ports->source, quoted->nexthdr);
 }
 
 static __always_inline bool
@@ -199,7 +212,7 @@ is_ours_v6(struct cursor *c)
 	if (ip == NULL)
 		return false;
 	if (ip->nexthdr == IPPROTO_ICMPV6)
-		return !config.is_v4 && is_vtep_v6(&ip->daddr) && is_error_for_us_v6(c);
+		return is_error_for_us_v6(c, &ip->daddr);
 	ports = take_ports(c, ip->nexthdr);
 	if (ports == NULL)
 		return false;

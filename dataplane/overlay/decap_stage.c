@@ -3,15 +3,15 @@
  *
  * A tunnel packet's outer UDP checksum is not verified (RFC 7348 section 4.3 leaves that open): the inner
  * packet has its own. Reserved bits must be zero, as the kernel's vxlan device has it, and the inner frame
- * carries no VLAN tag. Outside a tunnel come flows of clients outside the cluster to exposed frontends, and ICMP errors
- * to our tunnel address: these go on to the host's stack, whose sockets they may concern. Nothing else is for us. What
+ * carries no VLAN tag. Outside a tunnel come flows of clients outside the cluster to exposed frontends, ICMP errors about
+ * them, and ICMP errors to our tunnel address: these go on to the host's stack, whose sockets they may concern. Nothing else is for us. What
  * has a route here, pods, services and this node itself, sends nothing from outside. */
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/parse.h"
 #include "dataplane/overlay/vxlan.h"
 #include "dataplane/service/hairpin.h"
-#include "dataplane/service/translate.h"
+#include "dataplane/service/inbound.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
@@ -186,16 +186,16 @@ learn_path_mtu(const struct tables *t, struct worker *w, const struct pkt *p)
 		events_put(w->events, &event);
 }
 
-/* What is for an exposed frontend, as far as its ports tell. */
+/* What is for an exposed frontend, as far as its ports tell; or is an error about an answer of its. */
 static bool
 is_for_frontend(const struct tables *t, const struct pkt *p)
 {
 	const struct frontend *f;
+	struct inbound_key k;
 
-	if (!translate_is_transport(p->proto))
+	if (!inbound_key_of(p, &k))
 		return false;
-	f = service_frontend(
-		t->services, addr_hash(&p->dst, p->dport, p->proto), &p->dst, p->dport, p->proto);
+	f = service_frontend(t->services, addr_hash(&k.dst, k.dport, k.proto), &k.dst, k.dport, k.proto);
 	return f != NULL && (f->flags & FRONTEND_EXPOSED);
 }
 

@@ -6,7 +6,7 @@
 #include "dataplane/net/icmp.h"
 #include "dataplane/net/refuse.h"
 #include "dataplane/overlay/vxlan.h"
-#include "dataplane/service/translate.h"
+#include "dataplane/service/inbound.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
@@ -127,12 +127,17 @@ to_client(const struct tables *t, struct pkt *p)
 	p->vtep = FDB_NONE;
 }
 
-/* Whether a pod that sends this to the outside may answer a client which it knows by its own address. */
+/* Whether a pod that sends this to the outside may answer a client which it knows by its own address, or complain about
+ * what that sent. */
 static bool
 may_answer_client(const struct tables *t, const struct pkt *p)
 {
+	struct inbound_key k;
+
 	if (p->origin != ORIGIN_POD || pkt_is_translated(p))
 		return false;
+	if (p->flags & PKT_ICMP_ERROR)
+		return inbound_key_of(p, &k) && ip_addr_eq(&k.src, &p->src);
 	if (p->proto == PROTO_TCP)
 		return !translate_is_opening(p);
 	return translate_is_transport(p->proto) &&

@@ -11,7 +11,7 @@
  * anyway. */
 #include "dataplane/net/headers.h"
 #include "dataplane/service/nat_flows.h"
-#include "dataplane/service/translate.h"
+#include "dataplane/service/inbound.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
@@ -200,11 +200,11 @@ still_stands(const struct service_table *s, const struct pkt *p, const struct na
 }
 
 static struct nat_flow *
-find_forward(struct nat_flows *e, const struct pkt *p)
+find_forward(struct nat_flows *e, const struct inbound_key *k)
 {
 	if (nat_flows_is_empty(e))
 		return NULL;
-	return nat_flows_find_forward(e, &p->src, p->sport, &p->dst, p->dport, p->proto);
+	return nat_flows_find_forward(e, &k->src, k->sport, &k->dst, k->dport, k->proto);
 }
 
 /* A stranger's second datagram confirms a flow as well as a client's, where the backend answers. So these have half of the
@@ -245,15 +245,15 @@ believed_flags(const struct pkt *p, const struct nat_flow *x, bool is_confirmed)
 
 /* Goes on with a flow that has an entry; false when it has none. */
 static bool
-go_on(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
+go_on(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, const struct inbound_key *k)
 {
 	struct nat_flows *table = w->inbound;
-	struct nat_flow *x = find_forward(table, p);
+	struct nat_flow *x = find_forward(table, k);
 	char addr[IP_ADDR_STRLEN];
 
 	if (x == NULL) {
 		table = w->half_open;
-		x = find_forward(table, p);
+		x = find_forward(table, k);
 	}
 	if (x == NULL)
 		return false;
@@ -278,6 +278,36 @@ go_on(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 	return true;
 }
 
+/* An error stands for the answer to what it quotes, whose ports it has from now on. */
+static void
+take_ports(struct worker *w, struct pkt *p, const struct inbound_key *k)
+{
+	p->sport = k->sport;
+	p->dport = k->dport;
+	count(&w->counters, COUNT_ERRORS_TRANSLATED);
+}
+
+/* From a client or from anybody on the way there, about an answer: to the backend. Where that knows the client by our
+ * reserved address, it knows nobody on the way, either. */
+static void
+translate_error(struct worker *w, struct burst *b, struct pkt *p, const struct inbound_key *k)
+{
+	const struct nat_flow *x = find_forward(w->inbound, k);
+
+	if (x == NULL)
+		x = find_forward(w->half_open, k);
+	if (x == NULL) {
+		pkt_drop(p, DROP_NO_FLOW);
+		TRACE(b, "inbound", "an ICMP error about a flow from outside that is not known");
+		return;
+	}
+	take_ports(w, p, k);
+	apply(w, p, x);
+	if (ip_addr_eq(&x->wire, &x->client) && !ip_addr_eq(&p->src, &x->client))
+		p->flags |= PKT_KEEP_SOURCE;
+	TRACE(b, "inbound", "an ICMP error about an answer to a client outside: to the backend");
+}
+
 void
 inbound_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
@@ -285,16 +315,21 @@ inbound_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 		return;
 	BURST_FOREACH_UNDECIDED (b, p) {
 		const struct frontend *f;
+		struct inbound_key k;
 
-		if (!pkt_is_from_outside(p))
+		if (!pkt_is_from_outside(p) || !inbound_key_of(p, &k))
 			continue;
 		if (translate_is_stuck(p)) {
 			pkt_drop(p, DROP_FRAGMENT);
 			continue;
 		}
 		/* parse leaves it out, as of tunnels nobody asks */
-		p->hash = flow_hash(&p->src, &p->dst, p->sport, p->dport, p->proto);
-		if (go_on(t, w, b, p))
+		p->hash = flow_hash(&k.src, &k.dst, k.sport, k.dport, k.proto);
+		if (p->flags & PKT_ICMP_ERROR) {
+			translate_error(w, b, p, &k);
+			continue;
+		}
+		if (go_on(t, w, b, p, &k))
 			continue;
 		f = service_frontend(
 			t->services, addr_hash(&p->dst, p->dport, p->proto), &p->dst, p->dport, p->proto);
@@ -303,11 +338,11 @@ inbound_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 }
 
 static struct nat_flow *
-find_reverse(struct nat_flows *e, const struct pkt *p)
+find_reverse(struct nat_flows *e, const struct inbound_key *k)
 {
 	if (nat_flows_is_empty(e))
 		return NULL;
-	return nat_flows_find_reverse(e, &p->src, p->sport, &p->dst, p->dport, p->proto);
+	return nat_flows_find_reverse(e, &k->src, k->sport, &k->dst, k->dport, k->proto);
 }
 
 /* Notes what an answer tells of a half-open flow. */
@@ -337,12 +372,14 @@ mtu_both_ways(const struct tables *t, const struct pkt *p)
 static void
 restore(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 {
-	struct nat_flow *x = find_reverse(w->inbound, p);
+	struct inbound_key k;
+	bool has_key = inbound_key_of(p, &k) && (p->origin != ORIGIN_POD || ip_addr_eq(&k.src, &p->src));
+	struct nat_flow *x = has_key ? find_reverse(w->inbound, &k) : NULL;
 	bool is_half_open = x == NULL;
 	char addr[IP_ADDR_STRLEN];
 
-	if (is_half_open)
-		x = find_reverse(w->half_open, p);
+	if (has_key && is_half_open)
+		x = find_reverse(w->half_open, &k);
 	p->flags &= (uint16_t)~PKT_INBOUND;
 	/* a pod that goes out with its own address has said all by now */
 	if (x == NULL && !mac_is_zero(&p->next_hop) && !(p->flags & PKT_OUTBOUND))
@@ -356,7 +393,9 @@ restore(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p
 		pkt_drop(p, DROP_FRAGMENT);
 		return;
 	}
-	if (!(p->flags & PKT_DRY_RUN)) {
+	if (p->flags & PKT_ICMP_ERROR)
+		take_ports(w, p, &k);
+	else if (!(p->flags & PKT_DRY_RUN)) {
 		if (is_half_open)
 			note_answer(p, x);
 		else if (has_tcp_flags(p, TCP_ACK, TCP_ACK))

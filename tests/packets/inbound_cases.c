@@ -239,6 +239,45 @@ a_short_tunnel(struct fixture *f)
 #define EXPIRED_V4 11
 #define EXPIRED_V6 3
 
+/* A quoted packet, at its receiver. */
+#define ABOUT(from, to, ...) QUOTE(PKT(FROM_POD1, IP(from, to, .ttl = 60), __VA_ARGS__, DATA(9)), 0)
+#define ROUTER_V4 "198.51.100.9"
+#define ROUTER_V6 "2001:db8:9::9"
+#define TOO_BIG_V4 ICMP(3, 4, .rest = 1400)
+#define TOO_BIG_V6 ICMP(2, 0, .rest = 1400)
+#define CLOSED_V4 ICMP(3, 3)
+#define CLOSED_V6 ICMP(1, 4)
+
+#define ERROR_CASES(F)                                                                                      \
+	COMES("a router's error about an answer " #F, confirmed_flows,                                      \
+		PKT(FROM_CLIENT, IP(ROUTER_##F, NODE_##F), TOO_BIG_##F,                                     \
+			ABOUT(NODE_##F, CLIENT_##F, TCP(PORT_LOCAL, CLIENT_PORT, ACK))),                    \
+		FIXTURE_POD2,                                                                               \
+		PKT(TO_POD2, IP(ROUTER_##F, POD2_##F, .ttl = 63), TOO_BIG_##F,                              \
+			ABOUT(POD2_##F, CLIENT_##F, TCP(8080, CLIENT_PORT, ACK)))),                         \
+		COMES("to a backend that knows the client by the reserved address " #F, confirmed_flows,    \
+			PKT(FROM_CLIENT, IP(ROUTER_##F, NODE_##F), TOO_BIG_##F,                             \
+				ABOUT(NODE_##F, CLIENT_##F, UDP(PORT_NEAR, CLIENT_PORT))),                  \
+			FIXTURE_POD2,                                                                       \
+			PKT(TO_POD2, IP(INBOUND_##F, POD2_##F, .ttl = 63), TOO_BIG_##F,                     \
+				ABOUT(POD2_##F, INBOUND_##F, UDP(8080, WIRE)))),                            \
+		DROPS("about a flow that nobody has " #F, exposed_services, FIXTURE_UPLINK, DROP_NO_FLOW,   \
+			FROM_CLIENT, IP(ROUTER_##F, NODE_##F), TOO_BIG_##F,                                 \
+			ABOUT(NODE_##F, CLIENT_##F, UDP(PORT_NEAR, CLIENT_PORT))),                          \
+		LEAVES("a backend's closed port is the frontend's " #F, confirmed_flows, FIXTURE_POD2,      \
+			PKT(FROM_POD2, IP(POD2_##F, INBOUND_##F), CLOSED_##F,                               \
+				ABOUT(INBOUND_##F, POD2_##F, UDP(WIRE, 8080))),                             \
+			PKT(TO_CLIENT, IP(NODE_##F, CLIENT_##F, .ttl = 63), CLOSED_##F,                     \
+				ABOUT(CLIENT_##F, NODE_##F, UDP(CLIENT_PORT, PORT_NEAR)))),                 \
+		LEAVES("to the client's own address, too " #F, confirmed_flows, FIXTURE_POD1,               \
+			PKT(FROM_POD1, IP(POD1_##F, CLIENT_##F), CLOSED_##F,                                \
+				ABOUT(CLIENT_##F, POD1_##F, UDP(CLIENT_PORT_NEAR, 8080))),                  \
+			PKT(TO_CLIENT, IP(NODE_##F, CLIENT_##F, .ttl = 63), CLOSED_##F,                     \
+				ABOUT(CLIENT_##F, NODE_##F, UDP(CLIENT_PORT_NEAR, PORT_OF_POD1)))),         \
+		DROPS("a pod that is not the backend complains in vain " #F, confirmed_flows, FIXTURE_POD1, \
+			DROP_NO_FLOW, FROM_POD1, IP(POD1_##F, INBOUND_##F), CLOSED_##F,                     \
+			ABOUT(INBOUND_##F, POD2_##F, UDP(WIRE, 8080)))
+
 #define TUNNEL_CASES(F, U)                                                                                  \
 	{ .name = "to a backend on another node " #F " over " #U,                                           \
 		.underlay = UNDERLAY_##U,                                                                   \
@@ -260,6 +299,16 @@ a_short_tunnel(struct fixture *f)
 			.to = FIXTURE_UPLINK,                                                               \
 			.out = { PKT(TO_CLIENT, IP(NODE_##F, CLIENT_##F, .ttl = 63),                        \
 				TCP(PORT_FAR, CLIENT_PORT, SYN_ACK, .mss = 1300 - 20 - HEADER_##F)) } },    \
+		{ .name = "a router's error follows the answers there " #F " over " #U,                     \
+			.underlay = UNDERLAY_##U,                                                           \
+			.given = confirmed_flows,                                                           \
+			.from = FIXTURE_UPLINK,                                                             \
+			.in = PKT(FROM_CLIENT, IP(ROUTER_##F, NODE_##F), TOO_BIG_##F,                       \
+				ABOUT(NODE_##F, CLIENT_##F, TCP(PORT_FAR, CLIENT_PORT, ACK))),              \
+			.verdict = VERDICT_FORWARD,                                                         \
+			.to = FIXTURE_UPLINK,                                                               \
+			.out = { PKT(OUTER_OUT_##U, INNER_OUT, IP(INBOUND_##F, REMOTE_##F, .ttl = 63),      \
+				TOO_BIG_##F, ABOUT(REMOTE_##F, INBOUND_##F, TCP(8080, WIRE, ACK))) } },     \
 	{                                                                                                   \
 		.name = "and its answers come out of the tunnel " #F " over " #U, .underlay = UNDERLAY_##U, \
 		.given = confirmed_flows, .from = FIXTURE_UPLINK,                                           \
@@ -302,6 +351,8 @@ const struct packet_case inbound_cases[] = {
 	NEW_CASES(V6),
 	FLOW_CASES(V4),
 	FLOW_CASES(V6),
+	ERROR_CASES(V4),
+	ERROR_CASES(V6),
 	TUNNEL_CASES(V4, V4),
 	TUNNEL_CASES(V4, V6),
 	TUNNEL_CASES(V6, V4),

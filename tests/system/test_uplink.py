@@ -138,6 +138,12 @@ def test_exposed_frontends_and_no_others(uplink, family):
     def arrives(packet):
         return arrived(f, peer, ether / packet, marker)
 
+    def about(source, port):
+        """A router's error about an answer."""
+        answer = ip(family, source, PEER[family]) / TCP(sport=port, dport=40000)
+        kind = ICMP(type=3, code=4, nexthopmtu=1400) if family == 4 else ICMPv6PacketTooBig(mtu=1400)
+        return ip(family, PEER[family], source) / kind / Raw(bytes(answer))
+
     def packets(address, port):
         to = ip(family, PEER[family], address)
         return [to / TCP(dport=port), to / UDP(dport=port)]
@@ -149,6 +155,8 @@ def test_exposed_frontends_and_no_others(uplink, family):
         assert [arrives(packet) for packet in packets(balancer, 80)] == [True, True]
         assert not any(arrives(packet) for packet in packets(own, 80) + packets(balancer, 30080))
         assert not arrives(ip(family, PEER[family], own) / (ICMP() if family == 4 else ICMPv6EchoRequest()))
+        assert [arrives(about(source, port)) for source, port in ((own, 30080), (own, 80), (balancer, 80))] == [
+            True, False, True]
         f.tell(f"uplink up eth0 {vtep} 4789")
     f.tell(f"expose up {balancer} 17 80")
     assert [arrives(packet) for packet in packets(own, 30080) + packets(balancer, 80)] == [False, False, False, True]
