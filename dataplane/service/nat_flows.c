@@ -3,7 +3,7 @@
 #include "dataplane/net/flow_key.h"
 #include "dataplane/service/flow_owner.h"
 
-#define LAYOUT_VERSION 2u
+#define LAYOUT_VERSION 3u
 #define NONE UINT32_MAX
 
 /* Keys are what pods and strangers choose, and the hash is known: a chain that is this long takes no more. */
@@ -59,10 +59,33 @@ heads(const struct nat_flows *e, enum direction d)
 	return account_heads(e) + n_accounts(e->capacity) + (size_t)d * 2 * e->capacity;
 }
 
+static size_t
+summary_words(uint32_t capacity)
+{
+	return ((size_t)2 * capacity + 63) / 64;
+}
+
+static uint64_t *
+summary(const struct nat_flows *e, enum direction d)
+{
+	return (uint64_t *)(e->memory + e->summary) + d * summary_words(e->capacity);
+}
+
+/* After a chain's head changed. */
+static void
+summarize(struct nat_flows *e, enum direction d, const uint32_t *head)
+{
+	size_t i = (size_t)(head - heads(e, d));
+	uint64_t bit = UINT64_C(1) << i % 64, *word = &summary(e, d)[i / 64];
+
+	*word = *head == NONE ? *word & ~bit : *word | bit;
+}
+
 size_t
 nat_flows_size(uint32_t capacity)
 {
-	return sizeof(struct nat_flows) + capacity * sizeof(struct nat_flow) +
+	return sizeof(struct nat_flows) + 8 + 2 * summary_words(capacity) * sizeof(uint64_t) +
+	       capacity * sizeof(struct nat_flow) +
 	       n_accounts(capacity) * (sizeof(struct account) + sizeof(uint32_t)) +
 	       (size_t)4 * capacity * sizeof(uint32_t);
 }
@@ -195,6 +218,7 @@ link_entry(struct nat_flows *e, struct nat_flow *x)
 
 		x->next[d] = *head;
 		*head = (uint32_t)(x - entries(e));
+		summarize(e, d, head);
 	}
 	x->quota = e->quota != 0 ? account_charge(e, &x->client) : NONE;
 	e->n++;
@@ -206,11 +230,12 @@ nat_flows_remove(struct nat_flows *e, struct nat_flow *x)
 	uint32_t i = (uint32_t)(x - entries(e));
 
 	for (enum direction d = FORWARD; d <= REVERSE; d++) {
-		uint32_t *link = head_of(e, x, d);
+		uint32_t *head = head_of(e, x, d), *link = head;
 
 		while (*link != i)
 			link = &entries(e)[*link].next[d];
 		*link = x->next[d];
+		summarize(e, d, head);
 	}
 	if (x->quota != NONE)
 		account_refund(e, x->quota);
@@ -423,6 +448,8 @@ idle_limit(const struct nat_flows *e, const struct nat_flow *x)
 			return NAT_FLOW_CLOSED_IDLE_NS;
 		return e->tcp_idle_ns != 0 ? e->tcp_idle_ns : UINT64_MAX;
 	}
+	if (x->flags & NAT_FLOW_CONNECTED)
+		return UINT64_MAX;
 	if (e->datagram_idle_ns != 0)
 		return e->datagram_idle_ns;
 	return x->proto == PROTO_UDP ? NAT_FLOW_UDP_IDLE_NS : NAT_FLOW_SCTP_IDLE_NS;
@@ -513,6 +540,9 @@ clear_links(struct nat_flows *e)
 {
 	memset(account_heads(e), 0xff, n_accounts(e->capacity) * sizeof(uint32_t));
 	memset(heads(e, FORWARD), 0xff, (size_t)4 * e->capacity * sizeof(uint32_t));
+	e->summary = (uint32_t)((uint8_t *)(heads(e, FORWARD) + (size_t)4 * e->capacity) - e->memory);
+	e->summary = (e->summary + 7) & ~7u;
+	memset(summary(e, FORWARD), 0, 2 * summary_words(e->capacity) * sizeof(uint64_t));
 	e->free_account = NONE;
 	for (uint32_t i = n_accounts(e->capacity); i-- > 0;) {
 		accounts(e)[i].next = e->free_account;

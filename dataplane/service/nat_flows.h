@@ -37,6 +37,7 @@ enum nat_flow_flag {
 	NAT_FLOW_CLOSED = 1 << 2,
 	NAT_FLOW_ANSWERED =
 		1 << 3, /* the backend has answered; TCP: with the SYN+ACK whose number is in seq */
+	NAT_FLOW_CONNECTED = 1 << 4, /* datagrams of a connected socket: lives as long as that, as TCP's do */
 };
 
 /* Forward: (client, client_port) to (frontend, frontend_port) becomes (wire, wire_port) to (backend,
@@ -82,7 +83,9 @@ struct nat_flows {
 	uint32_t free_entry, free_account;
 	uint32_t cursor;
 	uint32_t random; /* state of the generator that picks victims; 0: nothing is evicted */
-	uint8_t pad[56];
+	uint32_t
+		summary; /* where in 'memory' a bit for each chain begins that has an entry: by forward, then by reverse key */
+	uint8_t pad[52];
 	_Alignas(64) uint8_t memory[];
 };
 static_assert(sizeof(struct nat_flows) == 128, "the arrays begin on a cache line");
@@ -105,6 +108,16 @@ static inline bool
 nat_flows_is_half_full(const struct nat_flows *e)
 {
 	return e->n >= e->capacity / 2;
+}
+
+/* Whether there may be an entry for the flow_hash() of a packet from a client, or from a backend. Most packets have none,
+ * and the bits, unlike the entries, are in the nearest cache. */
+static inline bool
+nat_flows_may_have(const struct nat_flows *e, bool is_forward, uint32_t hash)
+{
+	uint32_t n = 2 * e->capacity, i = (is_forward ? 0 : (n + 63) / 64 * 64) + (hash & (n - 1));
+
+	return ((const uint64_t *)(e->memory + e->summary))[i / 64] >> i % 64 & 1;
 }
 
 /* The entry of a client's flow towards a frontend, or NULL. */

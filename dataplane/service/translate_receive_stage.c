@@ -90,7 +90,7 @@ restore_exception(struct worker *w, struct burst *b, struct pkt *p)
 	char frontend[IP_ADDR_STRLEN];
 	struct nat_flow *x;
 
-	if (nat_flows_is_empty(w->exceptions))
+	if (nat_flows_is_empty(w->exceptions) || !nat_flows_may_have(w->exceptions, false, p->hash))
 		return false;
 	x = nat_flows_find_reverse(w->exceptions, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	if (x == NULL)

@@ -219,7 +219,7 @@ continue_exception(const struct tables *t, struct worker *w, struct burst *b, co
 	struct pkt *p = c->pkt;
 	struct nat_flow *x;
 
-	if (nat_flows_is_empty(w->exceptions))
+	if (nat_flows_is_empty(w->exceptions) || !nat_flows_may_have(w->exceptions, true, p->hash))
 		return false;
 	x = nat_flows_find_forward(w->exceptions, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	if (x == NULL)
