@@ -15,6 +15,7 @@
 #include "control/loop.h"
 #include "control/node/attach.h"
 #include "control/node/learn.h"
+#include "control/node/mover.h"
 #include "control/node/path_mtu.h"
 #include "control/node/seed.h"
 #include "control/node/state.h"
@@ -35,6 +36,7 @@ struct follow {
 	struct uplink *uplink;
 	struct seeder *seeder;
 	struct learner *learner;
+	struct mover *mover;
 	struct events *const *events;
 	int event_fd;
 	struct loop_fd *events_watch, *reap_watch;
@@ -410,6 +412,8 @@ on_published(const struct tables *tables, void *arg)
 		write_slots(f);
 	health_ports_changed(f->d->health_ports);
 	expose(f, tables);
+	if (f->mover != NULL)
+		mover_wake(f->mover);
 }
 
 static int
@@ -507,6 +511,20 @@ make_learner(struct follow *f)
 }
 
 static int
+make_mover(struct follow *f)
+{
+	struct mover_config config = {
+		.loop = f->d->loop,
+		.attach = f->d->attach,
+		.engine = f->d->engine,
+		.publisher = f->d->publisher,
+	};
+
+	f->mover = mover_new(&config);
+	return f->mover == NULL ? -ENOMEM : 0;
+}
+
+static int
 watch(struct follow *f)
 {
 	struct loop *loop = f->d->loop;
@@ -547,6 +565,8 @@ follow_new(struct follow **out, struct daemon *d, struct events *const *events, 
 	if (result == 0)
 		result = make_learner(f);
 	if (result == 0)
+		result = make_mover(f);
+	if (result == 0)
 		result = watch(f);
 	if (result < 0) {
 		follow_free(f);
@@ -572,6 +592,7 @@ follow_free(struct follow *f)
 	f->d->underlay = NULL;
 	slots_free(f->d->slots);
 	f->d->slots = NULL;
+	mover_free(f->mover);
 	learner_free(f->learner);
 	seeder_free(f->seeder);
 	uplink_free(f->uplink);

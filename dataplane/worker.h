@@ -13,6 +13,7 @@
 #include "dataplane/io/port.h"
 #include "dataplane/net/error_budget.h"
 #include "dataplane/service/role_asks.h"
+#include "dataplane/service/unmoved.h"
 #include "dataplane/snapshot.h"
 #include "dataplane/tables.h"
 
@@ -50,6 +51,7 @@ struct worker {
 	struct port *ports[PORTS_MAX];
 	struct error_budget errors;
 	struct role_asks role_asks;
+	struct unmoved unmoved;
 	struct fragments *fragments;
 	uint64_t ask_after_ns[NEIGHBOUR_ASKERS]; /* when senders may next have control look for a neighbour */
 	struct burst burst;                      /* what was received */

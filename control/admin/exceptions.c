@@ -33,9 +33,7 @@ choice_of(const struct tables *t, const struct nat_flow *x)
 		&x->frontend, x->frontend_port, x->proto);
 	uint32_t hash = flow_hash(&x->client, &x->frontend, x->client_port, x->frontend_port, x->proto);
 
-	return f == NULL || f->n_backends == 0
-		       ? NULL
-		       : service_backend(f, *service_bucket(f, service_flow(f, hash, &x->client)));
+	return f == NULL ? NULL : service_choice(f, service_flow(f, hash, &x->client));
 }
 
 enum exception_reason

@@ -103,7 +103,7 @@ compare_backends(const void *x, const void *y)
 static uint32_t
 count_backends(const struct frontend *f)
 {
-	return f->n_backends + (f->extra == NULL ? 0 : f->extra->n_outside_only);
+	return f->n_backends + (f->extra == NULL ? 0 : f->extra->n_outside_only + f->extra->n_leaving);
 }
 
 /* Pointers to all backends, by address and port. */
@@ -131,7 +131,9 @@ change_pairs(struct frontend_builder *b, const struct frontend *was, const struc
 		int order = i == n_olds ? 1 : k == n_news ? -1 : compare_backends(&olds[i], &news[k]);
 		struct backend *backend =
 			k == n_news ? NULL : (struct backend *)news[k]; /* in our own piece */
-		bool needs_slot = k != n_news && news[k] < is->backends + is->n_backends;
+		/* old buckets may name any of them */
+		bool needs_slot = k != n_news &&
+				  (news[k] < is->backends + is->n_backends || (is->flags & FRONTEND_MOVING));
 
 		if (order < 0)
 			result = end_pair(b, is, ref, olds[i]);
@@ -241,8 +243,10 @@ is_same_extra(
 {
 	const struct frontend_extra *x = f->extra;
 
-	if (x == NULL || !shape->has_extra)
-		return (x == NULL) == !shape->has_extra;
+	if (!shape->has_extra)
+		return x == NULL || (f->flags & FRONTEND_MOVING); /* it is there for the move alone */
+	if (x == NULL)
+		return false;
 	return x->affinity_timeout_s == service->affinity_timeout_s && x->n_ranges == shape->n_ranges &&
 	       x->n_outside_only == shape->n_outside_only &&
 	       (x->n_ranges == 0 ||
@@ -260,15 +264,16 @@ count_slotless(const struct frontend *f)
 	return n;
 }
 
-/* Whether the frontend that is there is what it has to be; the slots and buckets follow from that. */
+/* Whether the frontend that is there is what it has to be, or will be when its move is through; the slots and buckets follow
+ * from that. */
 static bool
 is_same(const struct frontend_builder *b, const struct frontend *is, const struct frontend *f,
 	const struct frontend_shape *shape, const struct service_object *service)
 {
-	if (count_slotless(f) != 0 || f->kind != is->kind || f->flags != is->flags ||
+	if (count_slotless(f) != 0 || f->kind != is->kind || (f->flags & ~FRONTEND_MOVING) != is->flags ||
 		f->n_backends != shape->n_backends || !is_same_extra(f, shape, service))
 		return false;
-	for (uint32_t i = 0; i < count_backends(f); i++) {
+	for (uint32_t i = 0; i < shape->n_backends + shape->n_outside_only; i++) {
 		const struct backend *x = &f->backends[i], *y = &b->backends[i];
 
 		if (!ip_addr_eq(&x->addr, &y->addr) || x->port != y->port || x->flags != y->flags ||
@@ -296,9 +301,164 @@ fill_buckets(struct frontend_builder *b, const struct frontend *f, uint32_t n_ba
 		buckets[i] = (uint16_t)which[buckets[i]];
 }
 
+/* Moves. */
+
+/* The way of a frontend's buckets from what they are to what they are to be. */
+struct way {
+	struct bucket_side old, target;
+	struct move_plan plan;
+	struct backend *former; /* of a former process */
+	uint16_t *former_buckets, *target_buckets;
+};
+
+static void
+way_fini(struct way *w)
+{
+	free(w->plan.buckets);
+	free(w->plan.leaving);
+	free(w->plan.map);
+	free(w->former);
+	free(w->former_buckets);
+	free(w->target_buckets);
+}
+
+static bool
+is_of_frontend(const struct slot_record *r, const struct frontend *f)
+{
+	return r->frontend_port == f->port && r->proto == f->proto && ip_addr_eq(&r->frontend_addr, &f->addr);
+}
+
+static int
+compare_key(const struct slot_record *r, const struct frontend *f)
+{
+	int order = ip_addr_cmp(&r->frontend_addr, &f->addr);
+
+	if (order != 0)
+		return order;
+	return r->frontend_port != f->port ? (int)r->frontend_port - (int)f->port
+					   : (int)r->proto - (int)f->proto;
+}
+
+static size_t
+first_former(const struct frontend_builder *b, const struct frontend *f)
+{
+	size_t low = 0, high = b->n_former;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (compare_key(&b->former[middle], f) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* What a former process's buckets were follows from its backends, and these from their slots. */
+static int
+recall_former(struct frontend_builder *b, const struct frontend *f, struct way *w)
+{
+	size_t first = first_former(b, f), n = 0;
+	struct frontend was = { .proto = f->proto };
+
+	while (first + n < b->n_former && is_of_frontend(&b->former[first + n], f))
+		n++;
+	if (n == 0)
+		return 0;
+	w->former = calloc(n, sizeof(*w->former));
+	w->former_buckets = malloc(maglev_size((uint32_t)n) * sizeof(uint16_t));
+	if (w->former == NULL || w->former_buckets == NULL || make_room(b, n) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		w->former[i] = (struct backend){
+			.addr = b->former[first + i].backend_addr,
+			.port = b->former[first + i].backend_port,
+		};
+	was.backends = w->former;
+	fill_buckets(b, &was, (uint32_t)n, 0, w->former_buckets, maglev_size((uint32_t)n));
+	w->old = (struct bucket_side){ w->former, (uint32_t)n, (uint32_t)n, w->former_buckets,
+		maglev_size((uint32_t)n) - 1 };
+	return 0;
+}
+
+static bool
+is_gone(const struct backend *backend, void *arg)
+{
+	const struct frontend_builder *b = arg;
+
+	return b->is_gone != NULL && b->is_gone(backend, b->is_gone_arg);
+}
+
+static int
+aim(struct frontend_builder *b, const struct frontend *f, const struct frontend_shape *shape, struct way *w)
+{
+	struct frontend aimed = { .proto = f->proto, .backends = b->backends };
+
+	w->target = (struct bucket_side){
+		.backends = b->backends,
+		.n = shape->n_backends,
+		.n_all = shape->n_backends + shape->n_outside_only,
+	};
+	if (shape->n_buckets == 0)
+		return 0;
+	w->target_buckets = malloc(shape->n_buckets * sizeof(uint16_t));
+	if (w->target_buckets == NULL)
+		return -ENOMEM;
+	fill_buckets(b, &aimed, shape->n_backends, 0, w->target_buckets, shape->n_buckets);
+	w->target.buckets = w->target_buckets;
+	w->target.mask = shape->n_buckets - 1;
+	return 0;
+}
+
+/* Finds out whether buckets have to move, from 'there' (NULL: from what a former process had). *w is to be freed whatever
+ * comes back. */
+static int
+find_way(struct frontend_builder *b, const struct frontend *there, const struct frontend *f,
+	const struct frontend_shape *shape, struct way *w)
+{
+	size_t n;
+
+	*w = (struct way){ 0 };
+	if (there != NULL && service_has_buckets(there))
+		w->old = (struct bucket_side){ there->backends, there->n_backends, count_backends(there),
+			there->buckets, there->bucket_mask };
+	else if (there == NULL && recall_former(b, f, w) < 0)
+		return -ENOMEM;
+	if (w->old.buckets == NULL)
+		return 0;
+	if (aim(b, f, shape, w) < 0)
+		return -ENOMEM;
+	n = (w->old.mask > w->target.mask ? w->old.mask : w->target.mask) + 1;
+	w->plan.buckets = malloc(n * sizeof(*w->plan.buckets));
+	w->plan.leaving = malloc((w->old.n_all + 1) * sizeof(*w->plan.leaving));
+	w->plan.map = malloc((w->old.n_all + 1) * sizeof(*w->plan.map));
+	if (w->plan.buckets == NULL || w->plan.leaving == NULL || w->plan.map == NULL)
+		return -ENOMEM;
+	moves_plan(
+		&w->plan, &w->old, &w->target, moves_find(b->moves, &f->addr, f->port, f->proto), is_gone, b);
+	return 0;
+}
+
+static void
+fill_moving(struct frontend_builder *b, const struct frontend_shape *shape, const struct way *w,
+	struct frontend_parts *parts)
+{
+	struct backend *leaving = parts->backends + shape->n_backends + shape->n_outside_only;
+
+	for (uint32_t i = 0; i < w->plan.n_leaving; i++) {
+		leaving[i] = w->old.backends[w->plan.leaving[i]];
+		leaving[i].flags &= (uint8_t)~BACKEND_OUTSIDE;
+	}
+	memcpy(parts->buckets, w->plan.buckets, w->plan.n_buckets * sizeof(*parts->buckets));
+	if (shape->n_next_buckets != 0)
+		memcpy(parts->next_buckets, w->target.buckets,
+			shape->n_next_buckets * sizeof(*parts->next_buckets));
+}
+
 static int
 fill_frontend(struct frontend_builder *b, struct frontend *f, const struct frontend_shape *shape,
-	const struct service_object *service, uint32_t n_outside)
+	const struct service_object *service, uint32_t n_outside, const struct way *w)
 {
 	uint32_t n = shape->n_backends + shape->n_outside_only;
 	struct frontend_parts parts;
@@ -307,7 +467,9 @@ fill_frontend(struct frontend_builder *b, struct frontend *f, const struct front
 		return -ENOMEM;
 	if (n != 0)
 		memcpy(parts.backends, b->backends, n * sizeof(*parts.backends));
-	if (shape->n_buckets != 0)
+	if (f->flags & FRONTEND_MOVING)
+		fill_moving(b, shape, w, &parts);
+	else if (shape->n_buckets != 0)
 		fill_buckets(b, f, shape->n_backends, 0, parts.buckets, shape->n_buckets);
 	if (!shape->has_extra)
 		return 0;
@@ -318,6 +480,31 @@ fill_frontend(struct frontend_builder *b, struct frontend *f, const struct front
 	if (shape->n_outside_buckets != 0)
 		fill_buckets(b, f, n, BACKEND_OUTSIDE, parts.outside_buckets, shape->n_outside_buckets);
 	return 0;
+}
+
+/* Fills the frontend, as one with moving buckets if need be. */
+static int
+shape_frontend(struct frontend_builder *b, const struct frontend *there, struct frontend *f,
+	struct frontend_shape *shape, const struct service_object *service, uint32_t n_outside)
+{
+	struct way w;
+	int result = find_way(b, there, f, shape, &w);
+
+	if (result == 0 && w.plan.n_moving != 0) {
+		f->flags |= FRONTEND_MOVING;
+		shape->has_extra = true;
+		shape->n_leaving = w.plan.n_leaving;
+		shape->n_next_buckets = shape->n_buckets;
+		shape->n_buckets = w.plan.n_buckets;
+	}
+	if (result == 0)
+		result = fill_frontend(b, f, shape, service, n_outside, &w);
+	if (result == 0 && w.plan.n_moving == 0)
+		moves_end(b->moves, &f->addr, f->port, f->proto);
+	else if (result == 0 && moves_begin(b->moves, f, w.plan.n_moving, b->now_ns) == NULL)
+		result = -ENOMEM;
+	way_fini(&w);
+	return result;
 }
 
 static int
@@ -340,6 +527,22 @@ put_frontend(struct frontend_builder *b, const struct frontend *f)
 		result = change_pairs(b, &was, f, ref);
 	b->n_slotless += count_slotless(f);
 	return result;
+}
+
+/* Whether buckets of a move may flip. */
+static bool
+may_go_on(struct frontend_builder *b, const struct frontend *there)
+{
+	const struct move *move = moves_find(b->moves, &there->addr, there->port, there->proto);
+
+	if (!(there->flags & FRONTEND_MOVING))
+		return false;
+	if (move == NULL || move->settled != NULL)
+		return true;
+	for (uint32_t i = count_backends(there) - there->extra->n_leaving; i < count_backends(there); i++)
+		if (is_gone(&there->backends[i], b))
+			return true;
+	return false;
 }
 
 int
@@ -371,13 +574,13 @@ frontend_build(struct frontend_builder *b, const struct wanted_frontend *wanted,
 	f.flags = flags_of(wanted, service, &selection);
 	shape.has_extra = (f.flags & (FRONTEND_AFFINITY | FRONTEND_LOCAL | FRONTEND_SOURCE_RANGES)) != 0;
 	shape.n_ranges = f.flags & FRONTEND_SOURCE_RANGES ? (uint32_t)service->n_source_ranges : 0;
-	if (there != NULL && is_same(b, &f, there, &shape, service))
+	if (there != NULL && is_same(b, &f, there, &shape, service) && !may_go_on(b, there))
 		return 0;
 	n_outside = count_outside(b, &shape);
 	shape.n_buckets = shape.n_backends == 0 ? 0 : maglev_size(shape.n_backends);
 	if (selection.is_local && n_outside != 0)
 		shape.n_outside_buckets = maglev_size(n_outside);
-	if (fill_frontend(b, &f, &shape, service, n_outside) < 0)
+	if (shape_frontend(b, there, &f, &shape, service, n_outside) < 0)
 		return -ENOMEM;
 	return put_frontend(b, &f);
 }
@@ -388,6 +591,7 @@ frontend_unbuild(struct frontend_builder *b, const struct frontend *f)
 	const struct frontend was = *f;
 	uint32_t ref = service_table_ref(b->table, &f->addr, f->port, f->proto);
 
+	moves_end(b->moves, &f->addr, f->port, f->proto);
 	for (uint32_t i = 0; i < count_backends(&was); i++)
 		if (end_pair(b, &was, ref, &was.backends[i]) < 0)
 			return -ENOMEM;

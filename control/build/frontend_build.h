@@ -1,9 +1,11 @@
 /* One frontend of a new version of the service table: its backends, their slots and reverse entries, its buckets. What the
- * version before has and is still right stays as it is. Control thread only. */
+ * version before has and is still right stays as it is, and buckets of backends that may still live move (moves.h).
+ * Control thread only. */
 #ifndef RINGWAY_BUILD_FRONTEND_BUILD_H
 #define RINGWAY_BUILD_FRONTEND_BUILD_H
 
 #include "control/build/endpoint_select.h"
+#include "control/build/moves.h"
 #include "control/build/slots.h"
 #include "control/build/wanted.h"
 #include "dataplane/service/service_table_edit.h"
@@ -17,6 +19,14 @@ struct pair_list {
 struct frontend_builder {
 	struct service_table *table; /* the coming version */
 	struct slots *slots;
+	struct moves *moves;
+	bool (*is_gone)(const struct backend *b, void *arg); /* a backend's pod is known to be no more */
+	void *is_gone_arg;
+	uint64_t now_ns;
+
+	/* in a process's first build: the pairs that a former one had, by frontend and backend */
+	size_t n_former;
+	const struct slot_record *former;
 	const char *node, *zone; /* this one, and its zone or "" */
 	uint32_t
 		n_slotless; /* pairs without a slot that frontend_build() left behind; the caller's to zero */

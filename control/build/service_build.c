@@ -32,9 +32,60 @@ struct service_builder {
 	bool out_of_memory; /* a change could not be noted: all is looked at next time */
 	uint32_t n_blocked;
 	struct service_table *last; /* NULL after its release */
+	struct moves *moves;
+	size_t n_former, former_room;
+	struct slot_record *former; /* until the first build */
 	size_t slices_room;
 	const struct slice_object **slices; /* scratch, of one service */
 };
+
+/* Pairs of a former process. */
+
+static void
+recall_pair(const struct slot_record *record, void *arg)
+{
+	struct service_builder *b = arg;
+
+	if (record->released_s != 0)
+		return;
+	if (b->n_former == b->former_room) {
+		size_t room = b->former_room == 0 ? 256 : 2 * b->former_room;
+		struct slot_record *grown = realloc(b->former, room * sizeof(*grown));
+
+		if (grown == NULL) {
+			b->out_of_memory = true;
+			return;
+		}
+		b->former = grown;
+		b->former_room = room;
+	}
+	b->former[b->n_former++] = *record;
+}
+
+static int
+compare_pairs(const void *x, const void *y)
+{
+	const struct slot_record *a = x, *b = y;
+	int order = ip_addr_cmp(&a->frontend_addr, &b->frontend_addr);
+
+	if (order == 0)
+		order = (int)a->frontend_port - (int)b->frontend_port;
+	if (order == 0)
+		order = (int)a->proto - (int)b->proto;
+	if (order == 0)
+		order = ip_addr_cmp(&a->backend_addr, &b->backend_addr);
+	return order != 0 ? order : (int)a->backend_port - (int)b->backend_port;
+}
+
+/* By frontend, and as its backends are ordered. */
+static bool
+recall_pairs(struct service_builder *b)
+{
+	slots_each(b->slots, recall_pair, b);
+	if (b->n_former != 0)
+		qsort(b->former, b->n_former, sizeof(*b->former), compare_pairs);
+	return !b->out_of_memory;
+}
 
 struct service_builder *
 service_builder_new(struct store *store, struct slots *slots)
@@ -48,9 +99,10 @@ service_builder_new(struct store *store, struct slots *slots)
 	service_records_init(&b->records);
 	b->frontends.slots = slots;
 	b->pool = piece_pool_new();
+	b->moves = b->frontends.moves = moves_new();
 	b->watch = store_watch_new(
 		store, 1u << OBJECT_SERVICE | 1u << OBJECT_ENDPOINT_SLICE | 1u << OBJECT_NODE);
-	if (b->pool == NULL || b->watch == NULL) {
+	if (b->pool == NULL || b->watch == NULL || b->moves == NULL || !recall_pairs(b)) {
 		service_builder_free(b);
 		return NULL;
 	}
@@ -73,6 +125,8 @@ service_builder_free(struct service_builder *b)
 	frontend_builder_fini(&b->frontends);
 	service_records_fini(&b->records);
 	piece_pool_free(b->pool);
+	moves_free(b->moves);
+	free(b->former);
 	common_fini(&b->common);
 	free(b->slices);
 	free(b);
@@ -561,10 +615,16 @@ service_builder_build(struct service_builder *b, const struct build_facts *facts
 		note_slotless(b);
 	if (result < 0 || (b->records.n_dirty == 0 && b->last != NULL))
 		return result;
+	b->frontends.now_ns = now_ns;
+	b->frontends.n_former = b->is_started ? 0 : b->n_former;
+	b->frontends.former = b->former;
 	result = build_version(b, facts, out);
 	if (result == 0 && !b->is_started) {
 		slots_release_unasked(b->slots);
 		b->is_started = true;
+		free(b->former);
+		b->former = NULL;
+		b->n_former = 0;
 	}
 	return result;
 }
@@ -602,4 +662,25 @@ struct piece_pool_books
 service_builder_books(const struct service_builder *b)
 {
 	return piece_pool_books(b->pool);
+}
+
+struct moves *
+service_builder_moves(struct service_builder *b)
+{
+	return b->moves;
+}
+
+static void
+mark_settled(struct move *move, void *arg)
+{
+	struct service_builder *b = arg;
+
+	if (move->settled != NULL && move->service < b->records.n)
+		b->out_of_memory |= !service_records_mark(&b->records, b->records.items[move->service]);
+}
+
+void
+service_builder_go_on(struct service_builder *b)
+{
+	moves_each(b->moves, mark_settled, b);
 }

@@ -1,14 +1,15 @@
 /* The service table, from Services, EndpointSlices and what is known of this node. A build looks at the services that changed
  * and makes a version which shares all the rest with the one before.
  *
- * What a version answers depends on nothing but the objects and facts, whatever came before, with one exception: slots
- * (control/build/slots.h) must not change under flows. Which frontends a service has: wanted.h; which endpoints they use:
+ * What a version answers depends on nothing but the objects and facts, whatever came before, with two exceptions: slots
+ * (control/build/slots.h) must not change under flows, and buckets that move do so in steps (moves.h). Which frontends a service has: wanted.h; which endpoints they use:
  * endpoint_select.h. Host ports of pods are like services (host_ports.h). When two services claim one address, port and protocol, the first by namespace and name has it.
  *
  * frontend.service is a number of the service, which it keeps while it exists. Control thread only. */
 #ifndef RINGWAY_BUILD_SERVICE_BUILD_H
 #define RINGWAY_BUILD_SERVICE_BUILD_H
 
+#include "control/build/moves.h"
 #include "control/build/slots.h"
 #include "control/build/wanted.h"
 #include "dataplane/service/piece_pool.h"
@@ -41,6 +42,10 @@ bool service_builder_name(
 /* The addresses of a service that get no frontend, and why: *n of them. Valid until the next build. */
 const struct refused_addr *service_builder_refused(
 	const struct service_builder *b, const char *ns, const char *name, size_t *n);
+
+/* What moves. Between builds, for listings; then service_builder_go_on() has the next build flip what they settled. */
+struct moves *service_builder_moves(struct service_builder *b);
+void service_builder_go_on(struct service_builder *b);
 
 /* Memory of all versions that were not released. */
 struct piece_pool_books service_builder_books(const struct service_builder *b);

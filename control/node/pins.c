@@ -38,7 +38,7 @@ pins_flow(const struct tables *t, const struct endpoint *client, const struct so
 
 	if (ip_addr_is_none(own) || (!ip_addr_is_none(&socket->local) && !ip_addr_eq(&socket->local, own)))
 		return 0;
-	if (frontend->n_backends == 0)
+	if (!service_has_buckets(frontend))
 		return 0;
 	hash = flow_hash(own, &frontend->addr, socket->local_port, frontend->port, frontend->proto);
 	b = service_backend(frontend, *service_bucket(frontend, service_flow(frontend, hash, own)));
@@ -50,66 +50,85 @@ pins_flow(const struct tables *t, const struct endpoint *client, const struct so
 		.backend = b->addr,
 		.backend_port = b->port,
 		.proto = frontend->proto,
+		.generation = b->generation,
 	};
 	return b->slot == 0 ? 0 : wire_of(t, client, b, flow);
 }
 
-struct proto_search {
+struct each {
 	uint8_t proto;
 	void (*fn)(const struct frontend *frontend, void *arg);
 	void *arg;
 };
 
 static void
-tell_if_of_proto(const struct frontend *frontend, void *arg)
+match_proto(const struct frontend *f, void *arg)
 {
-	const struct proto_search *s = arg;
+	const struct each *each = arg;
 
-	if (frontend->proto == s->proto)
-		s->fn(frontend, s->arg);
+	if (f->proto == each->proto)
+		each->fn(f, each->arg);
 }
 
 void
 pins_each_frontend(const struct tables *t, const struct socket_seen *socket,
 	void (*fn)(const struct frontend *frontend, void *arg), void *arg)
 {
-	const struct service_table *s = t->services;
+	struct each each = { socket->proto, fn, arg };
 	const struct frontend *f;
 
-	if (!ip_addr_is_none(&socket->remote)) {
-		f = service_frontend(s, addr_hash(&socket->remote, socket->remote_port, socket->proto),
-			&socket->remote, socket->remote_port, socket->proto);
-		if (f != NULL)
-			fn(f, arg);
+	if (ip_addr_is_none(&socket->remote)) {
+		service_table_each(t->services, match_proto, &each);
 		return;
 	}
-	service_table_each(s, tell_if_of_proto, &(struct proto_search){ socket->proto, fn, arg });
+	f = service_frontend(t->services, addr_hash(&socket->remote, socket->remote_port, socket->proto),
+		&socket->remote, socket->remote_port, socket->proto);
+	if (f != NULL)
+		fn(f, arg);
 }
 
-/* On the worker. */
+/* On the worker. False: there is no room. */
+static bool
+put_one(struct worker *w, struct pins *p, const struct nat_flow *flow)
+{
+	struct nat_flow *x;
+
+	if (w->exceptions == NULL)
+		return false;
+	if (nat_flows_find_forward(w->exceptions, &flow->client, flow->client_port, &flow->frontend,
+		    flow->frontend_port, flow->proto) != NULL)
+		return true;
+	x = nat_flows_add(w->exceptions, flow, NULL, w->now_ns);
+	if (x == NULL)
+		return false;
+	x->flags |= flow->flags;
+	p->n_added++;
+	return true;
+}
+
 static void
 put(struct worker *w, void *arg)
 {
 	struct pins *p = arg;
 
-	for (unsigned i = 0; i < p->n; i++) {
-		const struct nat_flow *x = &p->flows[i];
-
-		if (w->exceptions != NULL && nat_flows_find_forward(w->exceptions, &x->client, x->client_port,
-						     &x->frontend, x->frontend_port, x->proto) != NULL)
-			continue;
-		if (w->exceptions == NULL || nat_flows_add(w->exceptions, x, NULL, w->now_ns) == NULL)
-			p->n_refused++;
-		else
-			p->n_added++;
-	}
+	for (unsigned i = 0; i < p->n; i++)
+		if (!put_one(w, p, &p->flows[i]))
+			p->is_refused |= UINT64_C(1) << i;
 }
 
 void
 pins_flush(struct pins *p)
 {
+	p->is_refused = 0;
 	if (p->n != 0)
 		worker_call(p->worker, put, p);
+	for (unsigned i = 0; i < p->n; i++) {
+		if (!(p->is_refused >> i & 1))
+			continue;
+		p->n_refused++;
+		if (p->refused != NULL)
+			p->refused(&p->flows[i], p->arg);
+	}
 	p->n = 0;
 }
 

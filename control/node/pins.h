@@ -29,6 +29,10 @@ struct pins {
 	struct worker *worker;
 	unsigned n;
 	unsigned n_added, n_refused; /* so far; those that had an entry are neither */
+	void (*refused)(
+		const struct nat_flow *flow, void *arg); /* called for each that found no room; may be NULL */
+	void *arg;
+	uint64_t is_refused; /* of the flows below, a bit each */
 	struct nat_flow flows[PINS_AT_ONCE];
 };
 

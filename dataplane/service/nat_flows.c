@@ -84,10 +84,12 @@ summarize(struct nat_flows *e, enum direction d, const uint32_t *head)
 size_t
 nat_flows_size(uint32_t capacity)
 {
-	return sizeof(struct nat_flows) + 8 + 2 * summary_words(capacity) * sizeof(uint64_t) +
-	       capacity * sizeof(struct nat_flow) +
-	       n_accounts(capacity) * (sizeof(struct account) + sizeof(uint32_t)) +
-	       (size_t)4 * capacity * sizeof(uint32_t);
+	size_t size = sizeof(struct nat_flows) + capacity * sizeof(struct nat_flow) +
+		      n_accounts(capacity) * (sizeof(struct account) + sizeof(uint32_t)) +
+		      (size_t)4 * capacity * sizeof(uint32_t);
+
+	size = (size + 7) / 8 * 8 + 2 * summary_words(capacity) * sizeof(uint64_t);
+	return (size + 63) / 64 * 64;
 }
 
 static uint32_t *

@@ -59,12 +59,13 @@ static_assert(sizeof(struct backend) == CACHE_LINE / 2, "two backends per line")
 
 /* What few frontends need besides. In the frontend's piece. */
 struct frontend_extra {
+	uint32_t n_leaving; /* of a move: backends that only old buckets name, behind all others */
 	uint32_t affinity_timeout_s;
 	uint32_t n_ranges;
 	const struct ip_prefix *ranges;
 	uint32_t next_mask; /* buckets - 1 */
 	uint32_t outside_mask;
-	const uint16_t *next_buckets;    /* of a move, when it is through; indices into backends */
+	const uint16_t *next_buckets;    /* of a move, when it is through: service_next_bucket() */
 	const uint16_t *outside_buckets; /* for what comes from outside; indices into backends */
 	uint32_t n_outside;              /* backends in them; 0: nobody, and no buckets */
 	uint32_t n_outside_only; /* of these, that inside traffic does not use: behind n_backends others */
@@ -80,7 +81,8 @@ struct frontend {
 	uint16_t pad;
 	uint32_t service;     /* number of the service, for counters and explain: service_builder_name() */
 	uint32_t bucket_mask; /* buckets - 1 */
-	uint32_t n_backends;  /* for inside traffic; 0: no endpoint serves it */
+	uint32_t
+		n_backends; /* for inside traffic; 0: no endpoint serves it, but a move's old buckets may name some */
 	uint32_t
 		piece_size; /* of backends, buckets and extra, in one piece from backends on; 0: there is none */
 	const struct backend *backends;
@@ -199,6 +201,33 @@ static inline const struct backend *
 service_backend(const struct frontend *f, uint16_t bucket)
 {
 	return &f->backends[bucket];
+}
+
+/* Whether its buckets name backends. */
+static inline bool
+service_has_buckets(const struct frontend *f)
+{
+	return f->n_backends != 0 || (f->flags & FRONTEND_MOVING) != 0;
+}
+
+/* In a bucket of a move: in the end nobody serves. */
+#define BUCKET_NONE UINT16_MAX
+
+/* Of a moving frontend: what is in a flow's bucket when the move is through. */
+static inline uint16_t
+service_next_bucket(const struct frontend *f, uint32_t flow)
+{
+	return f->n_backends == 0 ? BUCKET_NONE : f->extra->next_buckets[flow & f->extra->next_mask];
+}
+
+/* The backend that a connection gets which opens now, or NULL. */
+static inline const struct backend *
+service_choice(const struct frontend *f, uint32_t flow)
+{
+	if (f->n_backends == 0)
+		return NULL;
+	return service_backend(
+		f, f->flags & FRONTEND_MOVING ? service_next_bucket(f, flow) : *service_bucket(f, flow));
 }
 
 /* Calls fn for each frontend, in no order. Control. */

@@ -489,7 +489,7 @@ int
 service_table_shape(struct service_table *t, struct frontend *f, const struct frontend_shape *s,
 	struct frontend_parts *parts)
 {
-	size_t size = 0, n_backends = s->n_backends + s->n_outside_only,
+	size_t size = 0, n_backends = s->n_backends + s->n_outside_only + s->n_leaving,
 	       backends = lay_out(&size, n_backends, sizeof(struct backend)),
 	       buckets = lay_out(&size, s->n_buckets, sizeof(uint16_t)),
 	       extra = lay_out(&size, s->has_extra, sizeof(struct frontend_extra)),
@@ -526,6 +526,7 @@ service_table_shape(struct service_table *t, struct frontend *f, const struct fr
 		.next_buckets = s->n_next_buckets == 0 ? no_buckets : parts->next_buckets,
 		.outside_mask = s->n_outside_buckets == 0 ? 0 : s->n_outside_buckets - 1,
 		.n_outside_only = s->n_outside_only,
+		.n_leaving = s->n_leaving,
 		.outside_buckets = s->n_outside_buckets == 0 ? no_buckets : parts->outside_buckets,
 	};
 	f->extra = parts->extra;

@@ -28,6 +28,7 @@ void service_table_free(struct service_table *t);
 struct frontend_shape {
 	uint32_t n_backends;
 	uint32_t n_outside_only;    /* more backends; needs has_extra */
+	uint32_t n_leaving;         /* and more, of a move; needs has_extra */
 	uint32_t n_buckets;         /* a power of two; 0 without backends */
 	uint32_t n_next_buckets;    /* likewise; 0: no move */
 	uint32_t n_outside_buckets; /* likewise */

@@ -156,14 +156,28 @@ trace_reply(struct burst *b, const struct pkt *p, const struct frontend *f, uint
 		p->new_dport);
 }
 
+/* Whether the client's flow has an entry; then what the bucket names is somebody else. */
+static bool
+has_entry(const struct worker *w, const struct candidate *c)
+{
+	const struct frontend *f = c->frontend;
+
+	/* with affinity the hash is the client's */
+	return !nat_flows_is_empty(w->exceptions) &&
+	       ((f->flags & FRONTEND_AFFINITY) || nat_flows_may_have(w->exceptions, true, c->hash)) &&
+	       nat_flows_find_forward(
+		       w->exceptions, &c->client, c->client_port, &f->addr, f->port, f->proto) != NULL;
+}
+
 /* Believes the reply if the flow's bucket names its sender, and drops it otherwise. Returns whether it did. */
 static bool
-restore(struct burst *b, const struct candidate *c)
+restore(const struct worker *w, struct burst *b, const struct candidate *c)
 {
 	struct pkt *p = c->pkt;
 	const struct frontend *f = c->frontend;
 
-	if (f->n_backends == 0 || !translate_is_choice(service_backend(f, *c->bucket), p, c->slot)) {
+	if (!service_has_buckets(f) || !translate_is_choice(service_backend(f, *c->bucket), p, c->slot) ||
+		has_entry(w, c)) {
 		pkt_drop(p, DROP_SLOT_MISMATCH);
 		TRACE(b, "translate",
 			"slot %u of this sender is service %u, but bucket %u of that names another backend",
@@ -213,7 +227,7 @@ translate_answer_itself(
 	}
 	c.frontend = service_frontend_at(s, r->frontend[slot - 1]);
 	find_bucket(&c);
-	return restore(b, &c);
+	return restore(w, b, &c);
 }
 
 void
@@ -230,9 +244,9 @@ translate_receive_burst(const struct tables *t, struct worker *w, struct burst *
 		__builtin_prefetch(c[i].bucket);
 	}
 	for (unsigned i = 0; i < n; i++)
-		if (c[i].frontend->n_backends != 0)
+		if (service_has_buckets(c[i].frontend))
 			__builtin_prefetch(service_backend(c[i].frontend, *c[i].bucket));
 	for (unsigned i = 0; i < n; i++)
-		n_replies += restore(b, &c[i]);
+		n_replies += restore(w, b, &c[i]);
 	counter_add(&w->counters.counts[COUNT_SERVICE_REPLY], n_replies);
 }

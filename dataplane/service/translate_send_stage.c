@@ -196,19 +196,46 @@ trace_exception(struct burst *b, const struct nat_flow *x, const char *what)
 		x->wire_port);
 }
 
-/* Whether an entry's flow goes on where it went. A new connection or a datagram does not wait for a backend
- * that serves no more. */
+/* Whether a backend serves this frontend: as far as slots tell, which is unless it has more frontends than those. */
 static bool
-still_stands(const struct service_table *s, const struct pkt *p, const struct nat_flow *x)
+serves(const struct service_table *s, const struct frontend *f, const struct nat_flow *x)
 {
-	uint32_t hash;
+	const struct reverse *r = service_reverse(
+		s, addr_hash(&x->backend, x->backend_port, x->proto), &x->backend, x->backend_port, x->proto);
+	const struct frontend_extra *extra = f->extra;
+
+	if (r == NULL || f->n_backends == 0)
+		return false;
+	for (uint32_t i = 0; (f->flags & FRONTEND_MOVING) && i < extra->n_leaving; i++) {
+		const struct backend *b = &f->backends[f->n_backends + extra->n_outside_only + i];
+
+		if (b->port == x->backend_port && ip_addr_eq(&b->addr, &x->backend))
+			return false;
+	}
+	for (unsigned i = 0; i < SLOTS - 1; i++)
+		if (r->frontend[i] != FRONTEND_NONE && service_frontend_at(s, r->frontend[i]) == f)
+			return true;
+	return r->n_slotless != 0;
+}
+
+/* Whether an entry's flow goes on where it went. A connection does, and so do the datagrams of a connected socket. A new
+ * connection goes where new ones go, and other datagrams do not wait for a backend that serves no more. */
+static bool
+still_stands(const struct service_table *s, const struct candidate *c, const struct nat_flow *x)
+{
+	const struct pkt *p = c->pkt;
+	const struct backend *b;
 
 	if (p->proto == PROTO_TCP && !translate_is_opening(p))
 		return true;
+	if (p->proto != PROTO_TCP)
+		return (x->flags & NAT_FLOW_CONNECTED) != 0 || serves(s, c->frontend, x);
 	if (x->flags & NAT_FLOW_CLOSED)
 		return false;
-	hash = addr_hash(&x->backend, x->backend_port, x->proto);
-	return service_reverse(s, hash, &x->backend, x->backend_port, x->proto) != NULL;
+	if (c->frontend->flags & FRONTEND_AFFINITY)
+		return serves(s, c->frontend, x);
+	b = service_choice(c->frontend, c->hash);
+	return b != NULL && b->port == x->backend_port && ip_addr_eq(&b->addr, &x->backend);
 }
 
 /* Continues a flow that has an entry; false when it has none. */
@@ -224,7 +251,7 @@ continue_exception(const struct tables *t, struct worker *w, struct burst *b, co
 	x = nat_flows_find_forward(w->exceptions, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	if (x == NULL)
 		return false;
-	if (!still_stands(t->services, p, x)) {
+	if (!still_stands(t->services, c, x)) {
 		if (!(p->flags & PKT_DRY_RUN))
 			nat_flows_remove(w->exceptions, x);
 		return false;
@@ -269,7 +296,7 @@ may_be_in_slot(const struct tables *t, const struct candidate *c, const struct n
 	if (r == NULL || r->frontend[slot - 1] == FRONTEND_NONE)
 		return false;
 	f = service_frontend_at(s, r->frontend[slot - 1]);
-	if (f->n_backends == 0)
+	if (!service_has_buckets(f))
 		return false;
 	hash = flow_hash(&flow->client, &f->addr, client_port, f->port, f->proto);
 	b = service_backend(f, *service_bucket(f, service_flow(f, hash, &flow->client)));
@@ -278,7 +305,7 @@ may_be_in_slot(const struct tables *t, const struct candidate *c, const struct n
 
 static void
 begin_exception(const struct tables *t, struct worker *w, struct burst *b, const struct candidate *c,
-	struct tally *tally)
+	const struct backend *backend, struct tally *tally)
 {
 	struct pkt *p = c->pkt;
 	struct port_user user = { p->proto == PROTO_SCTP ? NULL : c->roles, p->proto };
@@ -293,6 +320,7 @@ begin_exception(const struct tables *t, struct worker *w, struct burst *b, const
 		.wire = p->new_src,
 		.wire_port = p->new_sport,
 		.proto = p->proto,
+		.generation = backend->generation,
 	};
 	const struct nat_flow *x = &flow;
 
@@ -355,14 +383,36 @@ keep_affinity(struct worker *w, struct burst *b, const struct candidate *c, cons
 	return kept;
 }
 
+/* The bucket's content for this packet; BUCKET_NONE: nobody serves. While a bucket moves, connections open where it will be,
+ * each with an entry that says so. Without room for one they open where it was. */
+static uint16_t
+look_into_bucket(struct worker *w, const struct candidate *c, bool *needs_entry)
+{
+	const struct frontend *f = c->frontend;
+	uint16_t next;
+
+	*needs_entry = false;
+	if (!service_has_buckets(f))
+		return BUCKET_NONE;
+	if (!(f->flags & FRONTEND_MOVING) || !translate_is_opening(c->pkt))
+		return *c->bucket;
+	next = service_next_bucket(f, c->hash);
+	if (next == BUCKET_NONE || next == *c->bucket)
+		return next;
+	*needs_entry = nat_flows_has_room(w->exceptions, &c->pkt->src) ||
+		       (!(c->pkt->flags & PKT_DRY_RUN) && !unmoved_note(&w->unmoved, f, c->hash));
+	return *needs_entry ? next : *c->bucket;
+}
+
 static void
 forward(const struct tables *t, struct worker *w, struct burst *b, const struct candidate *c,
 	struct tally *tally)
 {
 	struct pkt *p = c->pkt;
 	const struct backend *backend;
+	bool fits, needs_entry;
+	uint16_t bucket;
 	unsigned slot;
-	bool fits;
 
 	learn(w, p, c->roles);
 	if (translate_is_stuck(p)) {
@@ -371,22 +421,23 @@ forward(const struct tables *t, struct worker *w, struct burst *b, const struct 
 	}
 	if (continue_exception(t, w, b, c, tally))
 		return;
-	if (c->frontend->n_backends == 0) {
+	bucket = look_into_bucket(w, c, &needs_entry);
+	if (bucket == BUCKET_NONE) {
 		translate_refuse(p, c->frontend);
 		TRACE(b, "translate", "service %u has no ready backend", c->frontend->service);
 		return;
 	}
-	backend = service_backend(c->frontend, *c->bucket);
+	backend = service_backend(c->frontend, bucket);
 	slot = backend->slot;
 	if (__builtin_expect((c->frontend->flags & FRONTEND_AFFINITY) != 0, 0))
 		backend = keep_affinity(w, b, c, backend, &slot);
 	fits = choose(t, c, backend, slot);
 	if (b->trace != NULL)
 		trace_forward(b, c, slot);
-	if (fits)
+	if (fits && !needs_entry)
 		tally_forward(p, tally);
 	else
-		begin_exception(t, w, b, c, tally);
+		begin_exception(t, w, b, c, backend, tally);
 }
 
 void
@@ -398,7 +449,7 @@ translate_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 
 	n = find_frontends(t, w, b, c, n, &tally);
 	for (unsigned i = 0; i < n; i++)
-		if (c[i].frontend->n_backends != 0)
+		if (service_has_buckets(c[i].frontend))
 			__builtin_prefetch(service_backend(c[i].frontend, *c[i].bucket));
 	for (unsigned i = 0; i < n; i++)
 		forward(t, w, b, &c[i], &tally);

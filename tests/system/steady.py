@@ -5,7 +5,9 @@ namespace only to make a socket there. What a restart does to them is the longes
       {"open": [{"name", "client": netns, "address", "port", "sport", "interval_ms", "servers": [[netns, port], ...]}]}
                         listens, connects (TCP), and starts the traffic; {"opened": N, "errors": {name: error}}
       {"close": 0}      closes all of them
-      {"mark": 0}       what happened since the last mark: {name: {"gap_ms", "sent", "arrived", "error"}}
+      {"drop": [name]}  closes these
+      {"poke": [name]}  has these send once, at once: those whose interval is long are silent otherwise
+      {"mark": 0}       what happened since the last mark: {name: {"gap_ms", "sent", "arrived", "server": netns, "error"}}
     It ends with its input.
 
 The client sends a counter at its interval, whatever comes back; the server echoes each; both watch that no number is left
@@ -73,6 +75,7 @@ class Flow:
         self.name, self.sock, self.interval, self.due = name, sock, interval, now
         self.sent = 0
         self.client, self.server = Side(now), None
+        self.where = ""  # the server's namespace
         self.n_servers = 0
         self.echo = b""  # what the server still has to send back
 
@@ -102,9 +105,9 @@ class Steady:
         self.spot.enter(path)
         listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=512)
         self.listeners[path, port] = listener
-        self.watch(listener, lambda sock, now: self.accept(sock))
+        self.watch(listener, lambda sock, now: self.accept(sock, path))
 
-    def accept(self, listener):
+    def accept(self, listener, path):
         sock, _ = listener.accept()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(60)
@@ -123,6 +126,7 @@ class Steady:
         sock.setblocking(False)
         flow.server = Side(time.monotonic())
         flow.n_servers += 1
+        flow.where = path
         return self.watch(sock, lambda sock, now, flow=flow: self.serve(flow, sock, now))
 
     def serve(self, flow, sock, now):
@@ -134,6 +138,8 @@ class Steady:
                 self.echo(flow, sock)
                 return
             flow.server.error = flow.server.error or "closed by the client's end"
+        except BlockingIOError:
+            return  # the event was for a socket that had this number before
         except OSError as problem:
             flow.server.error = flow.server.error or str(problem)
         self.drop(sock)
@@ -156,6 +162,8 @@ class Steady:
                 flow.client.take(data, now)
                 return
             flow.client.error = flow.client.error or "closed by the server's end"
+        except BlockingIOError:
+            return
         except OSError as problem:
             flow.client.error = flow.client.error or str(problem)
         self.drop(sock)
@@ -191,9 +199,20 @@ class Steady:
         now = time.monotonic()
         return {flow.name: {
             "gap_ms": round(1000 * max(flow.client.mark(now), flow.server.mark(now) if flow.server else now), 1),
-            "sent": flow.sent, "arrived": flow.client.arrived,
+            "sent": flow.sent, "arrived": flow.client.arrived, "server": flow.where,
             "error": flow.client.error or (flow.server.error if flow.server else "never accepted")}
             for flow in self.flows.values()}
+
+    def poke(self, names):
+        """Has flows send once, whatever their interval."""
+        for name in names:
+            self.flows[name].due = time.monotonic()
+        return {}
+
+    def drop_flows(self, names):
+        for name in names:
+            self.drop(self.flows.pop(name).sock)
+        return {}
 
     def close(self):
         for flow in self.flows.values():
@@ -231,7 +250,8 @@ class Steady:
             del self.behind[flow]
 
     def run(self):
-        commands = {"open": self.open, "mark": lambda _: self.mark(), "close": lambda _: self.close()}
+        commands = {"open": self.open, "mark": lambda _: self.mark(), "close": lambda _: self.close(),
+                    "poke": self.poke, "drop": self.drop_flows}
         self.poll.register(0, select.EPOLLIN)
         print("ready", flush=True)
         ended = False

@@ -58,6 +58,39 @@ world(const char *frontend, const char *backend, const char *other, const char *
 	return f;
 }
 
+/* A frontend whose one bucket moves from a backend, which leaves, to another: both in slot 2. next NULL: to nobody. */
+static struct fixture *
+moving_world(const char *frontend, const char *old, const char *next, uint8_t proto)
+{
+	struct fixture *f = fixture_new(1, false);
+	const struct frontend_shape shape = { .n_backends = next != NULL,
+		.n_leaving = 1,
+		.n_buckets = 1,
+		.n_next_buckets = next != NULL,
+		.has_extra = true };
+	struct frontend front = {
+		.addr = addr(frontend), .port = 80, .proto = proto, .flags = FRONTEND_MOVING
+	};
+	struct frontend_parts parts;
+	uint32_t ref, leaving = next != NULL;
+
+	service_table_free(f->services);
+	f->services = service_table_new(NULL, 1, 2);
+	assert_int_equal(service_table_shape(f->services, &front, &shape, &parts), 0);
+	assert_int_equal(service_table_add(f->services, &front, &ref), 0);
+	parts.buckets[0] = (uint16_t)leaving;
+	parts.backends[leaving] = (struct backend){ .addr = addr(old), .port = 8080, .slot = 2 };
+	assert_int_equal(service_table_link(f->services, &parts.backends[leaving], proto, ref), 0);
+	if (next != NULL) {
+		parts.next_buckets[0] = 0;
+		parts.backends[0] = (struct backend){ .addr = addr(next), .port = 8080, .slot = 2 };
+		assert_int_equal(service_table_link(f->services, &parts.backends[0], proto, ref), 0);
+	}
+	service_table_commit(f->services);
+	f->tables.services = f->services;
+	return f;
+}
+
 static struct pkt *
 put_packet(struct burst *b, enum origin origin, uint16_t port, const struct ip_addr *src, uint16_t sport,
 	const struct ip_addr *dst, uint16_t dport, uint8_t proto, uint8_t tcp_flags)
@@ -329,6 +362,145 @@ what_a_pod_chooses_to_send_asks_for_its_port(void **state)
 	}
 }
 
+/* A connection that stands goes on in its slot; one that opens goes to the next backend, and both are answered. */
+static void
+a_moving_bucket_has_two_backends(void **state)
+{
+	for (unsigned family = 0; family < N_FAMILIES; family++) {
+		const struct names *n = &families[family];
+		struct fixture *f = moving_world(n->frontend, n->backend, n->second, PROTO_TCP);
+		struct ip_addr was = addr(n->backend), is = addr(n->second);
+		struct pkt old, opened, got;
+
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_TCP, TCP_ACK, &old));
+		assert_true(ip_addr_eq(&old.new_dst, &was));
+		assert_true(
+			send_to(f, FIXTURE_POD1, n->pod, 40001, n->frontend, PROTO_TCP, TCP_SYN, &opened));
+		assert_true(ip_addr_eq(&opened.new_dst, &is));
+		assert_int_equal(opened.new_sport, slot_encode(40001, 2));
+		assert_true(reply_to(f, FIXTURE_POD1, &old, TCP_ACK, &got));
+		assert_answers(&old, &got);
+		assert_true(reply_to(f, FIXTURE_POD1, &opened, TCP_SYN | TCP_ACK, &got));
+		assert_answers(&opened, &got);
+		/* what follows stays there, and the old backend has no say in it */
+		assert_true(
+			send_to(f, FIXTURE_POD1, n->pod, 40001, n->frontend, PROTO_TCP, TCP_ACK, &opened));
+		assert_true(ip_addr_eq(&opened.new_dst, &is));
+		opened.new_dst = was;
+		assert_false(reply_to(f, FIXTURE_POD1, &opened, TCP_ACK, &got));
+		fixture_free(f);
+	}
+}
+
+/* A pin keeps a connection, but an opening segment goes where new ones go, and takes the pin with it. */
+static void
+an_opening_segment_does_not_follow_a_pin(void **state)
+{
+	for (unsigned family = 0; family < N_FAMILIES; family++) {
+		const struct names *n = &families[family];
+		struct fixture *f = moving_world(n->frontend, n->backend, n->second, PROTO_TCP);
+		struct nat_flow pin = { .client = addr(n->pod),
+			.client_port = 40000,
+			.frontend = addr(n->frontend),
+			.frontend_port = 80,
+			.backend = addr(n->backend),
+			.backend_port = 8080,
+			.wire = addr(n->pod),
+			.wire_port = slot_encode(40000, 2),
+			.proto = PROTO_TCP };
+		struct ip_addr is = addr(n->second);
+		struct pkt sent;
+
+		assert_non_null(nat_flows_add(f->exceptions[0], &pin, NULL, 0));
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_TCP, TCP_ACK, &sent));
+		assert_true(ip_addr_eq(&sent.new_dst, &pin.backend));
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_TCP, TCP_SYN, &sent));
+		assert_true(ip_addr_eq(&sent.new_dst, &is));
+		fixture_free(f);
+	}
+}
+
+/* Without room for an entry a connection opens where it was, and control hears of the bucket if it is listing sockets. */
+static void
+a_move_waits_for_room(void **state)
+{
+	const struct names *n = &families[V4];
+	struct fixture *f = moving_world(n->frontend, n->backend, n->second, PROTO_TCP);
+	struct ip_addr was = addr(n->backend);
+	struct worker *w = f->workers[0];
+	struct pkt sent;
+
+	for (uint16_t i = 0; i < FIXTURE_EXCEPTIONS_QUOTA; i++)
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, (uint16_t)(41000 + i), n->frontend, PROTO_TCP,
+			TCP_SYN, &sent));
+	assert_true(send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_TCP, TCP_SYN, &sent));
+	assert_true(ip_addr_eq(&sent.new_dst, &was));
+	assert_int_equal(w->unmoved.n, 0);
+	w->unmoved.is_on = true;
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, (uint16_t)(40000 + i), n->frontend, PROTO_TCP,
+			TCP_SYN, &sent));
+	assert_int_equal(w->unmoved.n, 1);
+	/* more of them than can be told may not open */
+	w->unmoved.n = UNMOVED_MAX;
+	w->unmoved.items[0].port = 81;
+	assert_false(send_to(f, FIXTURE_POD1, n->pod, 40002, n->frontend, PROTO_TCP, TCP_SYN, &sent));
+	fixture_free(f);
+}
+
+/* The last backend leaves: what stands goes on, what opens is refused. */
+static void
+a_bucket_may_move_to_nobody(void **state)
+{
+	for (unsigned family = 0; family < N_FAMILIES; family++) {
+		const struct names *n = &families[family];
+		struct fixture *f = moving_world(n->frontend, n->backend, NULL, PROTO_TCP);
+		struct pkt sent, got;
+
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_TCP, TCP_ACK, &sent));
+		assert_true(reply_to(f, FIXTURE_POD1, &sent, TCP_ACK, &got));
+		assert_answers(&sent, &got);
+		assert_false(send_to(f, FIXTURE_POD1, n->pod, 40001, n->frontend, PROTO_TCP, TCP_SYN, &got));
+		fixture_free(f);
+	}
+}
+
+/* Datagrams follow the old bucket until it flips; a pin of theirs lasts as long as its backend serves, or its socket is
+ * connected. */
+static void
+datagrams_do_not_wait_for_a_backend_that_left(void **state)
+{
+	for (unsigned i = 0; i < 2 * N_FAMILIES; i++) {
+		const struct names *n = &families[i / 2];
+		struct fixture *f = moving_world(n->frontend, n->backend, n->second, PROTO_UDP);
+		struct fixture *later = world(n->frontend, n->second, NULL, NULL, PROTO_UDP, 2);
+		struct nat_flow pin = { .client = addr(n->pod),
+			.client_port = 40000,
+			.frontend = addr(n->frontend),
+			.frontend_port = 80,
+			.backend = addr(n->backend),
+			.backend_port = 8080,
+			.wire = addr(n->pod),
+			.wire_port = slot_encode(40000, 2),
+			.proto = PROTO_UDP };
+		struct ip_addr is = addr(n->second);
+		bool is_connected = i % 2;
+		struct nat_flow *x;
+		struct pkt sent;
+
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 40001, n->frontend, PROTO_UDP, 0, &sent));
+		assert_true(ip_addr_eq(&sent.new_dst, &pin.backend));
+		x = nat_flows_add(f->exceptions[0], &pin, NULL, 0);
+		assert_non_null(x);
+		x->flags |= is_connected ? NAT_FLOW_CONNECTED : 0;
+		f->tables.services = later->services;
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_UDP, 0, &sent));
+		assert_true(ip_addr_eq(&sent.new_dst, is_connected ? &pin.backend : &is));
+		fixture_free(f);
+		fixture_free(later);
+	}
+}
+
 /* Explain looks, and leaves no trace of it. */
 static void
 a_dry_run_changes_nothing(void **state)
@@ -363,6 +535,11 @@ main(void)
 		cmocka_unit_test(what_a_pod_chooses_to_send_asks_for_its_port),
 		cmocka_unit_test(asks_are_bounded),
 		cmocka_unit_test(a_port_of_the_clients_choice_is_not_that_of_a_live_flow),
+		cmocka_unit_test(a_moving_bucket_has_two_backends),
+		cmocka_unit_test(an_opening_segment_does_not_follow_a_pin),
+		cmocka_unit_test(a_move_waits_for_room),
+		cmocka_unit_test(a_bucket_may_move_to_nobody),
+		cmocka_unit_test(datagrams_do_not_wait_for_a_backend_that_left),
 		cmocka_unit_test(a_dry_run_changes_nothing),
 	};
 

@@ -1,0 +1,342 @@
+#include "control/node/mover.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "control/build/publish.h"
+#include "control/build/service_build.h"
+#include "control/log.h"
+#include "control/loop.h"
+#include "control/node/attach.h"
+#include "control/node/pins.h"
+#include "dataplane/engine.h"
+#include "dataplane/io/port.h"
+#include "dataplane/worker.h"
+
+/* When there was no room, or sockets could not be listed. */
+#define RETRY_NS NS_PER_S
+
+/* Whose sockets are to be listed: a pod, or with an empty path the host. */
+struct client {
+	uint16_t port;
+	char netns[NETNS_SIZE];
+};
+
+struct mover {
+	struct mover_config config;
+	struct loop_task step;
+	struct loop_timer *retry;
+	bool is_listing;
+	size_t next, n_clients;
+	struct client *clients;
+	/* the listing's sum */
+	uint64_t began_ns;
+	unsigned n_sockets, n_added, n_refused;
+};
+
+/* One client's sockets. */
+struct look {
+	struct mover *mover;
+	struct moves *moves;
+	const struct tables *tables;
+	const struct endpoint *endpoint;
+	const struct socket_seen *socket;
+	struct pins pins;
+};
+
+static struct moves *
+moves_of(const struct mover *m)
+{
+	return service_builder_moves(publisher_services(m->config.publisher));
+}
+
+static void
+on_refused(const struct nat_flow *x, void *arg)
+{
+	struct look *look = arg;
+	struct move *move = moves_find(look->moves, &x->frontend, x->frontend_port, x->proto);
+	const struct frontend *f =
+		service_frontend(look->tables->services, addr_hash(&x->frontend, x->frontend_port, x->proto),
+			&x->frontend, x->frontend_port, x->proto);
+
+	if (move != NULL && f != NULL)
+		moves_listing_refuse(move, service_flow(f,
+						   flow_hash(&x->client, &x->frontend, x->client_port,
+							   x->frontend_port, x->proto),
+						   &x->client));
+}
+
+/* A socket's flow towards a frontend stays with the backend of its bucket. Datagrams of a socket that is connected to nobody
+ * may go elsewhere when that backend serves no more. */
+static void
+pin(const struct frontend *f, void *arg)
+{
+	struct look *look = arg;
+	bool is_connected = !ip_addr_is_none(&look->socket->remote);
+	struct nat_flow flow;
+	uint16_t bucket;
+	uint32_t hash;
+
+	if (!(f->flags & FRONTEND_MOVING) ||
+		pins_flow(look->tables, look->endpoint, look->socket, f, &flow) == 0)
+		return;
+	hash = service_flow(
+		f, flow_hash(&flow.client, &f->addr, flow.client_port, f->port, f->proto), &flow.client);
+	bucket = *service_bucket(f, hash);
+	if (service_next_bucket(f, hash) == bucket)
+		return;
+	if (!is_connected && bucket >= f->n_backends)
+		return;
+	if (f->proto == PROTO_UDP && is_connected)
+		flow.flags = NAT_FLOW_CONNECTED;
+	pins_add(&look->pins, &flow);
+}
+
+static void
+pin_unconnected(struct move *move, void *arg)
+{
+	struct look *look = arg;
+	const struct frontend *f;
+
+	if (move->proto != PROTO_UDP)
+		return;
+	f = service_frontend(look->tables->services, addr_hash(&move->addr, move->port, move->proto),
+		&move->addr, move->port, move->proto);
+	if (f != NULL)
+		pin(f, look);
+}
+
+static void
+on_socket(const struct socket_seen *socket, void *arg)
+{
+	struct look *look = arg;
+
+	look->mover->n_sockets++;
+	look->socket = socket;
+	if (ip_addr_is_none(&socket->remote))
+		moves_each(look->moves, pin_unconnected, look);
+	else
+		pins_each_frontend(look->tables, socket, pin, look);
+}
+
+/* 0 or -errno. A pod that is gone has no sockets. */
+static int
+list_client(struct mover *m, const struct client *client)
+{
+	static const struct sockets_wanted wanted[] = {
+		{ .proto = PROTO_TCP, .states = SOCKETS_LIVE },
+		{ .proto = PROTO_UDP, .states = SOCKETS_ALL },
+	};
+	struct look look = { .mover = m,
+		.moves = moves_of(m),
+		.tables = publisher_tables(m->config.publisher),
+		.pins = { .refused = on_refused, .arg = &look } };
+	int view, result = 0;
+
+	look.endpoint = endpoint_of_port(look.tables->endpoints, client->port);
+	if (look.endpoint == NULL)
+		return 0;
+	look.pins.worker = engine_worker(m->config.engine, look.endpoint->owner);
+	view = sockets_open(client->netns[0] == '\0' ? NULL : client->netns);
+	if (view < 0)
+		return view == -ENOENT ? 0 : view;
+	for (unsigned i = 0; i < 2 && result == 0; i++)
+		result = sockets_each(view, &wanted[i], on_socket, &look);
+	close(view);
+	pins_flush(&look.pins);
+	m->n_added += look.pins.n_added;
+	m->n_refused += look.pins.n_refused;
+	return result;
+}
+
+/* On each worker, as a listing begins. */
+static void
+watch_unmoved(struct worker *w, void *arg)
+{
+	w->unmoved.is_on = true;
+	w->unmoved.n = 0;
+}
+
+/* And as it ends. */
+static void
+take_unmoved(struct worker *w, void *arg)
+{
+	struct unmoved *out = arg;
+
+	w->unmoved.is_on = false;
+	*out = w->unmoved;
+}
+
+static void
+count_pod(const struct attached *pod, void *arg)
+{
+	(*(size_t *)arg)++;
+}
+
+static void
+add_pod(const struct attached *pod, void *arg)
+{
+	struct mover *m = arg;
+	struct client *client = &m->clients[m->n_clients];
+
+	if (pod->port == NULL)
+		return;
+	client->port = pod->port->id;
+	snprintf(client->netns, sizeof(client->netns), "%s", pod->record.netns);
+	m->n_clients++;
+}
+
+static bool
+gather_clients(struct mover *m)
+{
+	const struct endpoint_table *endpoints = publisher_tables(m->config.publisher)->endpoints;
+	size_t n = 0;
+
+	attach_each(m->config.attach, count_pod, &n);
+	free(m->clients);
+	m->n_clients = m->next = 0;
+	m->clients = calloc(n + 1, sizeof(*m->clients));
+	if (m->clients == NULL)
+		return false;
+	attach_each(m->config.attach, add_pod, m);
+	if (endpoints->host != ENDPOINT_NONE)
+		m->clients[m->n_clients++].port = endpoints->endpoints[endpoints->host].port;
+	return true;
+}
+
+static void
+retry_later(struct mover *m)
+{
+	m->is_listing = false;
+	loop_timer_set(m->retry, RETRY_NS, 0);
+}
+
+/* From here on workers open connections in moving buckets with entries. */
+static void
+begin(struct mover *m)
+{
+	if (publisher_flush(m->config.publisher) < 0 || publisher_tables(m->config.publisher) == NULL) {
+		retry_later(m);
+		return;
+	}
+	if (moves_n(moves_of(m)) == 0)
+		return;
+	m->began_ns = clock_now_ns();
+	m->n_sockets = m->n_added = m->n_refused = 0;
+	for (unsigned i = 0; i < engine_n_workers(m->config.engine); i++)
+		worker_call(engine_worker(m->config.engine, i), watch_unmoved, NULL);
+	m->is_listing = gather_clients(m) &&
+			moves_listing_begin(moves_of(m), publisher_tables(m->config.publisher)->services);
+	if (!m->is_listing)
+		retry_later(m);
+	else
+		loop_defer(m->config.loop, &m->step);
+}
+
+/* Buckets at whose old backend a connection opened since then. */
+static void
+refuse_unmoved(struct mover *m)
+{
+	struct unmoved unmoved;
+
+	for (unsigned i = 0; i < engine_n_workers(m->config.engine); i++) {
+		worker_call(engine_worker(m->config.engine, i), take_unmoved, &unmoved);
+		for (unsigned k = 0; k < unmoved.n; k++) {
+			struct move *move = moves_find(moves_of(m), &unmoved.items[k].addr,
+				unmoved.items[k].port, unmoved.items[k].proto);
+
+			if (move != NULL)
+				moves_listing_refuse(move, unmoved.items[k].bucket);
+		}
+	}
+}
+
+static void
+end(struct mover *m)
+{
+	size_t n;
+
+	refuse_unmoved(m);
+	n = moves_listing_end(moves_of(m));
+	m->is_listing = false;
+	log_debug("moved buckets of %zu of %zu frontends in %.1f ms: %u sockets listed, %u flows kept, no "
+		  "room for %u",
+		n, moves_n(moves_of(m)), (double)(clock_now_ns() - m->began_ns) / 1e6, m->n_sockets,
+		m->n_added, m->n_refused);
+	if (n == 0) {
+		retry_later(m);
+		return;
+	}
+	service_builder_go_on(publisher_services(m->config.publisher));
+	publisher_check(m->config.publisher);
+}
+
+static void
+on_step(void *arg)
+{
+	struct mover *m = arg;
+	int result;
+
+	if (!m->is_listing) {
+		if (moves_n(moves_of(m)) != 0)
+			begin(m);
+		return;
+	}
+	if (m->next == m->n_clients) {
+		end(m);
+		return;
+	}
+	result = list_client(m, &m->clients[m->next++]);
+	if (result < 0) {
+		log_warn("sockets of %s cannot be listed, so services wait for their endpoints' changes: %s",
+			m->clients[m->next - 1].netns, strerror(-result));
+		moves_listing_cancel(moves_of(m));
+		retry_later(m);
+		return;
+	}
+	loop_defer(m->config.loop, &m->step);
+}
+
+static void
+on_retry(void *arg)
+{
+	on_step(arg);
+}
+
+void
+mover_wake(struct mover *m)
+{
+	if (m->is_listing || loop_timer_is_set(m->retry) || moves_n(moves_of(m)) == 0)
+		return;
+	loop_defer(m->config.loop, &m->step);
+}
+
+struct mover *
+mover_new(const struct mover_config *config)
+{
+	struct mover *m = calloc(1, sizeof(*m));
+
+	if (m == NULL)
+		return NULL;
+	m->config = *config;
+	m->step = (struct loop_task){ .fn = on_step, .arg = m };
+	m->retry = loop_timer_new(config->loop, on_retry, m);
+	if (m->retry == NULL) {
+		mover_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+void
+mover_free(struct mover *m)
+{
+	if (m == NULL)
+		return;
+	loop_cancel(m->config.loop, &m->step);
+	loop_timer_free(m->retry);
+	free(m->clients);
+	free(m);
+}

@@ -1,0 +1,164 @@
+"""Endpoints come and go under established connections: none is reset but those whose backend died, silent ones included; new
+connections go where they should, at once; and a new backend soon has its share."""
+
+import collections
+import itertools
+import os
+import time
+
+import pytest
+
+from cluster import FAMILIES, Cluster
+from lab import wait_until
+from steady import SteadyTraffic
+
+SERVER_PORT = 8080
+N_CONNECTIONS = int(os.environ.get("CHURN_CONNECTIONS", "2000"))
+N_CHANGES = int(os.environ.get("CHURN_CHANGES", "50"))
+SILENT_S = float(os.environ.get("CHURN_SILENT_S", "150"))
+N_CLIENTS = 4
+N_BACKENDS = 8
+ACTIVE_INTERVAL_MS = 4000
+SILENT_INTERVAL_MS = 1000 * 3600
+NEW_PER_CHANGE = 16
+SHARE_S = 60
+
+
+class World:
+    """Pods behind one service, and what is done to them. Each change is a generator of steps, published one by one."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        a, b = cluster.nodes
+        self.clients = [a.add_pod(f"client{i}") for i in range(N_CLIENTS)]
+        self.names = itertools.count()
+        self.nodes = itertools.cycle((a, b))
+        self.inside = [self.make_backend() for _ in range(N_BACKENDS)]
+        self.spare = []
+        self.dead = []
+        self.service = cluster.add_service("web", 80, SERVER_PORT, self.inside)
+        self.traffic = SteadyTraffic(cluster.lab)
+        cluster.wait_published()
+
+    def make_backend(self):
+        return next(self.nodes).add_pod(f"backend{next(self.names)}", ports=[SERVER_PORT])
+
+    def publish(self, conditions=None):
+        conditions = conditions or {}
+        self.service.set_backends(self.inside + [pod for pod in conditions if pod not in self.inside],
+                                  lambda pod: conditions.get(pod, True))
+        self.cluster.wait_published()
+
+    def ready(self, conditions=()):
+        return {pod.ns.path for pod in self.inside if pod not in conditions}
+
+    # --- changes: each yields the set of backends for new connections after each step
+
+    def removal(self):
+        self.spare.append(self.inside.pop(0))
+        self.publish()
+        yield self.ready()
+
+    def scale_up(self):
+        self.inside.append(self.spare.pop(0) if self.spare else self.make_backend())
+        self.publish()
+        yield self.ready()
+
+    def flap(self):
+        pod = self.inside[0]
+        self.publish({pod: False})
+        yield self.ready([pod])
+        self.publish()
+        yield self.ready()
+
+    def rolling(self):
+        """Two leave as two come, and at once two more."""
+        for _ in range(2):
+            self.spare += [self.inside.pop(0) for _ in range(2)]
+            self.inside += [self.spare.pop(0) for _ in range(2)] if len(self.spare) > 4 else [
+                self.make_backend() for _ in range(2)]
+            self.publish()
+            yield self.ready()
+
+    def termination(self):
+        """A pod drains, leaves and dies; another takes its place."""
+        pod = self.inside.pop(0)
+        self.publish({pod: {"ready": False, "serving": True, "terminating": True}})
+        yield self.ready()
+        self.publish()
+        pod.detach()
+        self.dead.append(pod.ns.path)
+        self.inside.append(self.make_backend())
+        self.publish()
+        yield self.ready()
+
+    def steps(self):
+        for change in itertools.cycle((self.removal, self.scale_up, self.flap, self.rolling, self.termination)):
+            yield from change()
+
+
+@pytest.fixture(scope="module", params=[2], ids=["two workers"])
+def world(request):
+    with Cluster(options={"workers": {"cpus": list(range(request.param))}}) as cluster:
+        cluster.add_node("a")
+        cluster.add_node("b")
+        cluster.start()
+        yield World(cluster)
+
+
+def connections(world, name, n, interval_ms):
+    """What steady.py opens: n connections from all clients, over both families."""
+    servers = [[pod.ns.path, SERVER_PORT] for pod in world.inside]
+    return [{"name": f"{name} {i}", "client": world.clients[i % N_CLIENTS].ns.path,
+             "address": world.service.ip[FAMILIES[i // N_CLIENTS % 2]], "port": 80, "interval_ms": interval_ms,
+             "servers": servers} for i in range(n)]
+
+
+def open_new(world, name, n):
+    """New connections, each closed again. Returns how many each backend got."""
+    traffic = world.traffic
+    wanted = connections(world, name, n, SILENT_INTERVAL_MS)
+    names = [flow["name"] for flow in wanted]
+    assert traffic.ask("open", wanted)["errors"] == {}
+    found = wait_until(lambda: (lambda flows: all(flows[n]["arrived"] for n in names) and flows)(traffic.ask("mark")),
+                       20, "new connections are answered")
+    traffic.ask("drop", names)
+    return collections.Counter(found[n]["server"] for n in names)
+
+
+def test_endpoint_changes_reset_nothing(world):
+    traffic = world.traffic
+    silent = connections(world, "silent", N_CONNECTIONS // 2, SILENT_INTERVAL_MS)
+    active = connections(world, "active", N_CONNECTIONS // 2, ACTIVE_INTERVAL_MS)
+    assert traffic.ask("open", silent + active)["errors"] == {}
+    wait_until(lambda: all(flow["arrived"] for flow in traffic.ask("mark").values()), 60, "all connections stand")
+    start = time.monotonic()
+    steps = world.steps()
+    for i in range(N_CHANGES):
+        wait_until(lambda i=i: time.monotonic() >= start + i * SILENT_S / N_CHANGES, SILENT_S, "the next change")
+        ready = next(steps)
+        got = open_new(world, f"new {i}", NEW_PER_CHANGE)
+        assert set(got) <= ready, f"after change {i}, connections went to {set(got) - ready}"
+    wait_until(lambda: time.monotonic() >= start + SILENT_S, SILENT_S, "the silence is over")
+    before = traffic.ask("mark")
+    traffic.ask("poke", [flow["name"] for flow in silent + active])
+    alive = {name for name, flow in before.items() if flow["server"] not in world.dead}
+    assert len(alive) > N_CONNECTIONS / 4, "this proves something"
+    wait_until(lambda: all(flow["arrived"] > before[name]["arrived"] or flow["error"]
+                           for name, flow in traffic.ask("mark").items() if name in alive), 20, "all go on")
+    broken = {name: flow for name, flow in traffic.ask("mark").items() if flow["error"] and name in alive}
+    assert broken == {}, f"{len(broken)} of {len(alive)} connections broke"
+    traffic.ask("close")
+
+
+def test_a_new_backend_soon_has_its_share(world):
+    new = world.make_backend()
+    world.inside.append(new)
+    world.publish()
+    start, got, i = time.monotonic(), collections.Counter(), 0
+    while sum(got.values()) < 2000:
+        assert time.monotonic() < start + SHARE_S
+        got += open_new(world, f"share {i}", 200)
+        i += 1
+    assert set(got) <= world.ready()
+    assert got[new.ns.path] >= 0.8 * 2000 / len(world.inside), got
