@@ -43,14 +43,15 @@ def run(command, check=True, timeout=2 * PATIENCE, **options):
 
 
 def wait_until(condition, timeout=PATIENCE, what="the condition"):
-    """Polls until condition() is true and returns its value; fails the test when it never is."""
+    """Polls until condition() is true and returns its value; fails the test when it never is. what: said then; may be a
+    function, for what is only known then."""
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {timeout} s")
+            raise AssertionError(f"{what() if callable(what) else what}: not within {timeout} s")
         time.sleep(0.02)
 
 

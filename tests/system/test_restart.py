@@ -18,7 +18,7 @@ from traffic import PORTS, Running, ping, run_flows
 N_PODS = 100
 LONGEST_GAP_MS = 500
 QUIET_GAP_MS = 250  # where more than that passes without a restart, the machine is too busy to judge by
-LOAD_PER_CORE = 2.5  # or which has so much else to run
+LOAD_PER_CORE = 1.5  # or which has so much else to run
 SERVER_PORT, UNDECLARED = 8080, (20000, 60000)  # wire ports of slots, on which a pod listens all the same
 WAYS = ("crashed", "asked", "killed")
 
@@ -145,8 +145,8 @@ def traffic(crowd):
 
 @pytest.mark.parametrize("how", WAYS)
 def test_connections_live_through_a_restart(crowd, traffic, how):
-    """The same connections for all ways: they live through nine restarts in a row. The gap is a median of three, since what
-    else runs on the machine adds to it, and TCP's retries come ever later: 200 ms too late may cost 400."""
+    """The same connections for all ways: they live through nine restarts in a row. Of three gaps the least one counts, since what
+    else runs on the machine only adds to it, and TCP's retries come ever later: 200 ms too late may cost 400."""
     a, _ = crowd.nodes
     before = inventory(a)
     traffic.ask("mark")
@@ -163,14 +163,21 @@ def test_connections_live_through_a_restart(crowd, traffic, how):
         gaps.append(worst(seen))
         # what was lost is sent again
         wait_until(lambda: not any(is_behind(flow) for flow in traffic.ask("mark").values()), what="all connections go on")
-    wait_until(lambda: inventory(a) == before, what=f"what there was before, {before},")
-    median = sorted(gaps)[1]
+    wait_until(lambda: not changes(before, inventory(a)), what=lambda: f"what was before and is not: {changes(before, inventory(a))}")
+    best = min(gaps)
     traffic.ask("mark")
     time.sleep(2)
     quiet_again = traffic.ask("mark")
     print(f"{how}: longest gaps {[gap[0] for gap in gaps]}, without a restart {worst(quiet, 1)[0]}")
     if quiet_is_quiet(quiet) and quiet_is_quiet(quiet_again):
-        assert median[0][0] <= LONGEST_GAP_MS, gaps
+        assert best[0][0] <= LONGEST_GAP_MS, gaps
+
+
+def changes(before, after):
+    """{what: (before, after)} of what is not the same, without what the two have in common."""
+    return {key: [sorted(set(one) - set(other)) if isinstance(one, list) else one
+                  for one, other in ((before[key], after[key]), (after[key], before[key]))]
+            for key in before if before[key] != after[key]}
 
 
 def is_behind(flow):
