@@ -100,6 +100,18 @@ def inventory(node):
     }
 
 
+def settled_inventory(node):
+    """The same several times in a row: a request that is being answered has a descriptor, too."""
+    seen = []
+
+    def is_settled():
+        seen.append(inventory(node))
+        return len(seen) >= 5 and all(one == seen[-1] for one in seen[-5:])
+
+    wait_until(is_settled, what="an inventory that stays")
+    return seen[-1]
+
+
 def arena_regions(node):
     """Names in the arena's table, which is plain text to a reader."""
     with open(node.dir / "run" / "arena", "rb") as arena:
@@ -148,7 +160,7 @@ def test_connections_live_through_a_restart(crowd, traffic, how):
     """The same connections for all ways: they live through nine restarts in a row. Of three gaps the least one counts, since what
     else runs on the machine only adds to it, and TCP's retries come ever later: 200 ms too late may cost 400."""
     a, _ = crowd.nodes
-    before = inventory(a)
+    before = settled_inventory(a)
     traffic.ask("mark")
     time.sleep(2)
     quiet = traffic.ask("mark")
