@@ -15,7 +15,9 @@ struct fuzz_frame {
 } __attribute__((packed));
 
 enum {
-	FUZZ_MEND = 0x80,
+	FUZZ_MEND = 0x80, /* in struct fuzz_frame's port */
+	FUZZ_EXPOSED =
+		0x40, /* in fuzz_pipeline's first byte: services for the outside instead of those for pods */
 };
 
 /* Makes IPv4 header checksums right, also behind VXLAN. */

@@ -1,4 +1,5 @@
-/* The whole pipeline with loaded tables: both halves, all origins, one worker and two, both kinds of underlay.
+/* The whole pipeline with loaded tables: both halves, all origins, one worker and two, both kinds of underlay, services
+ * for pods or for the outside.
  * The first byte of the input chooses among these and sets what the ways take; then follow frames, each behind
  * a struct fuzz_frame. After each input the books balance, every frame is in its place, and what was sent is
  * as long as it says. */
@@ -6,6 +7,7 @@
 #include <stdlib.h>
 
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/support/exposed.h"
 #include "tests/support/services.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
@@ -15,12 +17,15 @@ static const uint16_t mtus[] = { 1450, 1280, 576, 68 };
 static struct fixture *
 fixture_for(uint8_t choice)
 {
-	static struct fixture *fixtures[4];
-	struct fixture **f = &fixtures[choice & 3];
+	static struct fixture *fixtures[8];
+	struct fixture **f = &fixtures[(choice & 3) | (choice & FUZZ_EXPOSED ? 4 : 0)];
 
 	if (*f == NULL) {
 		*f = fixture_new(1 + (choice & 1), (choice & 2) != 0);
-		some_services(*f);
+		if (choice & FUZZ_EXPOSED)
+			exposed_services(*f);
+		else
+			some_services(*f);
 	}
 	for (unsigned i = 0; i < (*f)->endpoints->n; i++)
 		(*f)->endpoints->endpoints[i].mtu = mtus[choice >> 2 & 3];
@@ -70,6 +75,30 @@ check_sent(const uint8_t *frame, unsigned len)
 		abort();
 }
 
+/* What control is told makes sense. */
+static void
+check_event(const struct event *event)
+{
+	unsigned proto = event->value >> 16, port = event->value & 0xffff;
+
+	switch (event->kind) {
+	case EVENT_PATH_MTU:
+		if (event->value < 526)
+			abort();
+		break;
+	case EVENT_NEIGHBOUR:
+		if (event->value != 4 && event->value != 6)
+			abort();
+		break;
+	case EVENT_PORT_USED:
+		if ((proto != PROTO_TCP && proto != PROTO_UDP) || slot_is_client_port((uint16_t)port))
+			abort();
+		break;
+	default:
+		abort();
+	}
+}
+
 static void
 check_all(struct fixture *f)
 {
@@ -80,8 +109,7 @@ check_all(struct fixture *f)
 		for (unsigned n = 0; n < f->ports[i].n_out; n++)
 			check_sent(f->ports[i].out[n].data, f->ports[i].out[n].len);
 	while (fixture_event(f, &event))
-		if (event.kind != EVENT_PATH_MTU || event.value < 526)
-			abort();
+		check_event(&event);
 	fixture_clear(f);
 	imbalance = fixture_audit(f);
 	if (imbalance != NULL) {

@@ -2,6 +2,7 @@
  * DIR/pipeline/seed-N. Run by hand when tables have grown; what it writes is checked in. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/fuzz/fuzz_input.h"
 #include "tests/packets/packet_case.h"
@@ -26,10 +27,11 @@ open_seed(const char *dir, const char *kind, unsigned number)
 }
 
 static void
-write_seed(const char *dir, unsigned number, const struct packet_case *c)
+write_seed(const char *dir, const char *table, unsigned number, const struct packet_case *c)
 {
 	static const uint8_t origins[FIXTURE_PORTS] = { ORIGIN_HOST, ORIGIN_POD, ORIGIN_POD, ORIGIN_UPLINK };
-	uint8_t underlay = c->underlay == UNDERLAY_V6 ? 2 : 0;
+	int services = strcmp(table, "inbound_cases") == 0 ? FUZZ_EXPOSED : 0;
+	int underlay = c->underlay == UNDERLAY_V6 ? 2 : 0;
 	struct frame frame;
 	FILE *to;
 
@@ -41,7 +43,7 @@ write_seed(const char *dir, unsigned number, const struct packet_case *c)
 	fwrite(frame.bytes, 1, frame.len, to);
 	fclose(to);
 	to = open_seed(dir, "pipeline", number);
-	fputc(underlay, to);
+	fputc(services | underlay, to);
 	fputc((int)c->from | FUZZ_MEND, to);
 	fputc(frame.len >> 8, to);
 	fputc(frame.len & 0xff, to);
@@ -60,7 +62,7 @@ main(int argc, char **argv)
 	}
 #define SEEDS(name)                                    \
 	for (unsigned i = 0; i < n_##name; i += EVERY) \
-		write_seed(argv[1], number++, &name[i]);
+		write_seed(argv[1], #name, number++, &name[i]);
 	PACKET_TABLES(SEEDS)
 	return 0;
 }
