@@ -1,5 +1,5 @@
 """Clients outside the cluster, on the underlay, and what they reach: node ports, a load balancer's address, external
-addresses. With one worker and with two, of which only the first has a receive queue of the uplink."""
+addresses, host ports. With one worker and with two, of which only the first has a receive queue of the uplink."""
 
 import contextlib
 import ipaddress
@@ -30,11 +30,13 @@ def counters_of(node):
 @pytest.fixture(scope="module", params=(1, 2), ids=("one worker", "two workers"))
 def cluster(request):
     """Two nodes with a pod each, and a client on their segment that is none of them."""
-    options = {"workers": {"cpus": list(range(request.param))}}
+    options = {"workers": {"cpus": list(range(request.param))},
+               "cluster": {"externalIPRanges": ["198.51.100.81/32", "2001:db8:81::/64"]}}
     with Cluster(options=options) as made:
         made.a, made.b = made.add_node("a"), made.add_node("b")
         made.start()
         made.near, made.far = made.a.add_pod("near", ports=[8080]), made.b.add_pod("far", ports=[8080])
+        made.hosted = made.a.add_pod("hosted", ports=[8080], host_ports=[(31080, 8080, "TCP"), (31080, 8080, "UDP")])
         made.both = made.add_service("both", 80, 8080, [made.near, made.far], spec={"type": "NodePort", **CLUSTER})
         made.elsewhere = made.add_service("elsewhere", 81, 8080, [made.far], spec={"type": "NodePort", **CLUSTER})
         made.local = made.add_service("local", 82, 8080, [made.near, made.far], spec={"type": "NodePort", **LOCAL})
@@ -42,6 +44,8 @@ def cluster(request):
         made.balanced = made.add_service(
             "balanced", 84, 8080, [made.near, made.far], ingress=[{"ip": ip} for ip in BALANCER.values()],
             spec={"type": "LoadBalancer", "loadBalancerSourceRanges": ["172.30.0.100/32", "fd00:30::64/128"]})
+        made.external = made.add_service("external", 85, 8080, [made.near, made.far],
+                                         spec={"externalIPs": list(EXTERNAL.values())})
         made.outside = BareNode(made, "outside", 100)
         made.stranger = BareNode(made, "stranger", 101)
         for client in (made.outside, made.stranger):
@@ -116,8 +120,24 @@ def test_a_local_policy_keeps_the_clients_address(cluster, family, proto):
 
 @FAMILIES
 @PROTOS
+def test_a_host_port_keeps_it_too(cluster, family, proto):
+    with serving([cluster.hosted]) as servers:
+        result = run_flows(cluster.outside, proto, cluster.a.ip[family], 31080, FLOWS)
+        assert (result["lost"], result["answers"]) == (0, {"hosted": FLOWS}), result
+        seen = servers["hosted"].end()
+        assert [same_address(source, cluster.outside.ip[family]) for source in seen["sources"]] == [True], seen
+
+
+@FAMILIES
+@PROTOS
 def test_a_load_balancers_address(cluster, family, proto):
     reaches(cluster, proto, BALANCER[family], 84, ("near", "far"))
+
+
+@FAMILIES
+@PROTOS
+def test_an_external_address(cluster, family, proto):
+    reaches(cluster, proto, EXTERNAL[family], 85, ("near", "far"))
 
 
 @FAMILIES
