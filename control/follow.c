@@ -351,10 +351,10 @@ on_sweep(void *arg)
 	struct sweep_views views;
 	unsigned ended = 0;
 
-	sweep_views_init(&views, f->d->attach);
+	sweep_views_init(&views, f->d->attach, f->d->slots, clock_now_ns());
 	for (unsigned w = 0; w < engine_n_workers(f->d->engine); w++)
-		ended += sweep_worker(
-			engine_worker(f->d->engine, w), clock_now_ns(), sweep_ask_client, &views);
+		ended += sweep_worker(engine_worker(f->d->engine, w), views.now_ns, sweep_ask_client,
+			sweep_touch_slot, &views);
 	sweep_views_fini(&views);
 	if (ended != 0)
 		log_debug("%u exceptional service flows ended with their sockets", ended);

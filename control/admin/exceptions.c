@@ -1,8 +1,10 @@
 #include "control/admin/exceptions.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "control/build/publish.h"
+#include "control/build/service_build.h"
 #include "control/daemon.h"
 #include "dataplane/engine.h"
 #include "dataplane/service/roles.h"
@@ -175,4 +177,81 @@ exceptions_reasons_json(const struct exception_count *count)
 		if (count->reasons[r] != 0)
 			json_object_set_new(out, reasons[r].name, json_integer(count->reasons[r]));
 	return out;
+}
+
+/* By number of the service. */
+struct service_counts {
+	struct daemon *daemon;
+	const struct tables *tables;
+	uint32_t n;
+	struct {
+		uint32_t n, kept;
+	} * counts;
+};
+
+static bool
+grow_counts(struct service_counts *c, uint32_t n)
+{
+	void *grown;
+
+	if (n <= c->n)
+		return true;
+	grown = realloc(c->counts, 2 * (size_t)n * sizeof(*c->counts));
+	if (grown == NULL)
+		return false;
+	c->counts = grown;
+	memset(&c->counts[c->n], 0, (2 * (size_t)n - c->n) * sizeof(*c->counts));
+	c->n = 2 * n;
+	return true;
+}
+
+static void
+count_of_service(const struct nat_flow *x, void *arg)
+{
+	struct service_counts *c = arg;
+	const struct tables *t = c->tables;
+	const struct frontend *f =
+		service_frontend(t->services, addr_hash(&x->frontend, x->frontend_port, x->proto),
+			&x->frontend, x->frontend_port, x->proto);
+
+	if (f == NULL || !grow_counts(c, f->service + 1))
+		return;
+	c->counts[f->service].n++;
+	c->counts[f->service].kept +=
+		exception_reason(t, endpoint_with(t->endpoints, &x->client), x) == EXCEPTION_MOVE;
+}
+
+static bool
+is_service(const struct service_counts *c, uint32_t number, const json_t *service)
+{
+	const char *ns, *name;
+
+	return service_builder_name(publisher_services(c->daemon->publisher), number, &ns, &name) &&
+	       strcmp(ns, json_string_value(json_object_get(service, "namespace"))) == 0 &&
+	       strcmp(name, json_string_value(json_object_get(service, "name"))) == 0;
+}
+
+void
+exceptions_add_to_services(struct daemon *d, json_t *services)
+{
+	struct service_counts c = { .daemon = d, .tables = publisher_tables(d->publisher) };
+	json_t *service;
+	size_t i;
+
+	if (c.tables != NULL)
+		exceptions_each(d, count_of_service, &c);
+	while (c.n != 0 && c.counts[c.n - 1].n == 0) /* as a rule there are few */
+		c.n--;
+	json_array_foreach (services, i, service) {
+		json_int_t n = 0, kept = 0;
+
+		for (uint32_t k = 0; k < c.n; k++)
+			if (c.counts[k].n != 0 && is_service(&c, k, service)) {
+				n = c.counts[k].n;
+				kept = c.counts[k].kept;
+			}
+		json_object_set_new(service, "exceptions", json_integer(n));
+		json_object_set_new(service, "kept", json_integer(kept));
+	}
+	free(c.counts);
 }

@@ -43,6 +43,10 @@ void exceptions_count(struct daemon *d, struct exception_counts *out);
 struct exception_count exceptions_of(
 	const struct exception_counts *e, const struct ip_addr addrs[static N_FAMILIES]);
 
+/* Adds to each object of services_json() how many "exceptions" flows of this node to the service have, and how many are
+ * "kept" by moves. */
+void exceptions_add_to_services(struct daemon *d, json_t *services);
+
 /* {"slots": 3, ...}: those that are not 0. */
 json_t *exceptions_reasons_json(const struct exception_count *count);
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "control/admin/drops.h"
+#include "control/admin/exceptions.h"
 #include "control/admin/metrics.h"
 #include "control/admin/nodes.h"
 #include "control/admin/pods.h"
@@ -82,6 +83,8 @@ services_handle(struct daemon *d, const struct admin_request *req, struct admin_
 	if (!names_gather(d, &n, reply))
 		return;
 	reply->json = services_json(&n, &filter);
+	if (reply->json != NULL)
+		exceptions_add_to_services(d, json_object_get(reply->json, "services"));
 	if (reply->json == NULL) {
 		fail_memory(reply);
 	} else if (filter.which == NULL) {

@@ -112,7 +112,7 @@ frontend_list_is_exposed(const struct frontend_list *l, const struct object *ser
 static uint32_t
 count_all_backends(const struct frontend *f)
 {
-	return f->n_backends + (f->extra == NULL ? 0 : f->extra->n_outside_only);
+	return f->n_backends + (f->extra == NULL ? 0 : f->extra->n_outside_only + f->extra->n_leaving);
 }
 
 static uint32_t
@@ -121,6 +121,40 @@ count_outside(const struct frontend *f)
 	if ((f->flags & FRONTEND_EXPOSED) == 0)
 		return 0;
 	return (f->flags & FRONTEND_LOCAL) != 0 && f->extra != NULL ? f->extra->n_outside : f->n_backends;
+}
+
+static uint32_t
+count_buckets_of(const struct frontend *f, uint32_t backend)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; service_has_buckets(f) && i <= f->bucket_mask; i++)
+		n += f->buckets[i] == backend;
+	return n;
+}
+
+static uint32_t
+count_moving(const struct frontend *f)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; (f->flags & FRONTEND_MOVING) && i <= f->bucket_mask; i++)
+		n += service_next_bucket(f, i) != f->buckets[i];
+	return n;
+}
+
+uint32_t
+frontend_list_moving(
+	const struct frontend_list *l, const struct object *service, const struct service_port *port)
+{
+	uint32_t moving = 0;
+	size_t n;
+	const struct named_frontend *items = frontend_list_of(l, service, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (frontend_is_of_port(items[i].frontend, port))
+			moving += count_moving(items[i].frontend);
+	return moving;
 }
 
 struct backend_use
@@ -134,6 +168,8 @@ frontend_list_use(const struct frontend_list *l, const struct object *service,
 	for (size_t i = 0; i < n; i++) {
 		const struct frontend *f = items[i].frontend;
 		bool is_exposed = (f->flags & FRONTEND_EXPOSED) != 0;
+		/* behind them are those that only leave */
+		uint32_t n_serving = f->n_backends + (f->extra == NULL ? 0 : f->extra->n_outside_only);
 
 		if (!frontend_is_of_port(f, port) || ip_addr_is_v4(&f->addr) != ip_addr_is_v4(addr))
 			continue;
@@ -143,10 +179,13 @@ frontend_list_use(const struct frontend_list *l, const struct object *service,
 			if (b->port != backend_port || !ip_addr_eq(&b->addr, addr))
 				continue;
 			use.is_inside |= k < f->n_backends;
-			use.is_outside |= is_exposed && ((f->flags & FRONTEND_LOCAL) == 0 ||
-								(b->flags & BACKEND_OUTSIDE) != 0);
-			if (f->kind == FRONTEND_CLUSTER_IP)
+			use.is_outside |=
+				is_exposed && k < n_serving &&
+				((f->flags & FRONTEND_LOCAL) == 0 || (b->flags & BACKEND_OUTSIDE) != 0);
+			if (f->kind == FRONTEND_CLUSTER_IP) {
 				use.slot = b->slot;
+				use.n_buckets = count_buckets_of(f, k);
+			}
 		}
 	}
 	return use;

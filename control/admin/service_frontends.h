@@ -34,10 +34,15 @@ bool frontend_list_is_exposed(const struct frontend_list *l, const struct object
 /* How inside and outside traffic of one of the service port's frontends uses an endpoint. */
 struct backend_use {
 	bool is_inside, is_outside;
-	int slot; /* at its ClusterIP; -1: it has none */
+	uint32_t n_buckets; /* of its ClusterIP: how many name it now */
+	int slot;           /* at its ClusterIP; -1: it has none */
 };
 struct backend_use frontend_list_use(const struct frontend_list *l, const struct object *service,
 	const struct service_port *port, const struct ip_addr *addr, uint16_t backend_port);
+
+/* Buckets of the service port's frontends that are on their way to another backend. */
+uint32_t frontend_list_moving(
+	const struct frontend_list *l, const struct object *service, const struct service_port *port);
 
 /* Lists of objects, as `ringway services --help` describes them. */
 json_t *frontends_json(

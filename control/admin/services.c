@@ -57,13 +57,13 @@ backend_json(const struct listing *l, const struct service_object *service, cons
 	const char *node = l->names->view->node;
 	char buf[IP_ADDR_STRLEN];
 
-	return json_pack("{s:s, s:i, s:b, s:b, s:b, s:b, s:s, s:o, s:b, s:b, s:b, s:i, s:s, s:s}", "address",
-		ip_addr_format(&e->addrs[0], buf), "port", (int)slice_port->port, "ready", e->ready,
-		"serving", e->serving, "terminating", e->terminating, "local",
+	return json_pack("{s:s, s:i, s:b, s:b, s:b, s:b, s:s, s:o, s:b, s:b, s:b, s:i, s:I, s:s, s:s}",
+		"address", ip_addr_format(&e->addrs[0], buf), "port", (int)slice_port->port, "ready",
+		e->ready, "serving", e->serving, "terminating", e->terminating, "local",
 		node != NULL && strcmp(e->node, node) == 0, "zone", e->zone == NULL ? "" : e->zone, "hints",
 		hints_json(e->hints), "in_force", use.is_inside || use.is_outside, "serves_inside",
-		use.is_inside, "serves_outside", use.is_outside, "slot", use.slot < 0 ? 0 : use.slot, "pod",
-		e->pod, "node", e->node);
+		use.is_inside, "serves_outside", use.is_outside, "slot", use.slot < 0 ? 0 : use.slot,
+		"buckets", (json_int_t)use.n_buckets, "pod", e->pod, "node", e->node);
 }
 
 /* Counts the service port's endpoints, and adds them to the list unless that is NULL. */
@@ -157,6 +157,8 @@ port_json(const struct listing *l, const struct service_object *service, const s
 		json_object_set_new(object, "frontends", frontends_json(&l->frontends, service, port));
 		json_object_set_new(object, "backends", backends);
 	}
+	json_object_set_new(
+		object, "moving", json_integer(frontend_list_moving(&l->frontends, &service->object, port)));
 	add_policies(l, service, object);
 	return object;
 }

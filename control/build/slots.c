@@ -347,6 +347,21 @@ slots_release(struct slots *s, const struct ip_addr *backend_addr, uint16_t back
 }
 
 void
+slots_touch(struct slots *s, const struct ip_addr *backend_addr, uint16_t backend_port, uint8_t proto,
+	const struct ip_addr *frontend_addr, uint16_t frontend_port, uint64_t now_ns)
+{
+	struct group *g = find_group(s, backend_addr, backend_port, proto);
+	struct pair *p = g == NULL ? NULL : find_pair(g, frontend_addr, frontend_port);
+
+	s->now_s = (int64_t)(now_ns / 1000000000u);
+	/* not each time: it is written down */
+	if (p == NULL || p->released_s == 0 || s->now_s - p->released_s < SLOT_REST_S / 4)
+		return;
+	p->released_s = 0;
+	release(s, g, p);
+}
+
+void
 slots_release_unasked(struct slots *s)
 {
 	for (uint32_t n = 0; n < s->n; n++)

@@ -41,6 +41,10 @@ uint8_t slots_assign(struct slots *s, const struct ip_addr *backend_addr, uint16
 void slots_release(struct slots *s, const struct ip_addr *backend_addr, uint16_t backend_port, uint8_t proto,
 	const struct ip_addr *frontend_addr, uint16_t frontend_port);
 
+/* A flow is seen that uses the pair's slot: when it rests, its rest begins anew. */
+void slots_touch(struct slots *s, const struct ip_addr *backend_addr, uint16_t backend_port, uint8_t proto,
+	const struct ip_addr *frontend_addr, uint16_t frontend_port, uint64_t now_ns);
+
 /* After a process's first build: releases all pairs that were loaded and not asked for. */
 void slots_release_unasked(struct slots *s);
 

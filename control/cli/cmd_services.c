@@ -168,12 +168,13 @@ static const struct listing_column backend_columns[] = {
 	{ { "STATE", LEFT, 0 }, NULL, endpoint_state_text },
 	{ { "SERVES", LEFT, 0 }, NULL, serves_text },
 	{ { "SLOT", RIGHT, 0 }, NULL, slot_text },
+	{ { "BUCKETS", RIGHT, 0 }, "buckets", NULL },
 	{ { "POD", LEFT, 12 }, "pod", NULL },
 	{ { "NODE", LEFT, 8 }, NULL, node_text },
 	{ { "ZONE", LEFT, 0 }, "zone", NULL },
 	{ { "MEANT FOR", LEFT, 8 }, NULL, hints_text },
 };
-static const struct listing backends = { NULL, 8, backend_columns };
+static const struct listing backends = { NULL, 9, backend_columns };
 
 static const struct listing_column exposed_columns[] = {
 	{ { "REACHABLE", LEFT, 0 }, "at", NULL },
@@ -258,6 +259,14 @@ print_one(const struct cli *cli, const json_t *service)
 	json_array_foreach (json_object_get(service, "refused"), i, refused)
 		fprintf(cli->out, "  refused: %s %s\n", field_str(refused, "address"),
 			field_str(refused, "reason"));
+	if (field_int(service, "moving") != 0)
+		fprintf(cli->out, "  %lld buckets are moving to other backends\n",
+			field_int(service, "moving"));
+	if (field_int(service, "exceptions") != 0)
+		fprintf(cli->out,
+			"  %lld flows of this node have an entry of their own, %lld to stay with a backend "
+			"that new ones no longer get\n",
+			field_int(service, "exceptions"), field_int(service, "kept"));
 	print_policies(cli, service);
 	listing_print(cli, &frontends, json_object_get(service, "frontends"));
 	listing_print(cli, &backends, json_object_get(service, "backends"));
@@ -320,7 +329,11 @@ const struct command services_command = {
 		"none), \"protocol\": \"tcp\", \"udp\" or \"sctp\", \"target_port\": number or name, "
 		"\"addresses\": [ADDRESS] of the cluster, \"headless\", \"external_name\", \"in_force\": in "
 		"the "
-		"tables, \"ready\", \"total\" (backends), \"buckets\", \"problem\": why no backend, or \"\", "
+		"tables, \"ready\", \"total\" (backends), \"buckets\", \"moving\": of them, to another "
+		"backend, "
+		"\"exceptions\": flows of this node with an entry of their own, \"kept\": of these, by "
+		"moves; of "
+		"the service, \"problem\": why no backend, or \"\", "
 		"\"internal_policy\" and \"external_policy\": \"Cluster\" or \"Local\", \"affinity_s\": 0 "
 		"without, "
 		"\"traffic_distribution\", \"publish_not_ready\", \"health_check_node_port\", "

@@ -111,8 +111,10 @@ forget_flows(struct worker *w, void *arg)
 
 		if (ip_addr_is_none(addr))
 			continue;
-		if (w->exceptions != NULL)
+		if (w->exceptions != NULL) {
 			nat_flows_delete_client(w->exceptions, addr);
+			nat_flows_delete_backend(w->exceptions, addr);
+		}
 		if (!nat_flows_is_empty(w->inbound))
 			nat_flows_delete_backend(w->inbound, addr);
 		if (!nat_flows_is_empty(w->half_open))

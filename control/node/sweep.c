@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "control/build/slots.h"
 #include "control/node/attach.h"
 #include "control/node/sockets.h"
 #include "dataplane/worker.h"
@@ -36,17 +37,27 @@ delete_batch(struct worker *w, void *arg)
 	batch->n = deleted;
 }
 
+/* Datagrams age by themselves, but for those of connected sockets. */
+static bool
+lives_with_socket(const struct nat_flow *x)
+{
+	return x->proto == PROTO_TCP || (x->flags & NAT_FLOW_CONNECTED);
+}
+
 /* Keeps only the entries that are to be ended. */
 static void
-judge_batch(struct batch *batch, uint64_t now_ns, sweep_ask *ask, void *arg)
+judge_batch(struct batch *batch, uint64_t now_ns, sweep_ask *ask, sweep_stay *stay, void *arg)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < batch->n; i++) {
 		const struct nat_flow *x = &batch->entries[i];
 
-		if (x->proto != PROTO_TCP || x->last_seen_ns + SWEEP_QUIET_NS > now_ns || ask(x, arg) != 0)
+		if (!lives_with_socket(x) || x->last_seen_ns + SWEEP_QUIET_NS > now_ns || ask(x, arg) != 0) {
+			if (stay != NULL)
+				stay(x, arg);
 			continue;
+		}
 		if (n != i)
 			batch->entries[n] = *x;
 		n++;
@@ -55,7 +66,7 @@ judge_batch(struct batch *batch, uint64_t now_ns, sweep_ask *ask, void *arg)
 }
 
 unsigned
-sweep_worker(struct worker *w, uint64_t now_ns, sweep_ask *ask, void *arg)
+sweep_worker(struct worker *w, uint64_t now_ns, sweep_ask *ask, sweep_stay *stay, void *arg)
 {
 	struct batch batch = { 0 };
 	unsigned ended = 0;
@@ -66,7 +77,7 @@ sweep_worker(struct worker *w, uint64_t now_ns, sweep_ask *ask, void *arg)
 		worker_call(w, copy_batch, &batch);
 		if (batch.n == 0)
 			return ended;
-		judge_batch(&batch, now_ns, ask, arg);
+		judge_batch(&batch, now_ns, ask, stay, arg);
 		if (batch.n != 0)
 			worker_call(w, delete_batch, &batch);
 		ended += batch.n;
@@ -74,9 +85,9 @@ sweep_worker(struct worker *w, uint64_t now_ns, sweep_ask *ask, void *arg)
 }
 
 void
-sweep_views_init(struct sweep_views *v, const struct attach *attach)
+sweep_views_init(struct sweep_views *v, const struct attach *attach, struct slots *slots, uint64_t now_ns)
 {
-	*v = (struct sweep_views){ .attach = attach, .view = -1 };
+	*v = (struct sweep_views){ .attach = attach, .slots = slots, .now_ns = now_ns, .view = -1 };
 }
 
 void
@@ -102,6 +113,39 @@ match_pod(const struct attached *pod, void *arg)
 			search->netns = pod->record.netns;
 }
 
+struct datagrams {
+	const struct nat_flow *x;
+	bool found;
+};
+
+static void
+match_socket(const struct socket_seen *socket, void *arg)
+{
+	struct datagrams *d = arg;
+
+	d->found |=
+		socket->remote_port == d->x->frontend_port && ip_addr_eq(&socket->remote, &d->x->frontend);
+}
+
+static int
+has_udp(int view, const struct nat_flow *x)
+{
+	struct sockets_wanted wanted = { PROTO_UDP, SOCKETS_ALL, x->client_port };
+	struct datagrams d = { .x = x };
+	int result = sockets_each(view, &wanted, match_socket, &d);
+
+	return result < 0 ? result : d.found;
+}
+
+void
+sweep_touch_slot(const struct nat_flow *x, void *arg)
+{
+	const struct sweep_views *v = arg;
+
+	slots_touch(
+		v->slots, &x->backend, x->backend_port, x->proto, &x->frontend, x->frontend_port, v->now_ns);
+}
+
 int
 sweep_ask_client(const struct nat_flow *x, void *arg)
 {
@@ -117,5 +161,7 @@ sweep_ask_client(const struct nat_flow *x, void *arg)
 	}
 	if (v->view < 0)
 		return v->view;
+	if (x->proto == PROTO_UDP)
+		return has_udp(v->view, x);
 	return sockets_has_tcp(v->view, &x->client, x->client_port, &x->frontend, x->frontend_port);
 }

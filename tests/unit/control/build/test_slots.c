@@ -80,6 +80,24 @@ a_released_slot_rests_before_another_has_it(void **state)
 }
 
 static void
+a_slot_that_flows_still_use_rests_on(void **state)
+{
+	FOREACH_FAMILY(f)
+	{
+		struct slots *s = slots_new();
+		struct ip_addr backend = addr(f->backend), front = addr(f->frontends[0]);
+
+		build(s, f, 1000, 0x07, (uint8_t[]){ 1, 2, 3 });
+		build(s, f, 1001, 0x06, (uint8_t[]){ 2, 3 });
+		slots_touch(s, &backend, 8080, 6, &front, 80, (1001 + SLOT_REST_S - 1) * SECOND);
+		slots_touch(s, &backend, 8081, 6, &front, 80, (1001 + SLOT_REST_S - 1) * SECOND);
+		build(s, f, 1001 + SLOT_REST_S, 0x0e, (uint8_t[]){ 2, 3, 0 });
+		build(s, f, 1001 + 2 * SLOT_REST_S, 0x0e, (uint8_t[]){ 2, 3, 1 });
+		slots_free(s);
+	}
+}
+
+static void
 who_comes_back_in_time_finds_its_slot(void **state)
 {
 	FOREACH_FAMILY(f)
@@ -288,6 +306,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(three_frontends_have_a_slot_and_keep_it),
 		cmocka_unit_test(a_released_slot_rests_before_another_has_it),
+		cmocka_unit_test(a_slot_that_flows_still_use_rests_on),
 		cmocka_unit_test(who_comes_back_in_time_finds_its_slot),
 		cmocka_unit_test(what_the_first_build_does_not_ask_for_is_released),
 		cmocka_unit_test(many_pairs_come_and_go),

@@ -181,13 +181,20 @@ test_only_quiet_tcp_entries_without_a_socket_end(void **state)
 	for (uint16_t port = 1; port <= 8; port++)
 		add(e, port, PROTO_TCP, 0);
 	add(e, 10, PROTO_UDP, 0);
-	add(e, 12, PROTO_TCP, now - 1); /* used just now */
-	assert_int_equal(sweep_worker(w, now, ask_by_port, &asked), 4);
-	assert_int_equal(asked, 8);
+	add(e, 12, PROTO_TCP, now - 1);                /* used just now */
+	for (uint16_t port = 21; port <= 22; port++) { /* datagrams of connected sockets */
+		add(e, port, PROTO_UDP, 0);
+		nat_flows_find_forward(e, &client, port, &frontend, 80, PROTO_UDP)->flags |=
+			NAT_FLOW_CONNECTED;
+	}
+	assert_int_equal(sweep_worker(w, now, ask_by_port, NULL, &asked), 5);
+	assert_int_equal(asked, 10);
 	for (uint16_t port = 1; port <= 8; port++)
 		assert_int_equal(
 			nat_flows_find_forward(e, &client, port, &frontend, 80, PROTO_TCP) != NULL, port % 2);
 	assert_non_null(nat_flows_find_forward(e, &client, 10, &frontend, 80, PROTO_UDP));
+	assert_non_null(nat_flows_find_forward(e, &client, 21, &frontend, 80, PROTO_UDP));
+	assert_null(nat_flows_find_forward(e, &client, 22, &frontend, 80, PROTO_UDP));
 	assert_non_null(nat_flows_find_forward(e, &client, 12, &frontend, 80, PROTO_TCP));
 	worker_free(w);
 	snapshot_free(snapshot);
