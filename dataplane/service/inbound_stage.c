@@ -184,19 +184,23 @@ is_confirmed(const struct pkt *p, const struct nat_flow *x)
 	return has_tcp_flags(p, TCP_ACK | TCP_SYN | TCP_RST, TCP_ACK) && be32_host(tcp_of(p)->ack) == x->seq;
 }
 
-/* Whether a flow that begins anew on an entry's ports goes on where that went: a new connection or a datagram does not go to
- * a backend that serves no more. But an entry that its ends have not closed is not given up for an opening segment, which
- * anybody can send. */
+/* decap has found it in these tables */
+static const struct frontend *
+frontend_of(const struct service_table *s, const struct pkt *p)
+{
+	return service_frontend(s, addr_hash(&p->dst, p->dport, p->proto), &p->dst, p->dport, p->proto);
+}
+
+/* Whether a flow that begins anew on an entry's ports goes on where that went: a new connection or a datagram does not go
+ * to a backend that serves the frontend no more. But an entry that its ends have not closed is not given up for an opening
+ * segment, which anybody can send. */
 static bool
 still_stands(const struct service_table *s, const struct pkt *p, const struct nat_flow *x, bool is_confirmed)
 {
-	uint32_t hash;
-
 	if (p->proto == PROTO_TCP &&
 		(!translate_is_opening(p) || (is_confirmed && !(x->flags & NAT_FLOW_CLOSED))))
 		return true;
-	hash = addr_hash(&x->backend, x->backend_port, x->proto);
-	return service_reverse(s, hash, &x->backend, x->backend_port, x->proto) != NULL;
+	return service_has_backend(s, frontend_of(s, p), &x->backend, x->backend_port);
 }
 
 static struct nat_flow *
@@ -314,7 +318,6 @@ inbound_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 	if (!b->has_inbound)
 		return;
 	BURST_FOREACH_UNDECIDED (b, p) {
-		const struct frontend *f;
 		struct inbound_key k;
 
 		if (!pkt_is_from_outside(p) || !inbound_key_of(p, &k))
@@ -331,9 +334,7 @@ inbound_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 		}
 		if (go_on(t, w, b, p, &k))
 			continue;
-		f = service_frontend(
-			t->services, addr_hash(&p->dst, p->dport, p->proto), &p->dst, p->dport, p->proto);
-		begin(t, w, b, p, f); /* decap has found it in these tables */
+		begin(t, w, b, p, frontend_of(t->services, p));
 	}
 }
 

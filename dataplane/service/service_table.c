@@ -11,6 +11,24 @@ service_table_has_addr(const struct service_table *t, const struct ip_addr *addr
 	return !ip_addr_is_none(&shard[i].addr);
 }
 
+bool
+service_has_backend(
+	const struct service_table *t, const struct frontend *f, const struct ip_addr *addr, uint16_t port)
+{
+	const struct reverse *r = service_reverse(t, addr_hash(addr, port, f->proto), addr, port, f->proto);
+	uint32_t n = f->n_backends + (f->extra == NULL ? 0 : f->extra->n_outside_only);
+
+	if (r == NULL)
+		return false;
+	for (unsigned i = 0; i < SLOTS - 1; i++)
+		if (r->frontend[i] != FRONTEND_NONE && service_frontend_at(t, r->frontend[i]) == f)
+			return true;
+	for (uint32_t i = 0; r->n_slotless != 0 && i < n; i++)
+		if (f->backends[i].port == port && ip_addr_eq(&f->backends[i].addr, addr))
+			return true;
+	return false;
+}
+
 void
 service_table_each(const struct service_table *t, void (*fn)(const struct frontend *f, void *arg), void *arg)
 {

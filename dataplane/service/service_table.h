@@ -130,6 +130,10 @@ struct service_table {
 /* Whether some frontend has the address. Workers. */
 bool service_table_has_addr(const struct service_table *t, const struct ip_addr *addr);
 
+/* Whether a frontend of this version has the backend. Workers. */
+bool service_has_backend(
+	const struct service_table *t, const struct frontend *f, const struct ip_addr *addr, uint16_t port);
+
 /* The look-ups, with the key's addr_hash(). Workers. */
 
 static inline void

@@ -9,6 +9,7 @@
 
 #include "dataplane/net/parse.h"
 #include "dataplane/service/flow_owner.h"
+#include "dataplane/service/service_table_edit.h"
 #include "tests/packets/names.h"
 #include "tests/support/exposed.h"
 #include "tests/support/pkt_build.h"
@@ -21,10 +22,10 @@
 #define ACK TCP_ACK
 
 static const struct names {
-	const char *client, *node, *inbound, *pod2, *balancer;
+	const char *client, *node, *inbound, *pod1, *pod2, *balancer;
 } families[N_FAMILIES] = {
-	[V4] = { CLIENT_V4, NODE_V4, INBOUND_V4, POD2_V4, BALANCER_V4 },
-	[V6] = { CLIENT_V6, NODE_V6, INBOUND_V6, POD2_V6, BALANCER_V6 },
+	[V4] = { CLIENT_V4, NODE_V4, INBOUND_V4, POD1_V4, POD2_V4, BALANCER_V4 },
+	[V6] = { CLIENT_V6, NODE_V6, INBOUND_V6, POD1_V6, POD2_V6, BALANCER_V6 },
 };
 
 /* Every family with one worker and with two. */
@@ -302,6 +303,56 @@ a_closed_connections_port_can_be_used_again(void **state)
 	}
 }
 
+/* pod1 serves the node port in place of pod2, which goes on with other frontends. */
+static void
+replace_backend(struct fixture *f, const struct names *n, uint8_t proto)
+{
+	struct service_table *last = f->services, *next = service_table_next(last);
+	const struct frontend_shape shape = { .n_backends = 1, .n_buckets = 1 };
+	struct frontend front = {
+		.port = PORT_NEAR, .proto = proto, .kind = FRONTEND_NODE_PORT, .flags = FRONTEND_EXPOSED
+	};
+	struct backend was = { .port = 8080 };
+	struct frontend_parts parts;
+	uint32_t ref;
+
+	assert_true(ip_addr_parse(n->node, &front.addr) && ip_addr_parse(n->pod2, &was.addr));
+	assert_int_equal(service_table_shape(next, &front, &shape, &parts), 0);
+	parts.buckets[0] = 0;
+	parts.backends[0].port = 8080;
+	parts.backends[0].slot = 1;
+	assert_true(ip_addr_parse(n->pod1, &parts.backends[0].addr));
+	assert_int_equal(service_table_replace(next, &front), 0);
+	ref = service_table_ref(next, &front.addr, PORT_NEAR, proto);
+	assert_int_equal(service_table_unlink(next, &was, proto, ref), 0);
+	assert_int_equal(service_table_link(next, parts.backends, proto, ref), 0);
+	service_table_commit(next);
+	f->services = next;
+	f->tables.services = next;
+	service_table_free(last);
+}
+
+static void
+datagrams_leave_a_backend_that_serves_others_only(void **state)
+{
+	FOREACH_WORLD(n, n_workers)
+	{
+		struct fixture *f = world(n_workers);
+		const struct layer *datagram =
+			PKT(ETH("peer", "uplink"), IP(n->client, n->node), UDP(40000, PORT_NEAR), DATA(10));
+		uint16_t wire = connect_client(f, n, 40000);
+		struct pkt got;
+
+		assert_true(pass(f, FIXTURE_UPLINK, datagram, FIXTURE_POD2, &got));
+		replace_backend(f, n, PROTO_TCP);
+		replace_backend(f, n, PROTO_UDP);
+		for (unsigned i = 0; i < 2; i++)
+			assert_true(pass(f, FIXTURE_UPLINK, datagram, FIXTURE_POD1, &got));
+		client_sends(f, n, 40000, ACK, SEQ + 1, &wire);
+		assert_whole(f);
+	}
+}
+
 int
 main(void)
 {
@@ -312,6 +363,7 @@ main(void)
 		cmocka_unit_test(a_flood_takes_nothing_from_who_is_connected),
 		cmocka_unit_test(resets_and_openings_of_strangers_end_nothing),
 		cmocka_unit_test(a_closed_connections_port_can_be_used_again),
+		cmocka_unit_test(datagrams_leave_a_backend_that_serves_others_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
