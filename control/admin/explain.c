@@ -5,9 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/admin/services.h"
-
 #define PACKET_TEXT_SIZE 1024
+
+/* The uplink's program did not hand it to a worker: see leave_to_stack(). */
+static bool
+is_left_to_stack(const struct explain_output *run)
+{
+	return run->verdict == VERDICT_PUNT && run->out_port >= PORTS_MAX;
+}
 
 static bool
 has_ports(uint8_t proto)
@@ -21,6 +26,9 @@ print_end(char *text, size_t size, const struct explain_header *h, const struct 
 	char buf[IP_ADDR_STRLEN];
 	const char *format = ip_addr_is_v4(addr) ? "%s:%u" : "[%s]:%u";
 
+	if (has_ports(h->proto) && port == 0) /* a worker's table would choose one */
+		return snprintf(
+			text, size, ip_addr_is_v4(addr) ? "%s:*" : "[%s]:*", ip_addr_format(addr, buf));
 	if (has_ports(h->proto))
 		return snprintf(text, size, format, ip_addr_format(addr, buf), port);
 	return snprintf(text, size, "%s", ip_addr_format(addr, buf));
@@ -70,8 +78,19 @@ header_of_probe(const struct probe *p)
 	};
 }
 
+/* Whose worker did this part of the way. */
+static const char *
+half_name(const struct explain_packet *packet, const struct explain_output *run, unsigned half)
+{
+	if (half == 0)
+		return packet->sender == SENDER_REMOTE || packet->sender == SENDER_OUTSIDE ? "uplink"
+											   : "sender";
+	return half == 1 && run->is_steered ? "flow" : "receiver";
+}
+
 static json_t *
-steps_json(const struct explain_context *c, const struct explain_output *run)
+steps_json(const struct explain_context *c, const struct explain_packet *packet,
+	const struct explain_output *run)
 {
 	json_t *steps = json_array();
 
@@ -81,7 +100,7 @@ steps_json(const struct explain_context *c, const struct explain_output *run)
 
 			snprintf(where, sizeof(where),
 				run->n_halves == 1 ? "worker %u" : "%2$s's worker %1$u", run->workers[half],
-				half == 0 ? "sender" : "receiver");
+				half_name(packet, run, half));
 			names_annotate(&c->names, run->traces[half].notes[i].text, text, sizeof(text));
 			json_array_append_new(steps, json_pack("{s:s, s:s, s:s}", "where", where, "stage",
 							     run->traces[half].notes[i].stage, "text", text));
@@ -141,7 +160,7 @@ out_json(const struct explain_context *c, const struct explain_output *run)
 {
 	char name[NAME_TEXT_SIZE], vtep[IP_ADDR_STRLEN] = "";
 
-	if (run->verdict == VERDICT_DROP)
+	if (run->verdict == VERDICT_DROP || is_left_to_stack(run))
 		return json_null();
 	if (run->vtep == FDB_NONE)
 		return json_pack("{s:i, s:s, s:n}", "port", (int)run->out_port, "name",
@@ -169,48 +188,21 @@ print_result(const struct explain_context *c, const struct explain_output *run, 
 	names_annotate(&c->names, plain, text, size);
 }
 
-/* The ports that the service does have: "port 81/tcp is not among 80/tcp, 443/tcp of default/web". */
-static void
-print_ports(const struct service_object *service, const struct probe *p, char *text, size_t size)
-{
-	size_t len = (size_t)snprintf(text, size, "port %u/%s is not among those of %s/%s:", p->dport,
-		proto_name(p->proto), service->object.ns, service->object.name);
-
-	for (size_t i = 0; i < service->n_ports && len < size; i++)
-		len += (size_t)snprintf(text + len, size - len, " %u/%s", service->ports[i].port,
-			proto_name(service->ports[i].proto));
-}
-
-/* What the service itself tells about it: why it has no backend, or which ports it has. */
-static bool
-print_service_hint(const struct explain_context *c, const struct probe *p, char *text, size_t size)
-{
-	const struct service_object *service = names_find_service(&c->names, &p->dst);
-	char problem[SERVICE_PROBLEM_SIZE];
-
-	if (service == NULL || !has_ports(p->proto))
-		return false;
-	for (size_t i = 0; i < service->n_ports; i++)
-		if (service->ports[i].port == p->dport && service->ports[i].proto == p->proto) {
-			services_problem(&c->names, service, &service->ports[i], problem);
-			snprintf(text, size, "%s/%s: %s", service->object.ns, service->object.name, problem);
-			return *problem != '\0';
-		}
-	print_ports(service, p, text, size);
-	return true;
-}
-
 static const char *
 hint_of(const struct explain_context *c, const struct explain_packet *packet,
-	const struct explain_output *run, char *text, size_t size)
+	const struct explain_service *service, const struct explain_output *run, char *text, size_t size)
 {
 	const char *hint;
 
-	if (run->verdict == VERDICT_FORWARD || run->verdict == VERDICT_PUNT)
+	if (run->verdict == VERDICT_FORWARD || (run->verdict == VERDICT_PUNT && !is_left_to_stack(run)))
 		return "";
-	if (packet->sender != SENDER_REMOTE && print_service_hint(c, &packet->probe, text, size))
+	if (explain_service_hint(c, packet, service, text, size))
 		return text;
 	hint = run->verdict == VERDICT_DROP ? explain_hint(run->drop_reason) : NULL;
+	if (packet->sender == SENDER_OUTSIDE && run->drop_reason == DROP_SPOOFED_SOURCE)
+		hint = "what comes from outside has no address of a pod, a service or this node, and none "
+		       "that "
+		       "an answer could not reach";
 	return hint == NULL ? "" : hint;
 }
 
@@ -218,7 +210,10 @@ static json_t *
 from_json(const struct explain_context *c, const struct explain_packet *packet)
 {
 	static const char *const kinds[] = {
-		[SENDER_POD] = "pod", [SENDER_HOST] = "host", [SENDER_REMOTE] = "remote"
+		[SENDER_POD] = "pod",
+		[SENDER_HOST] = "host",
+		[SENDER_REMOTE] = "remote",
+		[SENDER_OUTSIDE] = "outside",
 	};
 	char name[NAME_TEXT_SIZE], addr[IP_ADDR_STRLEN];
 
@@ -246,19 +241,42 @@ answer_json(const struct explain_context *c, const struct explain_packet *packet
 		summary[PACKET_TEXT_SIZE];
 	char hint[PACKET_TEXT_SIZE];
 	struct explain_header sent = header_of_probe(&packet->probe);
+	struct explain_service service = explain_service_find(c, packet);
 	bool is_drop = run->verdict == VERDICT_DROP;
 
 	print_header(plain, sizeof(plain), &sent);
 	names_annotate(&c->names, plain, asked, sizeof(asked));
 	print_result(c, run, result, sizeof(result));
 	print_summary(c, run, summary, sizeof(summary));
-	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "packet", asked,
-		"from", from_json(c, packet), "to", to_json(c, &packet->probe), "steps", steps_json(c, run),
-		"verdict", verdict_label(run->verdict), "drop_reason",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "packet",
+		asked, "from", from_json(c, packet), "to", to_json(c, &packet->probe), "steps",
+		steps_json(c, packet, run), "service", explain_service_json(c, &service), "verdict",
+		verdict_label(run->verdict), "drop_reason",
 		is_drop ? drop_reason_label(run->drop_reason) : "", "help",
 		is_drop ? drop_reason_help(run->drop_reason) : "", "hint",
-		hint_of(c, packet, run, hint, sizeof(hint)), "summary", summary, "rewritten", result, "after",
-		header_json(&run->result), "tunnel", header_json(&run->outer), "out", out_json(c, run));
+		hint_of(c, packet, &service, run, hint, sizeof(hint)), "summary", summary, "rewritten",
+		result, "after", header_json(&run->result), "tunnel", header_json(&run->outer), "out",
+		out_json(c, run));
+}
+
+/* Workers would drop what is not for them, but it does not get there: the uplink's program (xdp/uplink.bpf.c) lets it pass
+ * to the node's stack. */
+static void
+leave_to_stack(const struct explain_packet *packet, struct explain_output *run)
+{
+	char addr[IP_ADDR_STRLEN];
+
+	if (packet->sender != SENDER_OUTSIDE || run->verdict != VERDICT_DROP ||
+		run->drop_reason != DROP_NOT_OURS)
+		return;
+	run->verdict = VERDICT_PUNT;
+	run->out_port = PORTS_MAX;
+	run->vtep = FDB_NONE;
+	run->traces[0].n = 0;
+	trace_note(&run->traces[0], "uplink",
+		"%s port %u is nothing that is reachable from outside: the uplink's program leaves it to the "
+		"node's stack",
+		ip_addr_format(&packet->probe.dst, addr), packet->probe.dport);
 }
 
 void
@@ -297,7 +315,9 @@ explain_answer(const struct explain_context *c, const struct question *q, struct
 		run);
 	if (rc != 0)
 		admin_fail(reply, 500, NULL, "the packet could not be run: %s", strerror(-rc));
-	else
+	else {
+		leave_to_stack(&packet, run);
 		reply->json = answer_json(c, &packet, run);
+	}
 	free(run);
 }

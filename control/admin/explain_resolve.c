@@ -69,7 +69,7 @@ set_remote_sender(const struct explain_context *c, const struct ip_addr *src, st
 	if (r == NULL || r->kind != ROUTE_VTEP) {
 		admin_fail(reply, 422,
 			"`ringway pods` lists the pods of this node, `ringway nodes` the pod networks of the "
-			"others",
+			"others; a client outside the cluster is --from outside:ADDRESS",
 			"%s is not the address of a pod of this node, nor in the pod network of another",
 			ip_addr_format(src, text));
 		return false;
@@ -93,6 +93,31 @@ set_remote_sender(const struct explain_context *c, const struct ip_addr *src, st
 		.port = t->node->vxlan_port,
 		.vni = t->node->vni,
 	};
+	return true;
+}
+
+/* A client outside: by the router that leads there, if its MAC is known. The pipeline says whether it is outside at all. */
+static bool
+set_outside_sender(const struct explain_context *c, const struct ip_addr *src, struct explain_packet *out,
+	struct admin_reply *reply)
+{
+	static const struct mac_addr some_router = { { 0x02, 0x72, 0x77, 0x00, 0x00, 0xfe } };
+	const struct tables *t = c->names.tables;
+	const struct route *r = route_lookup(t->routes, src);
+	char text[IP_ADDR_STRLEN];
+
+	if (t->node->uplink_port[0] >= PORTS_MAX) {
+		admin_fail(reply, 503, "`ringway status` tells why",
+			"there is no uplink, so nothing comes from %s", ip_addr_format(src, text));
+		return false;
+	}
+	out->sender = SENDER_OUTSIDE;
+	out->in_port = t->node->uplink_port[0];
+	out->worker = t->node->port_owner[out->in_port];
+	out->probe.eth_src = r != NULL && r->kind == ROUTE_UNDERLAY && !mac_is_zero(&r->next_hop)
+				     ? r->next_hop
+				     : some_router;
+	out->probe.eth_dst = t->node->uplink_mac;
 	return true;
 }
 
@@ -158,6 +183,9 @@ resolve_from(const struct explain_context *c, const struct question *q, struct c
 			return set_remote_sender(c, &q->from.addr, out, reply);
 		set_local_sender(c, ep, out);
 		return true;
+	case PARTY_OUTSIDE:
+		*addrs = from_list(&q->from.addr, 1);
+		return set_outside_sender(c, &q->from.addr, out, reply);
 	}
 	return false;
 }
@@ -171,6 +199,50 @@ find_port(const struct service_object *service, const struct question *q)
 		if (*q->port_name != '\0' && strcmp(service->ports[i].name, q->port_name) == 0)
 			return &service->ports[i];
 	return NULL;
+}
+
+static bool
+no_such_port(const struct question *q, struct admin_reply *reply)
+{
+	admin_fail(reply, 422, "`ringway services` lists its ports", "service %s/%s has no port '%s'",
+		q->to.ns, q->to.name, q->port_name);
+	return false;
+}
+
+/* The port that is asked for, by the service's own number or its node port; NULL: it has none like this. */
+static const struct service_port *
+find_exposed_port(const struct service_object *service, const struct question *q)
+{
+	for (size_t i = 0; q->dport != 0 && i < service->n_ports; i++)
+		if (service->ports[i].proto == q->proto &&
+			(service->ports[i].port == q->dport || service->ports[i].node_port == q->dport))
+			return &service->ports[i];
+	return q->dport != 0 ? NULL : find_port(service, q);
+}
+
+/* From outside, a service has other addresses and ports. */
+static bool
+resolve_exposed_service(const struct explain_context *c, const struct service_object *service,
+	const struct question *q, struct candidates *addrs, struct probe *probe, struct admin_reply *reply)
+{
+	const struct service_port *port = find_exposed_port(service, q);
+	const struct frontend *f = explain_exposed(c, &service->object, port, ip_addr_is_v4(&q->from.addr));
+
+	if (f == NULL) {
+		admin_fail(reply, 422,
+			"`ringway services NAMESPACE/NAME` shows the addresses that it has outside, and "
+			"which "
+			"were refused",
+			"clients outside reach service %s/%s at no address of their family", q->to.ns,
+			q->to.name);
+		return false;
+	}
+	*addrs = from_list(&f->addr, 1);
+	if (port == NULL)
+		return q->dport != 0 || q->proto == PROTO_ICMP ? true : no_such_port(q, reply);
+	probe->dport = f->port;
+	probe->proto = f->proto;
+	return true;
 }
 
 static bool
@@ -193,14 +265,25 @@ resolve_service(const struct service_object *service, const struct question *q, 
 	if (q->dport != 0 || q->proto == PROTO_ICMP)
 		return true; /* a port that the service lacks is a good question, too */
 	port = find_port(service, q);
-	if (port == NULL) {
-		admin_fail(reply, 422, "`ringway services` lists its ports", "service %s/%s has no port '%s'",
-			q->to.ns, q->to.name, q->port_name);
-		return false;
-	}
+	if (port == NULL)
+		return no_such_port(q, reply);
 	probe->dport = port->port;
 	probe->proto = port->proto;
 	return true;
+}
+
+/* From outside, a pod is reached by its host ports, of which one may lead to the port that is asked for. */
+static void
+resolve_host_port(const struct explain_context *c, const struct question *q, struct candidates *addrs,
+	struct probe *probe)
+{
+	const struct frontend *f =
+		explain_exposed_pod(c, q->to.ns, q->to.name, q->dport, ip_addr_is_v4(&q->from.addr));
+
+	if (f == NULL || f->proto != q->proto)
+		return;
+	*addrs = from_list(&f->addr, 1);
+	probe->dport = f->port;
 }
 
 static bool
@@ -211,6 +294,9 @@ resolve_named_target(const struct explain_context *c, const struct question *q, 
 	const struct pod_object *pod;
 	const struct endpoint *ep;
 
+	if (service != NULL && q->from.kind == PARTY_OUTSIDE)
+		return resolve_exposed_service(
+			c, (const struct service_object *)service, q, addrs, probe, reply);
 	if (service != NULL)
 		return resolve_service((const struct service_object *)service, q, addrs, probe, reply);
 	ep = endpoint_of_name(c, q->to.ns, q->to.name);
@@ -228,6 +314,8 @@ resolve_named_target(const struct explain_context *c, const struct question *q, 
 			q->to.ns, q->to.name, q->to.ns, q->to.name);
 		return false;
 	}
+	if (q->from.kind == PARTY_OUTSIDE)
+		resolve_host_port(c, q, addrs, probe);
 	return true;
 }
 

@@ -142,6 +142,7 @@ run_halves(struct run *run, const struct explain_input *in, struct explain_outpu
 		p->verdict = p->reply != REPLY_NONE ? VERDICT_REPLY : VERDICT_CONTINUE;
 		to = crossing_target(in->tables, p);
 		run->is_second = !(p->flags & PKT_STEERED);
+		out->is_steered |= !run->is_second;
 		p->flags &= (uint16_t)~PKT_STEERED;
 		run->trace = &out->traces[out->n_halves];
 		out->workers[out->n_halves++] = to;

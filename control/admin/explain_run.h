@@ -34,6 +34,7 @@ struct explain_header {
 struct explain_output {
 	unsigned n_halves;                    /* one more for each crossing to another worker */
 	unsigned workers[EXPLAIN_HALVES_MAX]; /* who ran them */
+	bool is_steered;                      /* the second by the owner of its flow, from the start */
 	struct trace traces[EXPLAIN_HALVES_MAX];
 	enum verdict verdict;
 	enum drop_reason drop_reason;

@@ -43,6 +43,29 @@ parse_party(struct party *p, const char *text)
 	return true;
 }
 
+/* "outside:203.0.113.9", "outside:2001:db8::9", the latter in brackets if one likes. */
+static bool
+parse_outside(struct party *p, const char *text)
+{
+	static const char prefix[] = "outside:";
+	char addr[IP_ADDR_STRLEN + 2];
+	size_t len;
+
+	if (strncmp(text, prefix, sizeof(prefix) - 1) != 0)
+		return false;
+	text += sizeof(prefix) - 1;
+	len = strlen(text);
+	if (len >= sizeof(addr))
+		return false;
+	strcpy(addr, text);
+	if (len > 2 && addr[0] == '[' && addr[len - 1] == ']') {
+		addr[len - 1] = '\0';
+		memmove(addr, addr + 1, len - 1);
+	}
+	p->kind = PARTY_OUTSIDE;
+	return ip_addr_parse(addr, &p->addr);
+}
+
 static bool
 parse_from(struct question *q, const char *text, char *error)
 {
@@ -50,11 +73,14 @@ parse_from(struct question *q, const char *text, char *error)
 		q->from.kind = PARTY_NODE;
 		return true;
 	}
+	if (parse_outside(&q->from, text))
+		return true;
 	if (parse_party(&q->from, text))
 		return true;
 	snprintf(error, QUESTION_ERROR_SIZE,
-		"'%.100s' is no sender: it is NAMESPACE/POD, an address such as 10.244.1.2 or fd00::2, or "
-		"\"node\"",
+		"'%.100s' is no sender: it is NAMESPACE/POD, an address such as 10.244.1.2 or fd00::2, "
+		"\"node\", or "
+		"outside:ADDRESS",
 		text);
 	return false;
 }
@@ -124,7 +150,7 @@ parse_to(struct question *q, const char *to, char *error)
 			if (q->proto == PROTO_ICMP || q->to.kind != PARTY_ADDRESS || q->dport != 0)
 				return true;
 			snprintf(error, QUESTION_ERROR_SIZE,
-				"'%.100s' has no port: add one, as in %s%s%s:80/tcp, or /icmp", to,
+				"'%.60s' has no port: add one, as in %s%.60s%s:80/tcp, or /icmp", to,
 				strchr(text, ':') ? "[" : "", text, strchr(text, ':') ? "]" : "");
 			return false;
 		}

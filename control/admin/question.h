@@ -15,12 +15,13 @@ enum party_kind {
 	PARTY_NODE,    /* "node": a process of this node, outside pods */
 	PARTY_NAME,    /* "namespace/name": a pod; behind --to also a service */
 	PARTY_ADDRESS, /* "10.244.1.2", "[fd00::1]", "fd00::1" */
+	PARTY_OUTSIDE, /* "outside:203.0.113.9": a client outside the cluster; only behind --from */
 };
 
 struct party {
 	enum party_kind kind;
 	char ns[QUESTION_NAME_SIZE], name[QUESTION_NAME_SIZE]; /* PARTY_NAME */
-	struct ip_addr addr;                                   /* PARTY_ADDRESS */
+	struct ip_addr addr;                                   /* PARTY_ADDRESS, PARTY_OUTSIDE */
 };
 
 struct question {

@@ -191,8 +191,8 @@ frontend_list_use(const struct frontend_list *l, const struct object *service,
 	return use;
 }
 
-static const char *
-kind_name(uint8_t kind)
+const char *
+frontend_kind_name(uint8_t kind)
 {
 	static const char *const names[N_FRONTEND_KINDS] = {
 		[FRONTEND_CLUSTER_IP] = "ClusterIP",
@@ -241,8 +241,8 @@ frontends_json(
 			continue;
 		json_array_append_new(list,
 			json_pack("{s:s, s:s, s:i, s:s, s:b, s:I, s:I, s:I, s:s, s:b, s:o}", "kind",
-				kind_name(f->kind), "address", ip_addr_format(&f->addr, text), "port",
-				(int)f->port, "protocol", proto_name(f->proto), "exposed",
+				frontend_kind_name(f->kind), "address", ip_addr_format(&f->addr, text),
+				"port", (int)f->port, "protocol", proto_name(f->proto), "exposed",
 				(f->flags & FRONTEND_EXPOSED) != 0, "backends", (json_int_t)f->n_backends,
 				"backends_outside", (json_int_t)count_outside(f), "buckets",
 				(json_int_t)(f->n_backends == 0 ? 0 : f->bucket_mask + 1), "empty",

@@ -25,6 +25,9 @@ void frontend_list_fini(struct frontend_list *l);
 const struct named_frontend *frontend_list_of(
 	const struct frontend_list *l, const struct object *service, size_t *n);
 
+/* "ClusterIP", "NodePort", "LoadBalancer", "ExternalIP", "HostPort"; static storage. */
+const char *frontend_kind_name(uint8_t kind);
+
 /* Whether it is the service's port that the frontend leads to. */
 bool frontend_is_of_port(const struct frontend *f, const struct service_port *port);
 

@@ -11,10 +11,15 @@ struct explain_args {
 };
 
 static const struct argp_option explain_options[] = {
-	{ "from", 'f', "SENDER", 0, "NAMESPACE/POD, an address (also of a pod on another node), or \"node\"",
+	{ "from", 'f', "SENDER", 0,
+		"NAMESPACE/POD, an address (also of a pod on another node), \"node\", or outside:ADDRESS for "
+		"a client "
+		"outside the cluster",
 		0 },
 	{ "to", 't', "DESTINATION", 0,
-		"ADDRESS:PORT/PROTOCOL, NAMESPACE/NAME:PORT/PROTOCOL of a service or pod, or ADDRESS/icmp; "
+		"ADDRESS:PORT/PROTOCOL, NAMESPACE/NAME:PORT/PROTOCOL of a service or pod (from outside: "
+		"where they are exposed), or "
+		"ADDRESS/icmp; "
 		"an IPv6 address in "
 		"brackets; PROTOCOL is tcp (the default), udp, sctp or icmp",
 		0 },
@@ -98,6 +103,8 @@ print_answer(const struct cli *cli, const json_t *doc)
 	}
 	table_print(t, cli->out, 0); /* sentences wrap better than they are cut */
 	table_free(t);
+	if (*field_str(json_object_get(doc, "service"), "text") != '\0')
+		fprintf(cli->out, "service: %s\n", field_str(json_object_get(doc, "service"), "text"));
 	if (*field_str(doc, "rewritten") != '\0')
 		fprintf(cli->out, "leaves as: %s\n", field_str(doc, "rewritten"));
 	fprintf(cli->out, "verdict: %s\n", field_str(doc, "summary"));
@@ -127,18 +134,26 @@ explain_run(const struct cli *cli, void *input)
 
 const struct command explain_command = {
 	.name = "explain",
-	.help = "Runs one packet through the pipeline, without sending it."
-		"decision.",
+	.help = "Runs one packet through the pipeline, without sending it.",
 	.args = "--from SENDER --to DESTINATION",
 	.json_help =
-		"{\"packet\": the packet in words, \"from\": {\"kind\": \"pod\", \"remote\" or "
-		"\"host\", \"name\", \"address\", "
+		"{\"packet\": the packet in words, \"from\": {\"kind\": \"pod\", \"remote\", "
+		"\"host\" or \"outside\", \"name\", \"address\", "
 		"\"port\", \"worker\"}, \"to\": {\"address\", \"port\", \"protocol\", \"name\"}, "
 		"\"steps\": [{\"where\", \"stage\", "
-		"\"text\"}], \"verdict\": \"forward\", \"reply\", \"punt\" or \"drop\", "
+		"\"text\"}], \"service\": {\"namespace\", \"name\", \"kind\": of the frontend, \"from\": "
+		"\"inside\" or "
+		"\"outside\", \"endpoints\": of the frontend's family and port, \"used\": those that new "
+		"flows go to, "
+		"\"terminating\": they are used for want of ready ones, \"hints\": \"zone\", \"node\" or "
+		"\"\", "
+		"\"local\": only this node's are used, \"moving\": its backends are changing, "
+		"\"affinity_timeout_s\", \"text\": all that in words} to which it goes, or null, "
+		"\"verdict\": \"forward\", \"reply\", \"punt\" or \"drop\", "
 		"\"drop_reason\", \"help\", \"hint\", "
 		"\"summary\", \"rewritten\": the packet as it leaves, in words, \"after\": {\"src\", "
-		"\"sport\", \"dst\", \"dport\", \"protocol\", \"ttl\", \"size\"} of it, inside the tunnel, "
+		"\"sport\", \"dst\", \"dport\", \"protocol\", \"ttl\", \"size\"} of it, inside the tunnel "
+		"(port 0: any that is free), "
 		"\"tunnel\": the same of the tunnel's own header, or null, \"out\": {\"port\", \"name\", "
 		"\"vtep\"}}. Exit status 1 when the packet "
 		"would be dropped.",

@@ -165,12 +165,15 @@ begin(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, 
 			pkt_drop(p, DROP_INBOUND_FULL);
 	}
 	if (p->verdict != VERDICT_CONTINUE) {
-		TRACE(b, "inbound", "service %u: %s", f->service, drop_reason_help(p->drop_reason));
+		TRACE(b, "inbound", "from outside, to service %u: %s", f->service,
+			p->verdict == VERDICT_REPLY ? "nobody serves it" : drop_reason_help(p->drop_reason));
 		return;
 	}
 	apply(w, p, x);
-	TRACE(b, "inbound", "from outside, to service %u: backend %s port %u", f->service,
-		ip_addr_format(&p->new_dst, addr), p->new_dport);
+	TRACE(b, "inbound", "from outside, to service %u: backend %s port %u, which sees %s", f->service,
+		ip_addr_format(&p->new_dst, addr), p->new_dport,
+		ip_addr_eq(&p->new_src, &p->src) ? "the client's address"
+						 : "this node's for flows from outside");
 }
 
 /* Whether the client has shown that it got an answer. */

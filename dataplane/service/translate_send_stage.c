@@ -364,6 +364,27 @@ trace_forward(struct burst *b, const struct candidate *c, unsigned slot)
 		ip_addr_format(&p->new_src, wire), p->new_sport);
 }
 
+static void
+trace_affinity(struct burst *b, const struct worker *w, const struct candidate *c, const struct backend *kept)
+{
+	const struct frontend *f = c->frontend;
+	const struct affinity_entry *e =
+		w->affinity == NULL ? NULL : affinity_find(w->affinity, &c->pkt->src, f, w->now_ns);
+	char addr[IP_ADDR_STRLEN];
+
+	if (e == NULL)
+		TRACE(b, "translate",
+			"session affinity: no entry of this client, so its address chooses, for %u s",
+			f->extra->affinity_timeout_s);
+	else
+		TRACE(b, "translate", "session affinity: this client has backend %s port %u for %u s more%s",
+			ip_addr_format(&e->backend, addr), e->backend_port,
+			e->expires_s - (uint32_t)(w->now_ns / 1000000000u),
+			e->backend_port == kept->port && ip_addr_eq(&e->backend, &kept->addr)
+				? ""
+				: ", which serves no more: its address chooses anew");
+}
+
 /* A new flow goes where its client went before. When that is not where its bucket goes, no slot says so. */
 static const struct backend *
 keep_affinity(struct worker *w, struct burst *b, const struct candidate *c, const struct backend *chosen,
@@ -376,10 +397,10 @@ keep_affinity(struct worker *w, struct burst *b, const struct candidate *c, cons
 		return chosen;
 	kept = affinity_keep(
 		w->affinity, &p->src, c->frontend, chosen, (p->flags & PKT_DRY_RUN) != 0, w->now_ns);
-	if (kept != chosen) {
+	if (kept != chosen)
 		*slot = 0;
-		TRACE(b, "translate", "session affinity: the client stays with the backend that it has");
-	}
+	if (b->trace != NULL)
+		trace_affinity(b, w, c, kept);
 	return kept;
 }
 

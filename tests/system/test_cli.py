@@ -24,6 +24,10 @@ def cluster(request):
         made.client, made.near, made.far = a.add_pod("client"), a.add_pod("near"), b.add_pod("far")
         made.web = made.add_service("web", port=80, target_port=8080, pods=[made.near, made.far])
         made.empty = made.add_service("empty", port=80, target_port=8080, pods=[])
+        made.add_service("open", port=84, target_port=8080, pods=[made.near, made.far], protocols=("TCP",),
+                         spec={"type": "NodePort", "sessionAffinity": "ClientIP"})
+        made.add_service("local", port=85, target_port=8080, pods=[made.far], protocols=("TCP",),
+                         spec={"type": "NodePort", "externalTrafficPolicy": "Local"})
         made.wait_published()
         wait_until(lambda: all(node["problem"] == "" for node in a.ringway("nodes")["nodes"]), what="the peer's next hop")
         yield made
@@ -181,6 +185,31 @@ def test_explain_says_that_a_real_packet_is_refused(cluster, family):
     wait_until(lambda: node.counters()["refused_no_service"] > before, what=f"a packet to {target} refused")
 
 
+OUTSIDE = {4: "outside:203.0.113.9", 6: "outside:2001:db8:ffff::9"}
+
+
+@pytest.mark.parametrize("family", (4, 6))
+@pytest.mark.parametrize("port, verdict, reason, service, hint", (
+    (30084, "forward", "", "default/open: 2 of its 2 endpoints", ""),
+    (30085, "drop", "no_local_backend", "only those of this node, as externalTrafficPolicy is Local", "node b has a ready one"),
+    (22, "punt", "", "", ""),
+))
+def test_explain_answers_for_clients_outside(cluster, family, port, verdict, reason, service, hint):
+    node = cluster.nodes[0]
+    answer, code = explain(node, OUTSIDE[family], f"{bracket(node.ip[family])}:{port}")
+    assert (answer["verdict"], answer["drop_reason"], code) == (verdict, reason, int(verdict == "drop")), answer
+    assert service in ((answer["service"] or {}).get("text", "")) and hint in answer["hint"], answer
+    assert answer["from"]["kind"] == "outside"
+
+
+def test_explain_tells_how_a_service_chooses(cluster):
+    answer, _ = explain(cluster.nodes[0], "default/client", "default/open:84")
+    assert answer["service"]["affinity_timeout_s"] == 10800 and answer["service"]["used"] == 2, answer
+    assert any("session affinity: no entry" in step["text"] for step in answer["steps"])
+    shown, code = text(cluster.nodes[0], "explain", "--from", "default/client", "--to", "default/open:84")
+    assert code == 0 and "service: ClusterIP 84/tcp of default/open" in shown, shown
+
+
 def send_datagram(pod, target):
     host, port = target.removesuffix("/udp").rsplit(":", 1)
     pod.run(["python3", "-c", "import socket, sys; s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else "
@@ -198,7 +227,7 @@ def test_explain_changes_nothing(cluster):
         return pods, without_what_kernels_say(node.drops())
 
     before = state()
-    for target in ("default/web:80", f"{cluster.near.ip[4]}:80/sctp", "10.244.1.251:80", "default/empty:80"):
+    for target in ("default/web:80", f"{cluster.near.ip[4]}:80/sctp", "10.244.1.251:80", "default/empty:80", "default/open:84"):
         for sport in ("40000", "50000", "80"):  # in the pods' range, and not: that would become an exception
             explain(node, "default/client", target, "--sport", sport)
     assert state() == before

@@ -74,6 +74,14 @@ senders_are_read(void **state)
 	assert_true(question_parse(&q, "fd00:10:244:2::5", "[fd00::1]:1", NULL, NULL, NULL, error));
 	assert_int_equal(q.from.kind, PARTY_ADDRESS);
 	assert_string_equal(ip_addr_format(&q.from.addr, buf), "fd00:10:244:2::5");
+	assert_true(question_parse(&q, "outside:203.0.113.9", "10.0.0.1:1", NULL, NULL, NULL, error));
+	assert_int_equal(q.from.kind, PARTY_OUTSIDE);
+	assert_string_equal(ip_addr_format(&q.from.addr, buf), "203.0.113.9");
+	assert_true(question_parse(&q, "outside:2001:db8::9", "[fd00::1]:1", NULL, NULL, NULL, error));
+	assert_string_equal(ip_addr_format(&q.from.addr, buf), "2001:db8::9");
+	assert_true(question_parse(&q, "outside:[2001:db8::9]", "[fd00::1]:1", NULL, NULL, NULL, error));
+	assert_int_equal(q.from.kind, PARTY_OUTSIDE);
+	assert_string_equal(ip_addr_format(&q.from.addr, buf), "2001:db8::9");
 }
 
 static void
@@ -86,6 +94,12 @@ what_is_wrong_is_said(void **state)
 		{ "a/b/c", "10.0.0.1:80", NULL, NULL, NULL, "'a/b/c' is no sender" },
 		{ "/b", "10.0.0.1:80", NULL, NULL, NULL, "'/b' is no sender" },
 		{ "", "10.0.0.1:80", NULL, NULL, NULL, "no sender" },
+		{ "outside", "10.0.0.1:80", NULL, NULL, NULL, "outside:ADDRESS" },
+		{ "outside:", "10.0.0.1:80", NULL, NULL, NULL, "'outside:' is no sender" },
+		{ "outside:web", "10.0.0.1:80", NULL, NULL, NULL, "'outside:web' is no sender" },
+		{ "outside:[2001:db8::9", "10.0.0.1:80", NULL, NULL, NULL, "no sender" },
+		{ "outside:[]", "10.0.0.1:80", NULL, NULL, NULL, "no sender" },
+		{ "a/b", "outside:203.0.113.9:80", NULL, NULL, NULL, "no destination" },
 		{ "a/b", "", NULL, NULL, NULL, "no destination" },
 		{ "a/b", "10.0.0.1", NULL, NULL, NULL, "10.0.0.1:80/tcp" },
 		{ "a/b", "fd00::1", NULL, NULL, NULL, "[fd00::1]:80/tcp" },
