@@ -1,6 +1,7 @@
 """What must not pass, tried with raw packets where it counts: from pods, through tunnels, from the underlay; and floods, which
 may harm nobody but who sends them. Both families, one and two workers. The rules packet by packet: tests/packets/safety_cases.c."""
 
+import contextlib
 import itertools
 import json
 import types
@@ -23,6 +24,7 @@ FAMILIES = pytest.mark.parametrize("family", (4, 6))
 GATEWAY_MAC = "02:72:77:00:00:01"
 GATEWAY = {4: "169.254.1.1", 6: "fe80::1"}
 FORGED = b"forged"
+NODE_PORT = 30080  # of the service web
 FLOOD_PORTS = range(100, 108)
 FLOOD = 62_500 * len(FLOOD_PORTS)  # of each family: a million half-open connections in all
 FLOOD_AT_ONCE, FLOOD_RATE = 250_000, 250_000
@@ -50,8 +52,8 @@ def cluster(request):
                                           ((made.a, "near"), (made.b, "far"), (made.b, "far2")))
         made.attacker, made.remote_attacker = made.a.add_pod("attacker"), made.b.add_pod("attacker-b")
         made.backends = [made.near, made.far, made.far2]
-        made.web = made.add_service("web", 80, 8080, made.backends)
-        made.late = made.add_service("late", 80, 8081, made.backends)
+        made.web = made.add_service("web", 80, 8080, made.backends, spec={"type": "NodePort"})
+        made.late = made.add_service("late", 81, 8081, made.backends, spec={"type": "NodePort"})
         # frontends with a slot each, and more that have none
         made.many = made.add_service("many", 80, 8080, made.backends,
                                      ports=[(f"p{port}", port, 8080, "TCP") for port in FLOOD_PORTS])
@@ -222,6 +224,19 @@ def test_nothing_bare_from_the_underlay_reaches_a_pod(cluster, family):
             a.ns.sysctl(key, 0)
 
 
+@FAMILIES
+def test_a_client_outside_is_nobody_of_the_cluster(cluster, family):
+    """Bare packets to a node port, from addresses that never come by the underlay."""
+    a, stranger = cluster.a, cluster.stranger
+    sources = [cluster.near.ip[family], cluster.far.ip[family], cluster.web.ip[family], reserved(a, family, 0),
+               reserved(a, family, 1), reserved(a, family, 4), reserved(cluster.b, family, 0), a.ip[family], HAIRPIN[family][0],
+               GATEWAY[family]]
+    with Silence(cluster, *cluster.backends), drop_growth(a, "spoofed_source", 2 * len(sources)):
+        from_underlay(stranger, a, *(packet for source in sources for packet in (
+            network(family, source, a.ip[family]) / datagram(dport=NODE_PORT),
+            network(family, source, a.ip[family]) / TCP(sport=1000, dport=NODE_PORT, flags="S") / Raw(FORGED))))
+
+
 # --- VXLAN that pods send
 
 @pytest.mark.parametrize("where", ("another node's", "this node's"))
@@ -245,28 +260,40 @@ def test_a_pod_cannot_send_into_a_tunnel(cluster, where):
 
 # --- floods
 
-def flood_frames(pod, service, family):
+def flood_frames(ether, network, ports):
     """SYN, and an ACK that nobody asked for, to each port; the program gives them source ports."""
-    ether = Ether(src=pod.ns.mac("eth0"), dst=GATEWAY_MAC)
-    return [ether / network(family, pod.ip[family], service.ip[family]) /
-            TCP(sport=0, dport=port, flags=flags, seq=1, ack=ack, window=0xffff)
-            for port in FLOOD_PORTS for flags, ack in (("S", 0), ("A", 0x12345678))]
+    return [ether / network / TCP(sport=0, dport=port, flags=flags, seq=1, ack=ack, window=0xffff)
+            for port in ports for flags, ack in (("S", 0), ("A", 0x12345678))]
 
 
-def flood(cluster, attacker):
+def flood(place, interface, frames, taken):
     """Sends until the dataplane has taken as many as that; what comes faster than it can take is lost before."""
-    frames = [frame for family in (4, 6) for frame in flood_frames(attacker, cluster.many, family)]
     lines = "".join(f"{bytes(frame).hex()}\n" for frame in frames)
-    wanted, before = 2 * 2 * FLOOD, taken_from(attacker)
+    wanted, before = 2 * 2 * FLOOD, taken()
     for first in itertools.count(0, FLOOD_AT_ONCE):
-        run(attacker.ns.wrap([BUILD / "tests" / "flood", "eth0", first, FLOOD_AT_ONCE, FLOOD_RATE]), input=lines)
-        if taken_from(attacker) - before >= wanted:
+        run(place.ns.wrap([BUILD / "tests" / "flood", interface, first, FLOOD_AT_ONCE, FLOOD_RATE]), input=lines)
+        if taken() - before >= wanted:
             return
-        assert first < 20 * wanted, f"only {taken_from(attacker) - before} of {first} were taken"
+        assert first < 20 * wanted, f"only {taken() - before} of {first} were taken"
 
 
-def taken_from(attacker):
-    return next(pod["rx_packets"] for pod in attacker.node.ringway("pods")["pods"] if pod["name"] == attacker.name)
+def taken_from(pod):
+    return next(found["rx_packets"] for found in pod.node.ringway("pods")["pods"] if found["name"] == pod.name)
+
+
+@contextlib.contextmanager
+def connections_that_go_on(cluster, wanted):
+    """Opened before, and unharmed afterwards."""
+    traffic = SteadyTraffic(cluster.lab)
+    answer = traffic.ask("open", wanted)
+    assert not answer["errors"], answer
+    wait_until(lambda: not any(flow["error"] for flow in traffic.ask("mark").values()), what="all connections accepted")
+    yield
+    arrived = {name: flow["arrived"] for name, flow in traffic.ask("mark").items()}
+    wait_until(lambda: all(flow["error"] or flow["arrived"] > arrived[name] and flow["sent"] - flow["arrived"] < 50
+                           for name, flow in traffic.ask("mark").items()), what="all connections go on")
+    assert not {name: flow["error"] for name, flow in traffic.ask("mark").items() if flow["error"]}
+    traffic.end()
 
 
 def steady_flows(cluster):
@@ -283,25 +310,39 @@ def steady_flows(cluster):
 
 def test_a_flood_of_half_open_connections_costs_nobody_else_a_connection(cluster):
     """East-west there is nothing to fill: a flow in a slot leaves no trace, and the rest has a quota."""
-    a, attacker = cluster.a, cluster.attacker
-    traffic = SteadyTraffic(cluster.lab)
-    wanted = steady_flows(cluster)
-    answer = traffic.ask("open", wanted)
-    assert not answer["errors"], answer
-    wait_until(lambda: not any(flow["error"] for flow in traffic.ask("mark").values()), what="all connections accepted")
-    flood(cluster, attacker)
-    # who comes now is served at once
-    for family in (4, 6):
-        with serving(cluster.backends, 8081):
-            result = run_flows(cluster.neighbour, "tcp", cluster.late.ip[family], 80, 20, 45000)
-        assert all_answered(result, 20), result
-    seen = traffic.ask("mark")
-    arrived = {name: flow["arrived"] for name, flow in seen.items()}
-    wait_until(lambda: all(flow["arrived"] > arrived[name] and flow["sent"] - flow["arrived"] < 50
-                           for name, flow in traffic.ask("mark").items()), what="all connections go on")
-    assert not {name: flow["error"] for name, flow in traffic.ask("mark").items() if flow["error"]}
-    traffic.end()
-    assert culprits(a) == {"default/attacker"}, doctor(a, "exceptions")
+    attacker = cluster.attacker
+    ether = Ether(src=attacker.ns.mac("eth0"), dst=GATEWAY_MAC)
+    frames = [frame for family in (4, 6) for frame in flood_frames(
+        ether, network(family, attacker.ip[family], cluster.many.ip[family]), FLOOD_PORTS)]
+    with connections_that_go_on(cluster, steady_flows(cluster)):
+        flood(attacker, "eth0", frames, lambda: taken_from(attacker))
+        newcomers_are_served(cluster, cluster.neighbour, lambda family: (cluster.late.ip[family], 81))
+    assert culprits(cluster.a) == {"default/attacker"}, doctor(cluster.a, "exceptions")
+
+
+def newcomers_are_served(cluster, client, target):
+    with serving(cluster.backends, 8081):
+        for family in (4, 6):
+            result = run_flows(client, "tcp", *target(family), 20, 45000)
+            assert all_answered(result, 20), result
+
+
+def test_a_flood_from_outside_costs_no_connection(cluster):
+    """Half-open connections to node ports, from addresses that nobody has and one that somebody has, evict each other."""
+    a, stranger = cluster.a, cluster.stranger
+    servers = [[pod.ns.path, 8080] for pod in cluster.backends]
+    wanted = [{"name": f"{i} IPv{family}", "client": stranger.ns.path, "address": a.ip[family], "port": NODE_PORT, "sport": 0,
+               "interval_ms": 50, "servers": servers} for family in (4, 6) for i in range(10)]
+    ether = Ether(src=stranger.ns.mac("uplink"), dst=a.ns.mac("uplink"))
+    sources = {4: [stranger.ip[4], *(f"172.30.0.{100 + i}" for i in range(7))],
+               6: [stranger.ip[6], *(f"fd00:30::{100 + i:x}" for i in range(7))]}
+    frames = [frame for family in (4, 6) for source in sources[family]
+              for frame in flood_frames(ether, network(family, source, a.ip[family]), [NODE_PORT])]
+    before = a.counters()["inbound_created"]
+    with connections_that_go_on(cluster, wanted):
+        flood(stranger, "uplink", frames, lambda: a.counters()["received"])
+        newcomers_are_served(cluster, stranger, lambda family: (a.ip[family], 30081))
+    assert a.counters()["inbound_created"] - before > FLOOD / 2
 
 
 def test_a_pod_that_uses_up_its_quota_is_named_and_alone(cluster):
