@@ -116,7 +116,8 @@ class Cluster:
                     spec=None, ingress=()):
         """A service and its EndpointSlices. Returns the Service, whose ip has an address per family. spec: what its spec
         has besides, such as {"type": "NodePort"}, node ports then are 30000 + port; ingress: a load balancer's
-        addresses, as in status."""
+        addresses, as in status. ports: (name, port, target port, protocol) each, in place of port, target_port and
+        protocols; where the target is a name, the slices with its numbers are for the caller to write."""
         self._services += 1
         service = Service(self, namespace, name, {4: f"10.96.0.{9 + self._services}",
                                                   6: f"fd00:10:96::{9 + self._services:x}"})
@@ -167,7 +168,7 @@ class Service:
             "metadata": {"name": f"{self.name}-ipv{family}", "namespace": self.namespace,
                          "labels": {"kubernetes.io/service-name": self.name}},
             "ports": [{"name": name, "port": target, "protocol": protocol}
-                      for name, _, target, protocol in self.ports],
+                      for name, _, target, protocol in self.ports if isinstance(target, int)],
             "endpoints": [endpoint(pod, family) for pod in self.pods]} for family in families]
         self.cluster.write_manifest(f"service-{self.namespace}-{self.name}", service, *slices)
 

@@ -264,10 +264,12 @@ def capture(interface):
 class Running:
     """One of the programs above, in a namespace, until end(), which returns the JSON that it printed."""
 
+    program = __file__
+
     def __init__(self, place, *arguments, wait=True):
         self.place = place
         ns = place.ns
-        self.popen = subprocess.Popen(ns.wrap([PYTHON, __file__, *map(str, arguments)]), stdin=subprocess.PIPE,
+        self.popen = subprocess.Popen(ns.wrap([PYTHON, self.program, *map(str, arguments)]), stdin=subprocess.PIPE,
                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         (place.lab if hasattr(place, "lab") else place.node.lab).defer(self.kill)
         if wait:
