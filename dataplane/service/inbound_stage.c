@@ -112,7 +112,6 @@ add_flow(const struct tables *t, struct worker *w, const struct pkt *p, struct n
 	uint64_t n_evicted = w->half_open->n_evicted;
 	struct nat_flow *x;
 
-	flow->wire_port = keeps_address ? p->sport : 0;
 	x = nat_flows_add(w->half_open, flow, &ports, w->now_ns);
 	counter_add(&w->counters.counts[COUNT_HALF_OPEN_EVICTED], w->half_open->n_evicted - n_evicted);
 	if (x != NULL)
@@ -157,6 +156,8 @@ begin(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, 
 		flow.backend_port = backend->port;
 		flow.generation = backend->generation;
 		flow.wire = wire_of(t, f, backend, p);
+		/* another address has any port that is free there */
+		flow.wire_port = ip_addr_eq(&flow.wire, &p->src) ? p->sport : 0;
 		if (ip_addr_is_none(&flow.wire))
 			x = NULL;
 		else if (!(p->flags & PKT_DRY_RUN))

@@ -260,7 +260,10 @@ continue_exception(const struct tables *t, struct worker *w, struct burst *b, co
 		nat_flow_seen(x, true, p->tcp_flags, w->now_ns);
 	apply_exception(p, x, tally);
 	if (b->trace != NULL)
-		trace_exception(b, x, "an exceptional flow, noted before");
+		trace_exception(b, x,
+			x->flags & NAT_FLOW_CONNECTED
+				? "a connected socket's flow, pinned to its backend"
+				: "a flow with an entry of its own, pinned to its backend");
 	return true;
 }
 
@@ -346,7 +349,7 @@ begin_exception(const struct tables *t, struct worker *w, struct burst *b, const
 	}
 	apply_exception(p, x, tally);
 	if (b->trace != NULL)
-		trace_exception(b, x, "this flow fits no slot and is an exception");
+		trace_exception(b, x, "this flow gets an entry of its own");
 }
 
 static void
@@ -362,6 +365,32 @@ trace_forward(struct burst *b, const struct candidate *c, unsigned slot)
 		ip_addr_format(&f->addr, frontend), f->port, f->service, c->hash & f->bucket_mask,
 		f->bucket_mask + 1, ip_addr_format(&p->new_dst, backend), p->new_dport, slot,
 		ip_addr_format(&p->new_src, wire), p->new_sport);
+}
+
+/* Where a frontend in a move sends this packet, and why. */
+static void
+trace_move(struct burst *b, const struct candidate *c, uint16_t chosen)
+{
+	const struct frontend *f = c->frontend;
+	uint16_t next = service_next_bucket(f, c->hash);
+	const struct backend *old = service_backend(f, *c->bucket);
+	const char *what;
+	char from[IP_ADDR_STRLEN], to[IP_ADDR_STRLEN] = "nobody";
+
+	if (next == *c->bucket) {
+		TRACE(b, "translate", "backends of this frontend change, but not that of this flow's bucket");
+		return;
+	}
+	if (next != BUCKET_NONE)
+		ip_addr_format(&service_backend(f, next)->addr, to);
+	if (!translate_is_opening(c->pkt))
+		what = "what is open stays until an entry pins it";
+	else if (chosen == next)
+		what = "a connection that opens goes there already";
+	else
+		what = "there is no room for the entry that would take it there";
+	TRACE(b, "translate", "this flow's bucket moves from %s to %s: %s", ip_addr_format(&old->addr, from),
+		to, what);
 }
 
 static void
@@ -453,8 +482,11 @@ forward(const struct tables *t, struct worker *w, struct burst *b, const struct 
 	if (__builtin_expect((c->frontend->flags & FRONTEND_AFFINITY) != 0, 0))
 		backend = keep_affinity(w, b, c, backend, &slot);
 	fits = choose(t, c, backend, slot);
-	if (b->trace != NULL)
+	if (b->trace != NULL) {
+		if (c->frontend->flags & FRONTEND_MOVING)
+			trace_move(b, c, bucket);
 		trace_forward(b, c, slot);
+	}
 	if (fits && !needs_entry)
 		tally_forward(p, tally);
 	else

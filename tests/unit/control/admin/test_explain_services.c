@@ -29,6 +29,10 @@ struct lab {
 	struct view view;
 	struct port_view ports[FIXTURE_PORTS];
 	struct explain_context context;
+	struct build_facts facts;
+	struct pod_host_port host_port;
+	struct ip_addr node_addrs[2];
+	struct ip_prefix pods;
 };
 
 static struct ip_addr
@@ -134,6 +138,8 @@ add_services(struct lab *lab)
 		hints->nodes[0] = strdup(i == 0 ? "a" : "b");
 		endpoint_of(lab, "zoned-4", i)->hints = hints;
 	}
+	add_service(lab, "movable", "10.96.1.10", NULL, 0);
+	add_endpoints(lab, "movable", true, false);
 	add_service(lab, "inner", "10.96.1.9", NULL, 0)->internal_local = true;
 	add_endpoints(lab, "inner", false, true);
 }
@@ -141,30 +147,44 @@ add_services(struct lab *lab)
 static void
 build(struct lab *lab)
 {
-	const struct ip_addr node_addrs[] = { addr("192.0.2.1"), addr("2001:db8::1") };
-	const struct ip_prefix pods = { addr("10.244.0.0"), 112 };
-	const struct pod_host_port host_port = {
+	lab->node_addrs[0] = addr("192.0.2.1");
+	lab->node_addrs[1] = addr("2001:db8::1");
+	lab->pods = (struct ip_prefix){ addr("10.244.0.0"), 112 };
+	lab->host_port = (struct pod_host_port){
 		.map = { .port = 31000, .pod_port = 8080, .proto = PROTO_TCP },
 		.addrs = { [V4] = addr("10.244.1.10"), [V6] = addr("fd00:10:244:1::10") },
 		.pod_ns = "default",
 		.pod = "pod1",
 	};
-	const struct build_facts facts = {
+	lab->facts = (struct build_facts){
 		.node_name = "a",
 		.n_pod_cidrs = 1,
-		.pod_cidrs = &pods,
+		.pod_cidrs = &lab->pods,
 		.n_own_addrs = 2,
-		.own_addrs = node_addrs,
+		.own_addrs = lab->node_addrs,
 		.n_node_port_addrs = 2,
-		.node_port_addrs = node_addrs,
+		.node_port_addrs = lab->node_addrs,
 		.n_host_ports = 1,
-		.host_ports = &host_port,
+		.host_ports = &lab->host_port,
 	};
-
-	assert_int_equal(service_builder_build(lab->builder, &facts, 1000000000u, &lab->services), 0);
+	assert_int_equal(service_builder_build(lab->builder, &lab->facts, 1000000000u, &lab->services), 0);
 	lab->fixture_services = lab->fixture->services;
 	lab->fixture->services = NULL;
 	lab->fixture->tables.services = lab->services;
+}
+
+/* The service's only endpoint goes from pod2 here to the pod on node b. */
+static void
+move_service(struct lab *lab, const char *service)
+{
+	struct service_table *next;
+
+	add_endpoints(lab, service, false, true);
+	assert_int_equal(service_builder_build(lab->builder, &lab->facts, 2000000000u, &next), 0);
+	assert_non_null(next);
+	service_builder_release(lab->builder, lab->services);
+	lab->services = next;
+	lab->fixture->tables.services = next;
 }
 
 static struct lab *
@@ -457,6 +477,9 @@ flows_from_outside_are_followed_to_their_owner(void **state)
 		reply = ask(lab, CLIENT, "192.0.2.1:30082", sport, NULL);
 		assert_string_equal(STR(json_object_get(reply.json, "from"), "kind"), "outside");
 		assert_string_equal(STR(reply.json, "verdict"), "forward");
+		assert_int_equal(
+			json_integer_value(json_object_get(json_object_get(reply.json, "after"), "sport")),
+			port);
 		assert_non_null(step_text(reply.json, "inbound", "(default/here)"));
 		if (step_text(reply.json, "steer", "") != NULL) {
 			const json_t *steps = json_object_get(reply.json, "steps");
@@ -468,6 +491,44 @@ flows_from_outside_are_followed_to_their_owner(void **state)
 		json_decref(reply.json);
 	}
 	assert_in_range(n_steered, 1, 7);
+	lab_free(lab);
+}
+
+/* While a bucket moves: connections open at the new backend, what is open stays, unless an entry says otherwise. */
+static void
+a_move_is_told(void **state)
+{
+	struct lab *lab = lab_new(1);
+	struct memory before;
+	struct admin_reply reply;
+	struct nat_flow pin = {
+		.client = addr("10.244.1.10"),
+		.client_port = 40001,
+		.frontend = addr("10.96.1.10"),
+		.frontend_port = 80,
+		.backend = addr("10.244.1.11"),
+		.backend_port = 8080,
+		.wire = addr("10.244.1.10"),
+		.wire_port = 40001,
+		.proto = PROTO_TCP,
+	};
+
+	move_service(lab, "movable");
+	assert_non_null(nat_flows_add(lab->fixture->exceptions[0], &pin, NULL, 0));
+	before = remember(lab->fixture);
+	reply = ask(lab, "default/pod1", "default/movable:80", NULL, NULL);
+	assert_string_equal(STR(json_object_get(reply.json, "after"), "dst"), "10.244.2.20");
+	assert_non_null(step_text(reply.json, "translate", "a connection that opens goes there already"));
+	assert_true(json_is_true(json_object_get(json_object_get(reply.json, "service"), "moving")));
+	json_decref(reply.json);
+	reply = ask(lab, "default/pod1", "default/movable:80", NULL, "ACK");
+	assert_string_equal(STR(json_object_get(reply.json, "after"), "dst"), "10.244.1.11");
+	assert_non_null(step_text(reply.json, "translate", "what is open stays"));
+	json_decref(reply.json);
+	reply = ask(lab, "default/pod1", "default/movable:80", "40001", "ACK");
+	assert_non_null(step_text(reply.json, "translate", "pinned to its backend"));
+	json_decref(reply.json);
+	assert_remembers_no_more(lab->fixture, before);
 	lab_free(lab);
 }
 
@@ -497,6 +558,7 @@ main(void)
 		cmocka_unit_test(services_are_explained),
 		cmocka_unit_test(affinity_names_the_backend_that_the_client_has),
 		cmocka_unit_test(flows_from_outside_are_followed_to_their_owner),
+		cmocka_unit_test(a_move_is_told),
 		cmocka_unit_test(what_is_not_exposed_is_refused),
 	};
 
