@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/node/port_claim.h"
 #include "control/source/text_file.h"
 #include "control/source/yaml.h"
 #include "dataplane/net/ip_addr.h"
@@ -500,10 +501,12 @@ int
 config_check(struct config *c, FILE *errors)
 {
 	struct place p = { .file = "configuration", .errors = errors };
+	uint16_t first, last;
 
 	check_prefixes("cluster.podCIDRs", &c->cluster.pod_cidrs, &p);
 	check_prefixes("cluster.serviceCIDRs", &c->cluster.service_cidrs, &p);
 	check_prefixes("cluster.externalIPRanges", &c->cluster.external_ip_ranges, &p);
+	check_prefixes("cluster.nonMasqueradeCIDRs", &c->cluster.non_masquerade_cidrs, &p);
 	check_overlap(c, &p);
 	check_cpus(&c->workers.cpus, &p);
 	if (c->overlay.mtu != 0 && c->overlay.mtu < MTU_MIN)
@@ -512,6 +515,13 @@ config_check(struct config *c, FILE *errors)
 	if (c->services.exceptions_per_pod > c->services.exceptions)
 		complain(&p, "services.exceptionsPerPod", "is %u, above services.exceptions (%u)",
 			c->services.exceptions_per_pod, c->services.exceptions);
+	if (!port_claim_parse(c->masquerade.ports, &first, &last))
+		complain(&p, "masquerade.ports",
+			"\"%s\" is no range of ports with a whole block of 64, such as 16384-29951",
+			c->masquerade.ports);
+	if (c->masquerade.flows_per_pod > c->masquerade.flows)
+		complain(&p, "masquerade.flowsPerPod", "is %u, above masquerade.flows (%u)",
+			c->masquerade.flows_per_pod, c->masquerade.flows);
 	if (strlen(c->host.interface) == 0 || strlen(c->host.interface) > 15)
 		complain(&p, "host.interface", "must have 1 to 15 characters");
 	else if (strpbrk(c->host.interface, "/: \t") != NULL)

@@ -29,6 +29,7 @@ struct config {
 		struct string_list pod_cidrs;
 		struct string_list service_cidrs;
 		struct string_list external_ip_ranges;
+		struct string_list non_masquerade_cidrs;
 	} cluster;
 	struct {
 		char *interface;
@@ -59,6 +60,12 @@ struct config {
 		uint32_t inbound, half_open;
 		uint32_t exceptions_per_pod;
 	} services;
+	struct {
+		char *ports;
+		uint32_t flows;
+		uint32_t flows_per_pod;
+		uint32_t ports_per_pod;
+	} masquerade;
 	struct {
 		char *listen;
 	} metrics;

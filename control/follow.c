@@ -17,6 +17,8 @@
 #include "control/node/learn.h"
 #include "control/node/mover.h"
 #include "control/node/path_mtu.h"
+#include "control/node/port_claim.h"
+#include "control/node/sockets.h"
 #include "control/node/seed.h"
 #include "control/node/state.h"
 #include "control/node/sweep.h"
@@ -48,6 +50,10 @@ struct follow {
 	struct ip_prefix *pod_cidrs;
 	size_t n_external_ranges;
 	struct ip_prefix *external_ranges;
+	size_t n_non_masquerade_cidrs;
+	struct ip_prefix *non_masquerade_cidrs;
+	struct port_set masquerade_claim,
+		masquerade_ports; /* at the start; and less what the host has taken since */
 	size_t n_ways_out;
 	struct way_out ways_out[UNDERLAY_WAYS_OUT_MAX]; /* as the builders last saw them */
 	size_t n_endpoints;
@@ -123,6 +129,10 @@ gather(struct build_facts *facts, void *arg)
 		.uplink_mtu = underlay->mtu,
 		.n_own_addrs = underlay->n_addrs,
 		.own_addrs = underlay->addrs,
+		.n_non_masquerade_cidrs = f->n_non_masquerade_cidrs,
+		.non_masquerade_cidrs = f->non_masquerade_cidrs,
+		.masquerade_ports = &f->masquerade_ports,
+		.masquerade_claim = &f->masquerade_claim,
 		.n_ways_out = f->n_ways_out,
 		.ways_out = f->ways_out,
 		.next_hop = next_hop_mac,
@@ -167,15 +177,36 @@ set_warning(char warning[static FOLLOW_WARNING_SIZE], const char *text)
 	snprintf(warning, FOLLOW_WARNING_SIZE, "%s", text);
 }
 
+/* What is ours on the uplink. */
+static struct xdp_uplink_config
+steer_of(const struct follow *f, const struct nodes *nodes)
+{
+	const struct underlay_facts *underlay = underlay_facts(f->d->underlay);
+	struct xdp_uplink_config steer = {
+		.vtep = nodes->vtep,
+		.vxlan_port = (uint16_t)f->d->config.overlay.port,
+		.ports = f->masquerade_claim.bits,
+	};
+
+	for (unsigned family = 0; family < N_FAMILIES; family++)
+		steer.masquerade[family] =
+			masquerade_addr_of(nodes, underlay->addrs, underlay->n_addrs, family == V4);
+	for (size_t i = 0; f->n_non_masquerade_cidrs != 0 && i < nodes->self->n_pod_cidrs; i++)
+		steer.pods[ip_addr_is_v4(&nodes->self->pod_cidrs[i].addr) ? V4 : V6] =
+			nodes->self->pod_cidrs[i];
+	return steer;
+}
+
 static void
 follow_uplink(struct follow *f, const struct nodes *nodes)
 {
 	const struct underlay_facts *underlay = underlay_facts(f->d->underlay);
 	const struct config *config = &f->d->config;
+	const struct xdp_uplink_config steer = steer_of(f, nodes);
 	char error[XDP_ERROR_SIZE] = "";
 	bool changed;
 
-	uplink_follow(f->uplink, underlay, &nodes->vtep, (uint16_t)config->overlay.port, &changed, error);
+	uplink_follow(f->uplink, underlay, &steer, &changed, error);
 	if (changed)
 		publisher_facts_changed(f->d->publisher);
 	if (underlay->ifindex == 0)
@@ -360,6 +391,20 @@ on_sweep(void *arg)
 		log_debug("%u exceptional service flows ended with their sockets", ended);
 }
 
+/* Sockets that the host's stack opened on ports that flows may get: they get them no more. Flows that have such a port
+ * keep it, and what the socket gets is punted to it. */
+static void
+follow_host_ports(struct follow *f)
+{
+	int view = sockets_open(NULL);
+	int n = view < 0 ? view : port_claim_exclude_sockets(&f->masquerade_ports, view);
+
+	if (view >= 0)
+		close(view);
+	if (n > 0)
+		publisher_facts_changed(f->d->publisher);
+}
+
 static void
 on_tick(void *arg)
 {
@@ -367,6 +412,7 @@ on_tick(void *arg)
 
 	if (path_mtus_expire(f->path_mtus, clock_now_ns()))
 		publisher_facts_changed(f->d->publisher);
+	follow_host_ports(f);
 	attach_tick(f->d->attach);
 	f->is_node_dirty = true;
 	follow_changed(f);
@@ -453,7 +499,29 @@ read_cidrs(struct follow *f)
 	if (result == 0)
 		result = read_prefixes(
 			&c->cluster.external_ip_ranges, &f->external_ranges, &f->n_external_ranges);
+	if (result == 0)
+		result = read_prefixes(&c->cluster.non_masquerade_cidrs, &f->non_masquerade_cidrs,
+			&f->n_non_masquerade_cidrs);
 	return result;
+}
+
+static void
+claim_ports(struct follow *f)
+{
+	uint16_t first, last;
+	unsigned n = 0;
+
+	if (port_claim_parse(
+		    f->d->config.masquerade.ports, &first, &last)) /* config_check() has looked at it */
+		n = port_claim_read(&f->masquerade_claim, first, last);
+	f->masquerade_ports = f->masquerade_claim;
+	if (n < FLOW_OWNER_BLOCK * engine_n_workers(f->d->engine))
+		log_warn("masquerade.ports: of %s only %u ports are left, less than a block for each worker: "
+			 "pods hardly "
+			 "reach the outside; choose a range that is clear of net.ipv4.ip_local_port_range, "
+			 "or list it "
+			 "in net.ipv4.ip_local_reserved_ports",
+			f->d->config.masquerade.ports, n);
 }
 
 static int
@@ -556,6 +624,7 @@ follow_new(struct follow **out, struct daemon *d, struct events *const *events, 
 	f->uplink = uplink_new(d->engine, d->xdp, (enum xdp_choice)d->config.uplink.xdp);
 	f->seeder = seeder_new(d->store, d->attach, d->engine);
 	result = f->path_mtus == NULL || f->uplink == NULL || f->seeder == NULL ? -ENOMEM : read_cidrs(f);
+	claim_ports(f);
 	if (result == 0)
 		result = make_slots(f);
 	if (result == 0)
@@ -601,6 +670,7 @@ follow_free(struct follow *f)
 	free(f->pod_cidrs);
 	free(f->external_ranges);
 	free(f->host_ports);
+	free(f->non_masquerade_cidrs);
 	free(f);
 }
 

@@ -18,6 +18,7 @@
 #include "dataplane/service/affinity.h"
 #include "dataplane/io/fd_store.h"
 #include "dataplane/service/nat_flows.h"
+#include "dataplane/service/port_blocks.h"
 #include "dataplane/service/roles.h"
 #include "dataplane/snapshot.h"
 #include "dataplane/worker.h"
@@ -75,7 +76,7 @@ struct flow_table {
 	const char *what;
 };
 
-#define FLOW_TABLES 3
+#define FLOW_TABLES 4
 
 static void
 list_flow_tables(const struct config *c, struct flow_table out[FLOW_TABLES])
@@ -93,6 +94,9 @@ list_flow_tables(const struct config *c, struct flow_table out[FLOW_TABLES])
 				.tcp_idle_ns = HALF_OPEN_TCP_IDLE_NS,
 				.datagram_idle_ns = HALF_OPEN_DATAGRAM_IDLE_NS },
 			"half-open flows from outside" },
+		{ "outbound", offsetof(struct worker_flows, outbound),
+			{ .capacity = c->masquerade.flows, .quota = c->masquerade.flows_per_pod },
+			"flows out of the cluster" },
 	};
 
 	memcpy(out, tables, sizeof(tables));
@@ -189,6 +193,7 @@ static int
 equip_worker(struct daemon *d, unsigned w, int *cpu)
 {
 	const struct config *config = &d->config;
+	int result;
 
 	*cpu = -1;
 	if (config->workers.cpus.n != 0 && read_cpu(config->workers.cpus.items[w], cpu) < 0)
@@ -196,7 +201,12 @@ equip_worker(struct daemon *d, unsigned w, int *cpu)
 	d->events[w] = events_new(d->event_fd);
 	if (d->events[w] == NULL || adopt_flows(d, w) < 0)
 		return -ENOMEM;
-	return adopt_affinity(d, w);
+	result = adopt_affinity(d, w);
+	if (result < 0)
+		return result;
+	d->flows[w].port_blocks = port_blocks_adopt(d->flows[w].outbound, w, count_workers(d),
+		config->masquerade.ports_per_pod / FLOW_OWNER_BLOCK);
+	return d->flows[w].port_blocks == NULL ? -ENOMEM : 0;
 }
 
 int
@@ -242,8 +252,10 @@ plane_engine_stop(struct daemon *d)
 {
 	engine_free(d->engine);
 	snapshot_free(d->snapshot);
-	for (unsigned w = 0; w < WORKERS_MAX; w++)
+	for (unsigned w = 0; w < WORKERS_MAX; w++) {
 		events_free(d->events[w]);
+		port_blocks_free(d->flows[w].port_blocks);
+	}
 	if (d->event_fd > 0)
 		close(d->event_fd);
 	d->engine = NULL;

@@ -10,7 +10,8 @@ struct trace;
 
 struct burst {
 	unsigned n;
-	bool has_inbound; /* some packet is PKT_INBOUND: without one, its stages have nothing to look for */
+	bool has_inbound; /* some packet is PKT_INBOUND, or of a flow from the uplink PKT_OUTBOUND: without one, the stages
+			     for these have nothing to look for */
 	struct trace *trace; /* explain's notes; NULL on workers */
 	uint16_t
 		seen; /* flags (enum pkt_flag) that some packet got from parse: what none has need not be looked for */

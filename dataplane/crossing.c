@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "dataplane/io/umem.h"
+#include "dataplane/net/icmp_quote.h"
 #include "dataplane/service/flow_owner.h"
 #include "dataplane/service/inbound.h"
 #include "dataplane/stages.h"
@@ -298,11 +299,23 @@ owner_of_answer(const struct tables *t, const struct pkt *p)
 	return flow_owner_of_client(&k.dst, k.dport, k.proto, n);
 }
 
+/* Of a flow that the outside knows by an address and a port of this node: in the port, or in that of the packet that an
+ * error quotes. */
+static unsigned
+owner_of_masqueraded(const struct tables *t, const struct pkt *p)
+{
+	struct icmp_quote q;
+
+	if ((p->flags & PKT_ICMP_ERROR) && icmp_quote_read(p, &q))
+		return flow_owner_of_port(q.sport, t->node->n_workers);
+	return flow_owner_of_port(p->dport, t->node->n_workers);
+}
+
 unsigned
 crossing_target(const struct tables *t, const struct pkt *p)
 {
 	if (p->flags & PKT_STEERED)
-		return owner_of_question(t, p);
+		return pkt_is_to_masquerade(p) ? owner_of_masqueraded(t, p) : owner_of_question(t, p);
 	if (p->verdict == VERDICT_REPLY)
 		return t->node->port_owner[p->in_port];
 	if (pkt_is_to_outside(p))
@@ -327,7 +340,7 @@ steer_burst(const struct tables *t, struct worker *w, struct burst *b)
 	BURST_FOREACH_UNDECIDED (b, p) {
 		unsigned owner;
 
-		if (!pkt_is_from_outside(p))
+		if (!pkt_is_from_outside(p) && !pkt_is_to_masquerade(p))
 			continue;
 		p->flags |= PKT_STEERED;
 		owner = crossing_target(t, p);

@@ -31,7 +31,9 @@ enum pkt_flag {
 	PKT_TRUST_CHECKSUM = 1 << 8,   /* from a local sender, whose checksum may be partial */
 	PKT_ECN_CE = 1 << 9,      /* outer header was marked CE: rewrite marks the inner one (RFC 6040) */
 	PKT_ROUTER_HOP = 1 << 10, /* we are a hop on its way: rewrite lowers the TTL */
-	PKT_OUTBOUND = 1 << 11, /* leaves the cluster, where pod addresses mean nothing: to be masqueraded */
+	PKT_OUTBOUND =
+		1 << 11, /* leaves the cluster, where pod addresses mean nothing: to be masqueraded; or an
+				   answer to such a packet */
 	PKT_KEEP_SOURCE =
 		1 << 12, /* a translated ICMP error by somebody on the way: new_src is for its quote */
 	PKT_INBOUND =
@@ -121,6 +123,13 @@ static inline bool
 pkt_is_to_outside(const struct pkt *p)
 {
 	return (p->flags & PKT_INBOUND) && !pkt_is_from_outside(p);
+}
+
+/* From outside, to this node's masquerade address and a port that a pod's flow may have there. */
+static inline bool
+pkt_is_to_masquerade(const struct pkt *p)
+{
+	return (p->flags & PKT_OUTBOUND) && p->origin == ORIGIN_UPLINK;
 }
 
 static inline bool

@@ -37,11 +37,17 @@ void fragments_receive_burst(struct worker *w, struct burst *b);
 /* service/inbound_stage.c: from a client outside the cluster to a backend, on the flow's owner. Keeps its flows. */
 void inbound_send_burst(const struct tables *t, struct worker *w, struct burst *b);
 
+/* service/masquerade_stage.c: answers from outside to masqueraded flows, on the flow's owner. */
+void masquerade_receive_burst(const struct tables *t, struct worker *w, struct burst *b);
+
 /* service/translate_send_stage.c: frontend to backend, in the clients' node. Learns roles, creates exceptions. */
 void translate_send_burst(const struct tables *t, struct worker *w, struct burst *b);
 
 /* route/route_stage.c: next hop, egress port, MTU of the way ahead, TTL. */
 void route_burst(const struct tables *t, struct worker *w, struct burst *b);
+
+/* service/masquerade_stage.c: what leaves the cluster goes as the node's own. Keeps its flows. */
+void masquerade_send_burst(const struct tables *t, struct worker *w, struct burst *b);
 
 /* mtu_stage.c: too big for the way ahead: an error to the sender, or to be cut by segment_burst(). */
 void mtu_burst(const struct tables *t, struct worker *w, struct burst *b);

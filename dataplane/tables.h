@@ -6,6 +6,7 @@
 #include "dataplane/endpoint_table.h"
 #include "dataplane/overlay/fdb_table.h"
 #include "dataplane/route/route_table.h"
+#include "dataplane/service/port_set.h"
 #include "dataplane/service/service_table.h"
 
 #define WORKERS_MAX 64
@@ -29,10 +30,15 @@ struct node_table {
 	uint32_t vni;
 	uint16_t uplink_mtu;
 	uint16_t pod_mtu; /* uplink_mtu less the tunnel's overhead */
+	/* by which the outside knows pods; none: nothing of that family leaves the cluster */
+	struct ip_addr masquerade[N_FAMILIES];
 	uint8_t n_workers;
 	uint16_t uplink_port[WORKERS_MAX]; /* port id each worker sends to the underlay by; PORTS_MAX: no
 					      uplink */
 	uint8_t port_owner[PORTS_MAX];     /* worker of each port */
+	struct port_set masquerade_ports;  /* of the masquerade addresses, that flows may get now */
+	struct port_set
+		masquerade_claim; /* and those that may be in use by flows: answers to them are ours */
 };
 
 struct tables {

@@ -53,6 +53,8 @@ worker_new(const struct worker_config *config)
 	w->inbound = config->flows.inbound;
 	w->half_open = config->flows.half_open;
 	w->affinity = config->flows.affinity;
+	w->outbound = config->flows.outbound;
+	w->port_blocks = config->flows.port_blocks;
 	w->events = config->events;
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->fragments = fragments_new();
@@ -385,6 +387,7 @@ worker_round(struct worker *w, const struct tables *t)
 	nat_flows_expire_some(w->exceptions, w->now_ns);
 	nat_flows_expire_some(w->inbound, w->now_ns);
 	nat_flows_expire_some(w->half_open, w->now_ns);
+	nat_flows_expire_some(w->outbound, w->now_ns);
 	crossing_kick(w->crossing, w->id);
 	count(&w->counters, COUNT_POLLS);
 	return n;

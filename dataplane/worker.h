@@ -23,13 +23,15 @@
 struct affinity;
 struct fragments;
 struct nat_flows;
+struct port_blocks;
 
 struct worker_request;
 
 /* A worker's tables of flows (service/nat_flows.h), in memory that outlives the process; each may be NULL. */
 struct worker_flows {
-	struct nat_flows *exceptions, *inbound, *half_open;
-	struct affinity *affinity; /* service/affinity.h */
+	struct nat_flows *exceptions, *inbound, *half_open, *outbound;
+	struct affinity *affinity;       /* service/affinity.h */
+	struct port_blocks *port_blocks; /* of outbound's entries */
 };
 
 struct worker {
@@ -38,8 +40,9 @@ struct worker {
 	int cpu; /* -1: not pinned */
 	struct snapshot *snapshot;
 	struct crossing *crossing;
-	struct nat_flows *exceptions, *inbound, *half_open; /* see struct worker_flows */
+	struct nat_flows *exceptions, *inbound, *half_open, *outbound; /* see struct worker_flows */
 	struct affinity *affinity;
+	struct port_blocks *port_blocks;
 	struct events *events; /* to control; NULL: nobody listens */
 	int epoll_fd;          /* its crossing, and ports unless they are busy: what wakes it */
 

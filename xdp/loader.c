@@ -408,9 +408,29 @@ xdp_attach_pod(struct xdp *x, unsigned ifindex, const char *name, enum xdp_choic
 static void
 set_uplink(struct steer_uplink *to, const struct xdp_uplink_config *config)
 {
+	const struct ip_prefix *pods4 = &config->pods[0], *pods6 = &config->pods[1];
+	struct ip_addr ones = { .w = { ~UINT64_C(0), ~UINT64_C(0) } }, mask;
+
 	memcpy(to->vtep, config->vtep.b, sizeof(to->vtep));
 	to->vxlan_port = htobe16(config->vxlan_port);
 	to->is_v4 = ip_addr_is_v4(&config->vtep);
+	if (config->ports != NULL) {
+		if (!ip_addr_is_none(&config->masquerade[0]))
+			to->masquerade_v4 = ip_addr_to_v4(&config->masquerade[0]).raw;
+		memcpy(to->masquerade_v6, config->masquerade[1].b, sizeof(to->masquerade_v6));
+		memcpy(to->ports, config->ports, sizeof(to->ports));
+	}
+	to->takes_pods = pods4->len != 0 || pods6->len != 0;
+	if (pods4->len != 0) {
+		mask = ip_addr_mask(&ones, pods4->len);
+		to->pods_v4_mask = mask.d[3];
+		to->pods_v4 = ip_addr_to_v4(&pods4->addr).raw;
+	}
+	if (pods6->len != 0) {
+		mask = ip_addr_mask(&ones, pods6->len);
+		memcpy(to->pods_v6_mask, mask.b, sizeof(to->pods_v6_mask));
+		memcpy(to->pods_v6, pods6->addr.b, sizeof(to->pods_v6));
+	}
 }
 
 /* The sockets of a program that is attached, when there are as many queues as we need; else -1. */

@@ -54,15 +54,26 @@ void xdp_close(struct xdp *x);
 int xdp_attach_pod(struct xdp *x, unsigned ifindex, const char *name, enum xdp_choice choice,
 	enum xdp_mode *mode, char error[static XDP_ERROR_SIZE]);
 
+/* Ports, or identifiers of echoes: a bit each, the lowest of the first word for 0. */
+#define XDP_PORT_WORDS 1024
+
 /* What is ours on an uplink; the rest passes to the host's stack. */
 struct xdp_uplink_config {
 	struct ip_addr vtep;
 	uint16_t vxlan_port; /* host byte order */
 	uint32_t n_queues;   /* receive queues of the interface */
+
+	/* this node's addresses by which the outside knows pods, IPv4 and IPv6, and the ports of them that are pods' */
+	struct ip_addr masquerade[2];
+	const uint64_t *ports; /* [XDP_PORT_WORDS]; NULL: none */
+
+	/* this node's pod networks, when packets to pods may come outside of tunnels; len 0: not so */
+	struct ip_prefix pods[2];
 };
 
-/* Puts the uplink program on an interface: VXLAN to our VTEP, ICMP errors about VXLAN that our VTEP sent, and what is for
- * an exposed frontend: xdp_set_exposed().
+/* Puts the uplink program on an interface: VXLAN to our VTEP, answers to masqueraded flows, ICMP errors about what we
+ * sent of both, and packets to pods, each as far as the config names them; and what is for an exposed frontend:
+ * xdp_set_exposed().
  * If it is attached already, the program is exchanged without a gap, and sockets and frontends stay in place; in another mode
  * than the one chosen it is attached anew, and its sockets have to be set again. 0 or -errno. */
 int xdp_attach_uplink(struct xdp *x, unsigned ifindex, const char *name,

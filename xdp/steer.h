@@ -25,6 +25,13 @@ struct steer_uplink {
 	__u32 vtep[4];
 	__u16 vxlan_port;
 	__u8 is_v4;
+	__u8 takes_pods;     /* what is addressed to pods outside a tunnel */
+	__u32 masquerade_v4; /* this node's, by which the outside knows its pods; 0: none */
+	__u32 masquerade_v6[4];
+	__u32 pods_v4, pods_v4_mask; /* this node's pod networks */
+	__u32 pods_v6[4], pods_v6_mask[4];
+	__u64 ports
+		[1024]; /* of these addresses, and identifiers of echoes: those of masqueraded flows, a bit each, host order */
 };
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* On an uplink: only what is ours goes to the sockets, the rest passes to the host's stack, so that a node never
- * loses its own connectivity. Ours is VXLAN addressed to our VTEP, what is for a frontend that is exposed, and ICMP errors
- * about what our VTEP sent as VXLAN or such a frontend answered. While there is no socket, what is ours is dropped. This steers and is no security
+ * loses its own connectivity. Ours is VXLAN addressed to our VTEP, what answers to pods that the outside knows by this
+ * node's address (ports and echoes), what is for a frontend that is exposed, ICMP errors about what we sent of all these, and
+ * where pods are known to the outside by their own addresses, what is addressed to these. While there is no socket, what is
+ * ours is dropped. This steers and is no security
  * boundary: user space parses everything again. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -35,6 +37,7 @@ const volatile struct steer_uplink config;
 
 /* RFC 792 */
 enum {
+	ICMP_ECHO_REPLY = 0,
 	ICMP_UNREACHABLE = 3,
 	ICMP_TIME_EXCEEDED = 11,
 	ICMP_PARAMETER_PROBLEM = 12,
@@ -44,14 +47,16 @@ enum {
 enum {
 	ICMPV6_UNREACHABLE = 1,
 	ICMPV6_PARAMETER_PROBLEM = 4,
+	ICMPV6_ECHO_REPLY = 129,
 };
 
-/* The kernel's <linux/icmp.h> does not compile for BPF. Both families' errors begin like this. */
-struct icmp_error {
+/* The kernel's <linux/icmp.h> does not compile for BPF. Both families' errors and echoes begin like this. */
+struct icmp_head {
 	__u8 type;
 	__u8 code;
 	__be16 checksum;
-	__be32 rest;
+	__be16 id;
+	__be16 rest;
 };
 
 /* TCP, UDP and SCTP begin like this. */
@@ -101,6 +106,46 @@ is_same_v6(const struct in6_addr *a, const struct in6_addr *b)
 	       a->s6_addr32[2] == b->s6_addr32[2] && a->s6_addr32[3] == b->s6_addr32[3];
 }
 
+static __always_inline bool
+is_masquerade_v4(__be32 addr)
+{
+	return config.masquerade_v4 != 0 && addr == config.masquerade_v4;
+}
+
+static __always_inline bool
+is_masquerade_v6(const struct in6_addr *a)
+{
+	return config.masquerade_v6[0] != 0 && a->s6_addr32[0] == config.masquerade_v6[0] &&
+	       a->s6_addr32[1] == config.masquerade_v6[1] && a->s6_addr32[2] == config.masquerade_v6[2] &&
+	       a->s6_addr32[3] == config.masquerade_v6[3];
+}
+
+static __always_inline bool
+is_pod_v4(__be32 addr)
+{
+	return config.takes_pods && config.pods_v4_mask != 0 &&
+	       (addr & config.pods_v4_mask) == config.pods_v4;
+}
+
+static __always_inline bool
+is_pod_v6(const struct in6_addr *a)
+{
+	return config.takes_pods && config.pods_v6_mask[0] != 0 &&
+	       (a->s6_addr32[0] & config.pods_v6_mask[0]) == config.pods_v6[0] &&
+	       (a->s6_addr32[1] & config.pods_v6_mask[1]) == config.pods_v6[1] &&
+	       (a->s6_addr32[2] & config.pods_v6_mask[2]) == config.pods_v6[2] &&
+	       (a->s6_addr32[3] & config.pods_v6_mask[3]) == config.pods_v6[3];
+}
+
+/* Of a masqueraded flow; or the identifier of an echo, which is given out alike. */
+static __always_inline bool
+is_our_port(__be16 port)
+{
+	__u16 n = bpf_ntohs(port);
+
+	return config.ports[n / 64] >> n % 64 & 1;
+}
+
 static __always_inline const struct ports *
 take_ports(struct cursor *c, __u8 proto)
 {
@@ -145,25 +190,29 @@ take_ipv4(struct cursor *c)
 	return ip;
 }
 
-/* Whether an error quotes what our VTEP sent into a tunnel, or an exposed frontend's answer. */
+/* Whether it is an answer to an echo of ours, or an error that quotes what our VTEP sent into a tunnel or a masqueraded flow
+ * sent. */
 static __always_inline bool
-is_error_for_us_v4(struct cursor *c, __be32 daddr)
+is_icmp_for_us_v4(struct cursor *c, const struct iphdr *ip)
 {
-	const struct icmp_error *icmp = take(c, sizeof(*icmp));
+	const struct icmp_head *icmp = take(c, sizeof(*icmp));
 	const struct iphdr *quoted;
 	const struct ports *ports;
 
+	if (icmp != NULL && icmp->type == ICMP_ECHO_REPLY)
+		return is_masquerade_v4(ip->daddr) && is_our_port(icmp->id);
 	if (icmp == NULL || (icmp->type != ICMP_UNREACHABLE && icmp->type != ICMP_TIME_EXCEEDED &&
 				    icmp->type != ICMP_PARAMETER_PROBLEM))
 		return false;
 	quoted = take_ipv4(c);
-	if (quoted == NULL || quoted->saddr != daddr)
+	if (quoted == NULL || quoted->saddr != ip->daddr)
 		return false;
 	ports = take_ports(c, quoted->protocol);
 	if (ports == NULL)
 		return false;
-	return (is_vxlan(ports, quoted->protocol) && is_vtep_v4(daddr)) ||
-	       is_exposed_v4(daddr, ports->source, quoted->protocol);
+	return (is_vxlan(ports, quoted->protocol) && is_vtep_v4(ip->daddr)) ||
+	       (is_our_port(ports->source) && is_masquerade_v4(ip->daddr)) ||
+	       is_exposed_v4(ip->daddr, ports->source, quoted->protocol);
 }
 
 static __always_inline bool
@@ -174,32 +223,38 @@ is_ours_v4(struct cursor *c)
 
 	if (ip == NULL)
 		return false;
+	if (is_pod_v4(ip->daddr))
+		return true;
 	if (ip->protocol == IPPROTO_ICMP)
-		return is_error_for_us_v4(c, ip->daddr);
+		return is_icmp_for_us_v4(c, ip);
 	ports = take_ports(c, ip->protocol);
 	if (ports == NULL)
 		return false;
 	return (is_vxlan(ports, ip->protocol) && is_vtep_v4(ip->daddr)) ||
+	       (is_our_port(ports->dest) && is_masquerade_v4(ip->daddr)) ||
 	       is_exposed_v4(ip->daddr, ports->dest, ip->protocol);
 }
 
 static __always_inline bool
-is_error_for_us_v6(struct cursor *c, const struct in6_addr *daddr)
+is_icmp_for_us_v6(struct cursor *c, const struct ipv6hdr *ip)
 {
-	const struct icmp_error *icmp = take(c, sizeof(*icmp));
+	const struct icmp_head *icmp = take(c, sizeof(*icmp));
 	const struct ipv6hdr *quoted;
 	const struct ports *ports;
 
+	if (icmp != NULL && icmp->type == ICMPV6_ECHO_REPLY)
+		return is_masquerade_v6(&ip->daddr) && is_our_port(icmp->id);
 	if (icmp == NULL || icmp->type < ICMPV6_UNREACHABLE || icmp->type > ICMPV6_PARAMETER_PROBLEM)
 		return false;
 	quoted = take(c, sizeof(*quoted));
-	if (quoted == NULL || !is_same_v6(&quoted->saddr, daddr))
+	if (quoted == NULL || !is_same_v6(&quoted->saddr, &ip->daddr))
 		return false;
 	ports = take_ports(c, quoted->nexthdr);
 	if (ports == NULL)
 		return false;
-	return (is_vxlan(ports, quoted->nexthdr) && !config.is_v4 && is_vtep_v6(daddr)) ||
-	       is_exposed_v6(daddr, ports->source, quoted->nexthdr);
+	return (is_vxlan(ports, quoted->nexthdr) && !config.is_v4 && is_vtep_v6(&ip->daddr)) ||
+	       (is_our_port(ports->source) && is_masquerade_v6(&ip->daddr)) ||
+	       is_exposed_v6(&ip->daddr, ports->source, quoted->nexthdr);
 }
 
 static __always_inline bool
@@ -211,12 +266,15 @@ is_ours_v6(struct cursor *c)
 	/* hardly anybody puts extension headers in front of what is ours; what has some is the host's */
 	if (ip == NULL)
 		return false;
+	if (is_pod_v6(&ip->daddr))
+		return true;
 	if (ip->nexthdr == IPPROTO_ICMPV6)
-		return is_error_for_us_v6(c, &ip->daddr);
+		return is_icmp_for_us_v6(c, ip);
 	ports = take_ports(c, ip->nexthdr);
 	if (ports == NULL)
 		return false;
 	return (is_vxlan(ports, ip->nexthdr) && !config.is_v4 && is_vtep_v6(&ip->daddr)) ||
+	       (is_our_port(ports->dest) && is_masquerade_v6(&ip->daddr)) ||
 	       is_exposed_v6(&ip->daddr, ports->dest, ip->nexthdr);
 }
 

@@ -42,6 +42,13 @@ struct build_facts {
 	size_t n_own_addrs; /* of the node's interfaces */
 	const struct ip_addr *own_addrs;
 
+	/* networks outside to which pods go with their own addresses */
+	size_t n_non_masquerade_cidrs;
+	const struct ip_prefix *non_masquerade_cidrs;
+
+	/* ports for masqueraded flows: which may be given out now, and which flows may have; NULL: none */
+	const struct port_set *masquerade_ports, *masquerade_claim;
+
 	/* how the node itself would send what is outside of the cluster; overlapping, the longest prefix wins */
 	size_t n_ways_out;
 	const struct way_out *ways_out;

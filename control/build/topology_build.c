@@ -11,6 +11,28 @@ pod_mtu_of(uint16_t uplink_mtu, const struct ip_addr *vtep)
 	return (uint16_t)(uplink_mtu > overhead ? uplink_mtu - overhead : 0);
 }
 
+static bool
+is_among(const struct ip_addr *a, const struct ip_addr *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ip_addr_eq(a, &all[i]))
+			return true;
+	return false;
+}
+
+struct ip_addr
+masquerade_addr_of(const struct nodes *nodes, const struct ip_addr *own, size_t n_own, bool is_v4)
+{
+	for (size_t i = 0; i < nodes->self->n_addrs; i++)
+		if (ip_addr_is_v4(&nodes->self->addrs[i]) == is_v4 &&
+			is_among(&nodes->self->addrs[i], own, n_own))
+			return nodes->self->addrs[i];
+	for (size_t i = 0; i < n_own; i++)
+		if (ip_addr_is_v4(&own[i]) == is_v4)
+			return own[i];
+	return (struct ip_addr){ 0 };
+}
+
 /* A worker sends by a queue of its own where it has one, and shares the others' where there are fewer queues. */
 static uint16_t
 uplink_port_of(const struct build_facts *facts, unsigned worker)
@@ -39,6 +61,12 @@ node_build(struct node_table **out, const struct nodes *nodes, const struct buil
 	t->uplink_mtu = facts->uplink_mtu;
 	t->pod_mtu = facts->pod_mtu != 0 ? facts->pod_mtu : pod_mtu_of(facts->uplink_mtu, &nodes->vtep);
 	t->n_workers = facts->n_workers;
+	if (facts->masquerade_claim != NULL) {
+		t->masquerade[V4] = masquerade_addr_of(nodes, facts->own_addrs, facts->n_own_addrs, true);
+		t->masquerade[V6] = masquerade_addr_of(nodes, facts->own_addrs, facts->n_own_addrs, false);
+		t->masquerade_ports = *facts->masquerade_ports;
+		t->masquerade_claim = *facts->masquerade_claim;
+	}
 	for (unsigned w = 0; w < WORKERS_MAX; w++)
 		t->uplink_port[w] = uplink_port_of(facts, w);
 	for (size_t i = 0; i < facts->n_uplinks; i++)
@@ -84,7 +112,8 @@ add_host_route(struct route_table *t, const struct ip_addr *addr, enum route_kin
 static size_t
 count_routes(const struct nodes *nodes, const struct build_facts *facts)
 {
-	size_t n = facts->n_service_cidrs + facts->n_pod_cidrs + facts->n_ways_out + facts->n_own_addrs +
+	size_t n = facts->n_service_cidrs + facts->n_pod_cidrs + facts->n_ways_out +
+		   facts->n_non_masquerade_cidrs + facts->n_own_addrs +
 		   (size_t)N_FAMILIES * (HOST_ADDRS + 1) + N_FAMILIES * facts->n_endpoints +
 		   nodes->self->n_addrs;
 
@@ -97,21 +126,63 @@ static bool
 is_in(const struct ip_prefix *inner, const struct ip_prefix *cidrs, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (inner->len >= cidrs[i].len && ip_prefix_contains(&cidrs[i], &inner->addr))
+		if (ip_addr_is_v4(&inner->addr) == ip_addr_is_v4(&cidrs[i].addr) &&
+			inner->len >= cidrs[i].len && ip_prefix_contains(&cidrs[i], &inner->addr))
 			return true;
 	return false;
 }
 
-/* What the node routes inside the cluster's networks is not asked. */
-static void
-add_ways_out(struct route_table *t, const struct build_facts *facts)
+static bool
+is_inside(const struct ip_prefix *p, const struct build_facts *facts)
 {
+	return is_in(p, facts->pod_cidrs, facts->n_pod_cidrs) ||
+	       is_in(p, facts->service_cidrs, facts->n_service_cidrs);
+}
+
+static void
+add_way_out(struct route_table *t, const struct ip_prefix *dst, const struct way_out *way, uint8_t flags)
+{
+	if (way->kind == ROUTE_NOBODY)
+		route_table_add(t, dst, ROUTE_NOBODY, 0);
+	else
+		route_table_add_outside(t, dst, way->kind, &way->next_hop, flags);
+}
+
+/* The way that a whole network takes, as far as none of its parts has another; NULL: none. */
+static const struct way_out *
+find_way(const struct build_facts *facts, const struct ip_prefix *network)
+{
+	const struct way_out *best = NULL;
+
 	for (size_t i = 0; i < facts->n_ways_out; i++) {
 		const struct way_out *way = &facts->ways_out[i];
 
-		if (!is_in(&way->dst, facts->pod_cidrs, facts->n_pod_cidrs) &&
-			!is_in(&way->dst, facts->service_cidrs, facts->n_service_cidrs))
-			route_table_add_outside(t, &way->dst, way->kind, &way->next_hop, 0);
+		if (is_in(network, &way->dst, 1) && (best == NULL || way->dst.len > best->dst.len))
+			best = way;
+	}
+	return best;
+}
+
+/* What the node routes inside the cluster's networks is not asked. Networks that are not masqueraded are the same ways with
+ * a mark, so that the look-up that finds the way also tells this. */
+static void
+add_ways_out(struct route_table *t, const struct build_facts *facts)
+{
+	for (size_t i = 0; i < facts->n_non_masquerade_cidrs; i++) {
+		const struct ip_prefix *network = &facts->non_masquerade_cidrs[i];
+		const struct way_out *way = find_way(facts, network);
+
+		if (way != NULL && !is_inside(network, facts))
+			add_way_out(t, network, way, ROUTE_NATIVE);
+	}
+	for (size_t i = 0; i < facts->n_ways_out; i++) {
+		const struct way_out *way = &facts->ways_out[i];
+
+		if (!is_inside(&way->dst, facts))
+			add_way_out(t, &way->dst, way,
+				is_in(&way->dst, facts->non_masquerade_cidrs, facts->n_non_masquerade_cidrs)
+					? ROUTE_NATIVE
+					: 0);
 	}
 }
 

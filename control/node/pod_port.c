@@ -115,6 +115,8 @@ forget_flows(struct worker *w, void *arg)
 			nat_flows_delete_client(w->exceptions, addr);
 			nat_flows_delete_backend(w->exceptions, addr);
 		}
+		if (!nat_flows_is_empty(w->outbound))
+			nat_flows_delete_client(w->outbound, addr);
 		if (!nat_flows_is_empty(w->inbound))
 			nat_flows_delete_backend(w->inbound, addr);
 		if (!nat_flows_is_empty(w->half_open))

@@ -12,6 +12,7 @@
 #define AT_ONCE 64
 
 struct batch {
+	struct nat_flows *flows;
 	uint32_t cursor;
 	unsigned n;
 	struct nat_flow entries[AT_ONCE];
@@ -22,7 +23,7 @@ copy_batch(struct worker *w, void *arg)
 {
 	struct batch *batch = arg;
 
-	batch->n = nat_flows_copy_some(w->exceptions, &batch->cursor, batch->entries, AT_ONCE);
+	batch->n = nat_flows_copy_some(batch->flows, &batch->cursor, batch->entries, AT_ONCE);
 }
 
 /* What was used since it was copied stays. */
@@ -33,7 +34,7 @@ delete_batch(struct worker *w, void *arg)
 	unsigned deleted = 0;
 
 	for (unsigned i = 0; i < batch->n; i++)
-		deleted += nat_flows_delete(w->exceptions, &batch->entries[i]);
+		deleted += nat_flows_delete(batch->flows, &batch->entries[i]);
 	batch->n = deleted;
 }
 
@@ -65,13 +66,14 @@ judge_batch(struct batch *batch, uint64_t now_ns, sweep_ask *ask, sweep_stay *st
 	batch->n = n;
 }
 
-unsigned
-sweep_worker(struct worker *w, uint64_t now_ns, sweep_ask *ask, sweep_stay *stay, void *arg)
+static unsigned
+sweep_table(struct worker *w, struct nat_flows *flows, uint64_t now_ns, sweep_ask *ask, sweep_stay *stay,
+	void *arg)
 {
-	struct batch batch = { 0 };
+	struct batch batch = { .flows = flows };
 	unsigned ended = 0;
 
-	if (w->exceptions == NULL)
+	if (flows == NULL)
 		return 0;
 	for (;;) {
 		worker_call(w, copy_batch, &batch);
@@ -82,6 +84,14 @@ sweep_worker(struct worker *w, uint64_t now_ns, sweep_ask *ask, sweep_stay *stay
 			worker_call(w, delete_batch, &batch);
 		ended += batch.n;
 	}
+}
+
+unsigned
+sweep_worker(struct worker *w, uint64_t now_ns, sweep_ask *ask, sweep_stay *stay, void *arg)
+{
+	/* masqueraded flows say nothing of slots */
+	return sweep_table(w, w->exceptions, now_ns, ask, stay, arg) +
+	       sweep_table(w, w->outbound, now_ns, ask, NULL, arg);
 }
 
 void

@@ -1,4 +1,4 @@
-/* Ends the exceptions of TCP, and of connected UDP sockets, whose connection is gone. An entry never ages by itself, since quiet is not dead (DESIGN 5.2):
+/* Ends the entries of TCP and of connected UDP sockets, exceptions and masqueraded, whose connection is gone. An entry never ages by itself, since quiet is not dead (DESIGN 5.2):
  * the client's own kernel is asked. Control thread only. */
 #ifndef RINGWAY_NODE_SWEEP_H
 #define RINGWAY_NODE_SWEEP_H

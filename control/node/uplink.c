@@ -15,10 +15,8 @@
 /* What the ports in place were made for. */
 struct basis {
 	unsigned ifindex;
-	uint32_t n_queues;
 	uint16_t mtu;
-	uint16_t vxlan_port;
-	struct ip_addr vtep;
+	struct xdp_uplink_config steer;
 };
 
 struct uplink {
@@ -96,42 +94,47 @@ open_port(struct uplink *u, const struct basis *basis, uint32_t queue, char *err
 static int
 attach(struct uplink *u, const struct basis *basis, char *error)
 {
-	struct xdp_uplink_config config = {
-		.vtep = basis->vtep, .vxlan_port = basis->vxlan_port, .n_queues = basis->n_queues
-	};
-
 	u->is_exposed_known = false;
-	return xdp_attach_uplink(u->xdp, basis->ifindex, NAME, &config, u->choice, NULL, error);
+	return xdp_attach_uplink(u->xdp, basis->ifindex, NAME, &basis->steer, u->choice, NULL, error);
 }
 
 static bool
 needs_other_ports(const struct basis *a, const struct basis *b)
 {
-	return a->ifindex != b->ifindex || a->n_queues != b->n_queues || a->mtu != b->mtu;
+	return a->ifindex != b->ifindex || a->steer.n_queues != b->steer.n_queues || a->mtu != b->mtu;
 }
 
 static bool
 needs_other_program(const struct basis *a, const struct basis *b)
 {
-	return needs_other_ports(a, b) || a->vxlan_port != b->vxlan_port || !ip_addr_eq(&a->vtep, &b->vtep);
+	const struct xdp_uplink_config *x = &a->steer, *y = &b->steer;
+	bool differs = needs_other_ports(a, b) || x->vxlan_port != y->vxlan_port ||
+		       !ip_addr_eq(&x->vtep, &y->vtep) || x->ports != y->ports;
+
+	for (unsigned f = 0; f < N_FAMILIES; f++)
+		differs |= !ip_addr_eq(&x->masquerade[f], &y->masquerade[f]) ||
+			   x->pods[f].len != y->pods[f].len ||
+			   !ip_addr_eq(&x->pods[f].addr, &y->pods[f].addr);
+	return differs;
 }
 
 int
-uplink_follow(struct uplink *u, const struct underlay_facts *facts, const struct ip_addr *vtep,
-	uint16_t vxlan_port, bool *changed, char error[static XDP_ERROR_SIZE])
+uplink_follow(struct uplink *u, const struct underlay_facts *facts, const struct xdp_uplink_config *steer,
+	bool *changed, char error[static XDP_ERROR_SIZE])
 {
 	struct basis next = {
 		.ifindex = facts->ifindex,
-		.n_queues = facts->n_queues < UPLINK_QUEUES_MAX ? facts->n_queues : UPLINK_QUEUES_MAX,
 		.mtu = facts->mtu,
-		.vxlan_port = vxlan_port,
-		.vtep = *vtep,
+		.steer = *steer,
 	};
-	bool other_ports = needs_other_ports(&u->basis, &next);
+	bool other_ports;
 	int err;
 
+	next.steer.n_queues = facts->n_queues < UPLINK_QUEUES_MAX ? facts->n_queues : UPLINK_QUEUES_MAX;
+	other_ports = needs_other_ports(&u->basis, &next);
+
 	*changed = false;
-	if (next.ifindex == 0 || ip_addr_is_none(vtep)) {
+	if (next.ifindex == 0 || ip_addr_is_none(&steer->vtep)) {
 		*changed = u->n != 0;
 		close_ports(u);
 		return 0;
@@ -143,7 +146,7 @@ uplink_follow(struct uplink *u, const struct underlay_facts *facts, const struct
 		close_ports(u);
 	}
 	err = attach(u, &next, error);
-	for (uint32_t queue = 0; err == 0 && other_ports && queue < next.n_queues; queue++)
+	for (uint32_t queue = 0; err == 0 && other_ports && queue < next.steer.n_queues; queue++)
 		err = open_port(u, &next, queue, error);
 	if (err < 0) {
 		*changed |= u->n != 0;

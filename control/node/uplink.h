@@ -19,10 +19,11 @@ struct uplink;
 struct uplink *uplink_new(struct engine *engine, struct xdp *xdp, enum xdp_choice choice);
 void uplink_free(struct uplink *u);
 
-/* Brings about what the underlay and our tunnel address ask for; cheap when nothing changed. True in *changed when ports
- * came or went. 0 or -errno with a message; then there is no uplink, and the next call tries again. */
-int uplink_follow(struct uplink *u, const struct underlay_facts *facts, const struct ip_addr *vtep,
-	uint16_t vxlan_port, bool *changed, char error[static XDP_ERROR_SIZE]);
+/* Brings about what the underlay and our addresses ask for; cheap when nothing changed. steer: what is ours on the uplink,
+ * its queues aside; the ports that it points to never change. True in *changed when ports came or went. 0 or -errno with a
+ * message; then there is no uplink, and the next call tries again. */
+int uplink_follow(struct uplink *u, const struct underlay_facts *facts, const struct xdp_uplink_config *steer,
+	bool *changed, char error[static XDP_ERROR_SIZE]);
 
 /* Has the program on the uplink take what is for these tables' exposed frontends; after their publication, and after
  * uplink_follow(). Cheap when nothing changed. NULL: none are in force yet, and what a former process set stays. 0 or

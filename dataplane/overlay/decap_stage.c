@@ -3,11 +3,13 @@
  *
  * A tunnel packet's outer UDP checksum is not verified (RFC 7348 section 4.3 leaves that open): the inner
  * packet has its own. Reserved bits must be zero, as the kernel's vxlan device has it, and the inner frame
- * carries no VLAN tag. Outside a tunnel come flows of clients outside the cluster to exposed frontends, ICMP errors about
- * them, and ICMP errors to our tunnel address: these go on to the host's stack, whose sockets they may concern. Nothing else is for us. What
- * has a route here, pods, services and this node itself, sends nothing from outside. */
+ * carries no VLAN tag. Outside a tunnel come flows of clients outside the cluster to exposed frontends, answers to
+ * masqueraded flows, ICMP errors about both, packets to pods from networks that know their addresses, and ICMP errors to our
+ * tunnel address: these go on to the host's stack, whose sockets they may concern. Nothing else is for us. What has a route
+ * here, pods, services and this node itself, sends nothing from outside. */
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
+#include "dataplane/net/icmp_quote.h"
 #include "dataplane/net/parse.h"
 #include "dataplane/overlay/vxlan.h"
 #include "dataplane/service/hairpin.h"
@@ -225,10 +227,63 @@ is_routable(const struct ip_addr *a)
 }
 
 static bool
+is_echo_reply(const struct pkt *p)
+{
+	return p->family == 4 ? p->proto == PROTO_ICMP && p->tcp_flags == ICMP_ECHO_REPLY
+			      : p->proto == PROTO_ICMPV6 && p->tcp_flags == ICMPV6_ECHO_REPLY;
+}
+
+/* What a masqueraded flow may get from outside: an answer to its port, or an error about what it sent. */
+static bool
+is_to_masquerade(const struct tables *t, const struct pkt *p)
+{
+	const struct node_table *node = t->node;
+	struct icmp_quote q;
+
+	if (!ip_addr_eq(&p->dst, &node->masquerade[p->family == 6 ? V6 : V4]))
+		return false;
+	if (p->flags & PKT_ICMP_ERROR)
+		return icmp_quote_read(p, &q) && ip_addr_eq(&q.src, &p->dst) &&
+		       port_set_has(&node->masquerade_claim, q.sport);
+	return (translate_is_transport(p->proto) || is_echo_reply(p)) &&
+	       port_set_has(&node->masquerade_claim, p->dport);
+}
+
+static bool
 is_error_for_us(const struct node_table *node, const struct pkt *p)
 {
 	return (p->flags & (PKT_ICMP_ERROR | PKT_FRAGMENT)) == PKT_ICMP_ERROR &&
 	       ip_addr_eq(&p->dst, &node->vtep);
+}
+
+/* A network that is not masqueraded reaches pods as they are. */
+static bool
+is_to_pod(const struct tables *t, const struct pkt *p)
+{
+	const struct route *from = route_lookup(t->routes, &p->src), *to = route_lookup(t->routes, &p->dst);
+
+	return from != NULL && (from->flags & ROUTE_NATIVE) && to != NULL && to->kind == ROUTE_ENDPOINT;
+}
+
+/* What came outside a tunnel. */
+static void
+admit(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
+{
+	bool is_error = is_error_for_us(t->node, p);
+
+	if (is_for_frontend(t, p)) {
+		note_inbound(b, p);
+	} else if (is_to_masquerade(t, p)) {
+		p->flags |= PKT_OUTBOUND;
+		b->has_inbound = true;
+	} else if (!is_error && !is_to_pod(t, p)) {
+		pkt_drop(p, DROP_NOT_OURS);
+		return;
+	}
+	if (!is_outside(t, &p->src) || ((p->flags & PKT_INBOUND) && !is_routable(&p->src)))
+		pkt_drop(p, DROP_SPOOFED_SOURCE);
+	else if (is_error)
+		learn_path_mtu(t, w, p);
 }
 
 void
@@ -239,16 +294,8 @@ decap_burst(const struct tables *t, struct worker *w, struct burst *b)
 			continue;
 		if (is_tunnel_packet(t->node, p))
 			decap(t, w, b, p);
-		else if (is_for_frontend(t, p))
-			note_inbound(b, p);
-		else if (!is_error_for_us(t->node, p))
-			pkt_drop(p, DROP_NOT_OURS);
-		if (p->verdict != VERDICT_CONTINUE || (p->flags & PKT_DECAPPED))
-			;
-		else if (!is_outside(t, &p->src) || ((p->flags & PKT_INBOUND) && !is_routable(&p->src)))
-			pkt_drop(p, DROP_SPOOFED_SOURCE);
-		else if (!(p->flags & PKT_INBOUND))
-			learn_path_mtu(t, w, p);
+		else
+			admit(t, w, b, p);
 		if (p->verdict == VERDICT_DROP)
 			TRACE(b, "decap", "%s", drop_reason_help(p->drop_reason));
 	}

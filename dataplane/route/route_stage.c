@@ -168,8 +168,8 @@ to_outside(const struct tables *t, struct worker *w, struct pkt *p, const struct
 static bool
 is_astray(const struct pkt *p, const struct route *r)
 {
-	return p->origin == ORIGIN_UPLINK && !(p->flags & (PKT_DECAPPED | PKT_INBOUND)) &&
-	       (r == NULL || r->kind != ROUTE_HOST);
+	return p->origin == ORIGIN_UPLINK && !(p->flags & (PKT_DECAPPED | PKT_INBOUND | PKT_OUTBOUND)) &&
+	       (r == NULL || (r->kind != ROUTE_HOST && r->kind != ROUTE_ENDPOINT));
 }
 
 static void

@@ -3,11 +3,14 @@
 #include "dataplane/net/flow_key.h"
 #include "dataplane/service/flow_owner.h"
 
-#define LAYOUT_VERSION 3u
+#define LAYOUT_VERSION 4u
 #define NONE UINT32_MAX
 
 /* Keys are what pods and strangers choose, and the hash is known: a chain that is this long takes no more. */
 #define CHAIN_MAX 32
+
+/* Blocks of wire ports. */
+#define BLOCKS (65536 / FLOW_OWNER_BLOCK)
 
 /* Entries looked at by one nat_flows_expire_some(). */
 #define EXPIRE_SLICE 16
@@ -81,6 +84,19 @@ summarize(struct nat_flows *e, enum direction d, const uint32_t *head)
 	*word = *head == NONE ? *word & ~bit : *word | bit;
 }
 
+/* How many entries' wire ports each block has. */
+static uint32_t *
+block_uses(const struct nat_flows *e)
+{
+	return (uint32_t *)(summary(e, FORWARD) + 2 * summary_words(e->capacity));
+}
+
+uint32_t
+nat_flows_block_uses(const struct nat_flows *e, unsigned block)
+{
+	return block_uses(e)[block];
+}
+
 size_t
 nat_flows_size(uint32_t capacity)
 {
@@ -89,6 +105,7 @@ nat_flows_size(uint32_t capacity)
 		      (size_t)4 * capacity * sizeof(uint32_t);
 
 	size = (size + 7) / 8 * 8 + 2 * summary_words(capacity) * sizeof(uint64_t);
+	size += BLOCKS * sizeof(uint32_t);
 	return (size + 63) / 64 * 64;
 }
 
@@ -222,6 +239,7 @@ link_entry(struct nat_flows *e, struct nat_flow *x)
 		*head = (uint32_t)(x - entries(e));
 		summarize(e, d, head);
 	}
+	block_uses(e)[x->wire_port / FLOW_OWNER_BLOCK]++;
 	x->quota = e->quota != 0 ? account_charge(e, &x->client) : NONE;
 	e->n++;
 }
@@ -241,6 +259,7 @@ nat_flows_remove(struct nat_flows *e, struct nat_flow *x)
 	}
 	if (x->quota != NONE)
 		account_refund(e, x->quota);
+	block_uses(e)[x->wire_port / FLOW_OWNER_BLOCK]--;
 	__atomic_store_n(&x->proto, 0, __ATOMIC_RELEASE);
 	x->next[FORWARD] = e->free_entry;
 	e->free_entry = i;
@@ -442,6 +461,12 @@ nat_flow_seen(struct nat_flow *x, bool is_forward, uint8_t tcp_flags, uint64_t n
 		x->flags |= NAT_FLOW_CLOSED;
 }
 
+static bool
+is_echo(const struct nat_flow *x)
+{
+	return x->proto == PROTO_ICMP || x->proto == PROTO_ICMPV6;
+}
+
 static uint64_t
 idle_limit(const struct nat_flows *e, const struct nat_flow *x)
 {
@@ -454,6 +479,8 @@ idle_limit(const struct nat_flows *e, const struct nat_flow *x)
 		return UINT64_MAX;
 	if (e->datagram_idle_ns != 0)
 		return e->datagram_idle_ns;
+	if (is_echo(x))
+		return NAT_FLOW_ECHO_IDLE_NS;
 	return x->proto == PROTO_UDP ? NAT_FLOW_UDP_IDLE_NS : NAT_FLOW_SCTP_IDLE_NS;
 }
 
@@ -522,15 +549,22 @@ nat_flows_delete_backend(struct nat_flows *e, const struct ip_addr *backend)
 	}
 }
 
+/* Any number may be an echo's identifier. */
+static bool
+has_ports(const struct nat_flow *x)
+{
+	return is_echo(x) ||
+	       (x->client_port != 0 && x->frontend_port != 0 && x->backend_port != 0 && x->wire_port != 0);
+}
+
 static bool
 is_sound(struct nat_flows *e, const struct nat_flow *x)
 {
 	bool v4 = ip_addr_is_v4(&x->client);
 
-	return (x->proto == PROTO_TCP || x->proto == PROTO_UDP || x->proto == PROTO_SCTP) &&
+	return (x->proto == PROTO_TCP || x->proto == PROTO_UDP || x->proto == PROTO_SCTP || is_echo(x)) &&
 	       !ip_addr_is_none(&x->client) && ip_addr_is_v4(&x->frontend) == v4 &&
-	       ip_addr_is_v4(&x->backend) == v4 && ip_addr_is_v4(&x->wire) == v4 && x->client_port != 0 &&
-	       x->frontend_port != 0 && x->backend_port != 0 && x->wire_port != 0 &&
+	       ip_addr_is_v4(&x->backend) == v4 && ip_addr_is_v4(&x->wire) == v4 && has_ports(x) &&
 	       nat_flows_find_forward(
 		       e, &x->client, x->client_port, &x->frontend, x->frontend_port, x->proto) == NULL &&
 	       is_port_free(e, x, x->wire_port);
@@ -545,6 +579,7 @@ clear_links(struct nat_flows *e)
 	e->summary = (uint32_t)((uint8_t *)(heads(e, FORWARD) + (size_t)4 * e->capacity) - e->memory);
 	e->summary = (e->summary + 7) & ~7u;
 	memset(summary(e, FORWARD), 0, 2 * summary_words(e->capacity) * sizeof(uint64_t));
+	memset(block_uses(e), 0, BLOCKS * sizeof(uint32_t));
 	e->free_account = NONE;
 	for (uint32_t i = n_accounts(e->capacity); i-- > 0;) {
 		accounts(e)[i].next = e->free_account;

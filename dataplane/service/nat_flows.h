@@ -6,6 +6,8 @@
  *   half_open   from outside the cluster, nothing confirmed yet: strangers fill it as they like, so when it is full a random
  *               entry makes room.
  *   inbound     from outside, confirmed by the client. Nothing evicts these.
+ *   outbound    of pods and of the host to the outside, where they are known by the node's own address and a port of it
+ *               (port_blocks.h).
  *
  * Only the worker that owns the flows touches a table; control through worker_call(). It is bounded, and may be bounded per
  * client address too, so no pod uses it up. It lives in memory that the caller gives and that outlives the process: fixed
@@ -28,6 +30,8 @@
 #define NAT_FLOW_UDP_IDLE_NS (180 * UINT64_C(1000000000))
 /* SCTP sends heartbeats every 30 s by default (RFC 9260 section 16). */
 #define NAT_FLOW_SCTP_IDLE_NS (900 * UINT64_C(1000000000))
+/* An echo, whose two ports are its identifier. */
+#define NAT_FLOW_ECHO_IDLE_NS (60 * UINT64_C(1000000000))
 /* TCP, after both ends said FIN or one said RST: longer than TIME-WAIT. */
 #define NAT_FLOW_CLOSED_IDLE_NS (120 * UINT64_C(1000000000))
 
@@ -154,6 +158,9 @@ struct nat_flow *nat_flows_add(
  * stays where it was. */
 struct nat_flow *nat_flows_move(
 	struct nat_flows *to, struct nat_flows *from, struct nat_flow *x, uint64_t now_ns);
+
+/* How many entries have a wire port of a block, whose number is the port's by FLOW_OWNER_BLOCK. */
+uint32_t nat_flows_block_uses(const struct nat_flows *e, unsigned block);
 
 /* Whether nat_flows_add() would find room for another flow of this client. */
 bool nat_flows_has_room(const struct nat_flows *e, const struct ip_addr *client);

@@ -306,6 +306,14 @@ may_be_in_slot(const struct tables *t, const struct candidate *c, const struct n
 	return b->port == flow->backend_port && ip_addr_eq(&b->addr, &flow->backend);
 }
 
+static bool
+is_this_node(const struct tables *t, const struct ip_addr *a)
+{
+	const struct route *r = route_lookup(t->routes, a);
+
+	return r != NULL && r->kind == ROUTE_HOST;
+}
+
 static void
 begin_exception(const struct tables *t, struct worker *w, struct burst *b, const struct candidate *c,
 	const struct backend *backend, struct tally *tally)
@@ -327,6 +335,11 @@ begin_exception(const struct tables *t, struct worker *w, struct burst *b, const
 	};
 	const struct nat_flow *x = &flow;
 
+	if (p->origin == ORIGIN_HOST && p->proto != PROTO_SCTP && is_this_node(t, &flow.backend)) {
+		/* the stack takes no packet from an address of its own; the reserved ones, the first aside, are not */
+		flow.wire = t->endpoints->host_addrs[translate_family(p)][1];
+		flow.wire_port = 0;
+	}
 	if (p->proto != PROTO_SCTP && (p->proto == PROTO_UDP || translate_is_opening(p)) &&
 		may_be_in_slot(t, c, &flow))
 		flow.wire_port = 0; /* any other */

@@ -44,18 +44,19 @@ bool packet_cases_produced(enum drop_reason reason);
 void packet_cases_note(const struct fixture *f);
 
 /* The tables of this directory: each file NAME.c defines 'const struct packet_case NAME[]' and 'n_NAME'. */
-#define PACKET_TABLES(X)  \
-	X(fragment_cases) \
-	X(gateway_cases)  \
-	X(inbound_cases)  \
-	X(outbound_cases) \
-	X(overlay_cases)  \
-	X(parse_cases)    \
-	X(quote_cases)    \
-	X(refuse_cases)   \
-	X(rewrite_cases)  \
-	X(route_cases)    \
-	X(safety_cases)   \
+#define PACKET_TABLES(X)    \
+	X(fragment_cases)   \
+	X(gateway_cases)    \
+	X(inbound_cases)    \
+	X(masquerade_cases) \
+	X(outbound_cases)   \
+	X(overlay_cases)    \
+	X(parse_cases)      \
+	X(quote_cases)      \
+	X(refuse_cases)     \
+	X(rewrite_cases)    \
+	X(route_cases)      \
+	X(safety_cases)     \
 	X(service_cases)
 
 #define PACKET_TABLE_DECLARE(name)              \

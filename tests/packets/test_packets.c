@@ -255,6 +255,26 @@ rx_multi_buffer(struct port *port, struct pkt *pkts, unsigned max)
 }
 
 static void
+an_echo_that_goes_on_is_one_flow(void **state)
+{
+	for (unsigned workers = 1; workers <= 2; workers++) {
+		struct fixture *f = fixture_new(workers, false);
+		struct mac_addr mac = pkt_mac("peer");
+		struct ip_prefix outside;
+
+		assert_true(ip_prefix_parse("203.0.113.0/24", &outside));
+		route_table_add_outside(f->routes, &outside, ROUTE_UNDERLAY, &mac, 0);
+		for (uint16_t i = 0; i < 3; i++) {
+			give(f, FIXTURE_POD1, PKT(FROM_POD1, IP(POD1_V4, "203.0.113.7"), ICMP(8, 0, 7, i)));
+			fixture_run(f);
+		}
+		assert_int_equal(counters_of(f).counts[COUNT_MASQUERADED], 3);
+		assert_int_equal(counters_of(f).counts[COUNT_MASQUERADE_CREATED], 1);
+		finish(f);
+	}
+}
+
+static void
 what_io_has_dropped_stays_dropped(void **state)
 {
 	struct fixture *f = fixture_new(1, false);
@@ -436,6 +456,7 @@ main(void)
 		cmocka_unit_test(a_worker_that_does_not_keep_up_is_spared),
 		cmocka_unit_test(frames_come_home_during_a_long_round),
 		cmocka_unit_test(a_flood_is_not_answered_by_a_flood_of_errors),
+		cmocka_unit_test(an_echo_that_goes_on_is_one_flow),
 		cmocka_unit_test(what_io_has_dropped_stays_dropped),
 		cmocka_unit_test(a_part_that_comes_before_the_first_waits_for_it),
 		cmocka_unit_test(a_part_does_not_wait_for_long),

@@ -53,7 +53,11 @@ fill_node(struct fixture *f, bool v6_underlay)
 		.uplink_mtu = 1500,
 		.pod_mtu = (uint16_t)(1500 - (v6_underlay ? VXLAN_OVERHEAD_V6 : VXLAN_OVERHEAD_V4)),
 		.n_workers = (uint8_t)f->n_workers,
+		.masquerade = { [V4] = addr("192.0.2.1"), [V6] = addr("2001:db8::1") },
 	};
+	for (unsigned block = FIXTURE_PORT_FIRST / 64; block <= FIXTURE_PORT_LAST / 64; block++)
+		f->node.masquerade_claim.bits[block] = ~UINT64_C(0);
+	f->node.masquerade_ports = f->node.masquerade_claim;
 	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		f->node.uplink_port[i] = FIXTURE_UPLINK;
 	f->node.port_owner[FIXTURE_HOST] = f->node.port_owner[FIXTURE_POD2] = (uint8_t)(f->n_workers - 1);
@@ -166,6 +170,8 @@ give_memories(struct fixture *f)
 		.quota = FIXTURE_EXCEPTIONS_QUOTA };
 	const struct nat_flows_config inbound = { .capacity = FIXTURE_INBOUND };
 	const struct nat_flows_config half_open = { .capacity = FIXTURE_INBOUND, .evicts = true };
+	const struct nat_flows_config outbound = { .capacity = FIXTURE_OUTBOUND,
+		.quota = FIXTURE_OUTBOUND_QUOTA };
 
 	for (unsigned i = 0; i < f->n_workers; i++) {
 		f->exceptions[i] = flows_new(&exceptions);
@@ -174,6 +180,9 @@ give_memories(struct fixture *f)
 		f->affinity[i] = must(aligned_alloc(CACHE_LINE, affinity_size(FIXTURE_AFFINITY)));
 		memset(f->affinity[i], 0, affinity_size(FIXTURE_AFFINITY));
 		affinity_adopt(f->affinity[i], FIXTURE_AFFINITY, 0);
+		f->outbound[i] = flows_new(&outbound);
+		f->port_blocks[i] =
+			must(port_blocks_adopt(f->outbound[i], i, f->n_workers, FIXTURE_OUTBOUND_BLOCKS));
 	}
 	for (unsigned i = 1; i < f->endpoints->n; i++) {
 		f->endpoints->endpoints[i].roles = must(calloc(1, sizeof(struct roles)));
@@ -191,7 +200,12 @@ start_workers(struct fixture *f)
 		struct worker_config config = { .id = i,
 			.cpu = -1,
 			.crossing = f->crossing,
-			.flows = { f->exceptions[i], f->inbound[i], f->half_open[i], f->affinity[i] },
+			.flows = { .exceptions = f->exceptions[i],
+				.inbound = f->inbound[i],
+				.half_open = f->half_open[i],
+				.outbound = f->outbound[i],
+				.affinity = f->affinity[i],
+				.port_blocks = f->port_blocks[i] },
 			.events = f->events };
 
 		if (umem_new(&f->umems[i], (uint16_t)i, (uint8_t)i, FIXTURE_FRAMES, FIXTURE_FRAME_SIZE, -1) <
@@ -252,6 +266,8 @@ fixture_free(struct fixture *f)
 		free(f->inbound[i]);
 		free(f->half_open[i]);
 		free(f->affinity[i]);
+		free(f->outbound[i]);
+		port_blocks_free(f->port_blocks[i]);
 	}
 	crossing_free(f->crossing);
 	events_free(f->events);

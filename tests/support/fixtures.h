@@ -14,6 +14,7 @@
 #include "dataplane/io/port_mem.h"
 #include "dataplane/io/umem.h"
 #include "dataplane/service/nat_flows.h"
+#include "dataplane/service/port_blocks.h"
 #include "dataplane/service/roles.h"
 #include "dataplane/worker.h"
 
@@ -24,6 +25,11 @@
 #define FIXTURE_EXCEPTIONS_QUOTA 8
 #define FIXTURE_AFFINITY 64
 #define FIXTURE_INBOUND 1024 /* and as many half-open flows */
+#define FIXTURE_OUTBOUND 256
+#define FIXTURE_OUTBOUND_QUOTA 200
+#define FIXTURE_OUTBOUND_BLOCKS 2 /* of one pod */
+#define FIXTURE_PORT_FIRST 20032  /* of masqueraded flows: four blocks, of which two workers have two each */
+#define FIXTURE_PORT_LAST 20287
 
 #define FIXTURE_PEER 0       /* the peer's index in the FDB */
 #define FIXTURE_PEER_OTHER 1 /* a third node, with 10.244.3.0/24 and fd00:10:244:3::/64 */
@@ -55,6 +61,8 @@ struct fixture {
 	struct nat_flows *inbound[FIXTURE_WORKERS_MAX];
 	struct nat_flows *half_open[FIXTURE_WORKERS_MAX];
 	struct affinity *affinity[FIXTURE_WORKERS_MAX];
+	struct nat_flows *outbound[FIXTURE_WORKERS_MAX];
+	struct port_blocks *port_blocks[FIXTURE_WORKERS_MAX];
 	struct worker *workers[FIXTURE_WORKERS_MAX];
 	struct port_mem ports[FIXTURE_PORTS];
 };

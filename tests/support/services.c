@@ -39,6 +39,8 @@ static const struct service {
 		{ { { REMOTE_V4, REMOTE_V6 }, 8082, 3 }, { { POD2_V4, POD2_V6 }, 8082, 3 } } },
 	{ { TUNNEL_V4, TUNNEL_V6 }, 80, PROTO_UDP, { { { PEER_V4, PEER_V6 }, 4789, 1 } } },
 	{ { TUNNEL_V4, TUNNEL_V6 }, 81, PROTO_UDP, { { { NODE_V4, NODE_V6 }, 4789, 1 } } },
+	{ { HERE_V4, HERE_V6 }, 80, PROTO_TCP, { { { NODE_V4, NODE_V6 }, 8080, 0 } } },
+	{ { OUT_V4, OUT_V6 }, 80, PROTO_TCP, { { { "203.0.113.7", "2001:db8:9::7" }, 8080, 1 } } },
 };
 #define N_SERVICES (sizeof(services) / sizeof(services[0]))
 

@@ -26,6 +26,10 @@
 #define PAIR_V6 "fd00:10:96::16"
 #define TUNNEL_V4 "10.96.0.17" /* UDP ports 80 and 81 at the peer node's tunnel end and at this node's */
 #define TUNNEL_V6 "fd00:10:96::17"
+#define HERE_V4 "10.96.0.18" /* port 80 at this node itself, port 8080, without a slot */
+#define HERE_V6 "fd00:10:96::18"
+#define OUT_V4 "10.96.0.19" /* port 80 outside the cluster, port 8080, in slot 1 */
+#define OUT_V6 "fd00:10:96::19"
 #define SIBLING_V4 "10.244.2.21"
 #define SIBLING_V6 "fd00:10:244:2::21"
 

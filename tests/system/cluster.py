@@ -95,6 +95,10 @@ class Cluster:
                                      for family in self.underlay_families]}})
         return node
 
+    def add_outside(self, name, number, behind=None):
+        """A machine that is no node: on the common segment, or on a router's. It knows the way to nodes, not to pods."""
+        return BareNode(self, name, number, behind)
+
     def start(self):
         """Starts ringwayd on every node and waits until all are ready."""
         for node in self.nodes:

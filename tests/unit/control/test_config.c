@@ -108,6 +108,11 @@ test_errors(void **state)
 			"cluster.podCIDRs\n" },
 		{ "overlay.mtu: 1000\n", "configuration: overlay.mtu: is 1000, must be 0 or at least 1280, "
 					 "which IPv6 needs\n" },
+		{ "masquerade.ports: 16384-16400\n", "configuration: masquerade.ports: \"16384-16400\" is no "
+						     "range of ports with a whole block of "
+						     "64, such as 16384-29951\n" },
+		{ "masquerade: {flows: 64, flowsPerPod: 65}\n",
+			"configuration: masquerade.flowsPerPod: is 65, above masquerade.flows (64)\n" },
 		{ "host.interface: a/b\n",
 			"configuration: host.interface: \"a/b\" is no name for an interface\n" },
 		{ "- a\n", "t.yaml:1: must be a mapping, such as \"overlay: {vni: 1}\"\n" },

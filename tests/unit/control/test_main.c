@@ -10,11 +10,13 @@
 
 #include <cmocka.h>
 
+#define OUT_SIZE 16384 /* the list of options is the longest */
+
 static char dir[] = "/tmp/test_main.XXXXXX";
 
 /* Runs ringwayd with these arguments; returns its exit status, with all it printed in out. */
 static int
-ringwayd(char out[4096], const char *arguments)
+ringwayd(char out[OUT_SIZE], const char *arguments)
 {
 	char command[2048];
 	size_t n;
@@ -24,7 +26,7 @@ ringwayd(char out[4096], const char *arguments)
 	snprintf(command, sizeof(command), "cd %s && %s %s 2>&1", dir, getenv("RINGWAYD"), arguments);
 	pipe = popen(command, "r");
 	assert_non_null(pipe);
-	n = fread(out, 1, 4095, pipe);
+	n = fread(out, 1, OUT_SIZE - 1, pipe);
 	out[n] = '\0';
 	status = pclose(pipe);
 	assert_true(WIFEXITED(status));
@@ -47,7 +49,7 @@ write_file(const char *name, const char *text)
 static void
 test_arguments(void **state)
 {
-	char out[4096];
+	char out[OUT_SIZE];
 
 	assert_int_equal(ringwayd(out, "--version"), 0);
 	assert_int_equal(strncmp(out, "ringwayd ", 9), 0);
@@ -61,7 +63,7 @@ test_arguments(void **state)
 static void
 test_bad_configuration(void **state)
 {
-	char out[4096];
+	char out[OUT_SIZE];
 
 	write_file("bad.conf", "overlay:\n  vnii: 1\n  port: 0\n");
 	assert_int_equal(ringwayd(out, "--config bad.conf --set log.level=loud"), 2);
@@ -78,7 +80,7 @@ test_bad_configuration(void **state)
 static void
 test_check(void **state)
 {
-	char out[4096];
+	char out[OUT_SIZE];
 
 	write_file("ringway.conf", "");
 	assert_int_equal(ringwayd(out, CHECK), 2);

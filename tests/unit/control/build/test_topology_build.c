@@ -180,6 +180,14 @@ check_route(const struct route_table *t, const char *to, enum route_kind kind, u
 		assert_int_equal(r->target, target);
 }
 
+static uint8_t
+flags_of(const struct route_table *t, const char *to)
+{
+	struct ip_addr a = addr(to);
+
+	return route_lookup(t, &a)->flags;
+}
+
 static void
 test_routes(void **state)
 {
@@ -260,6 +268,22 @@ test_routes(void **state)
 	check_route(t, "10.244.2.77", ROUTE_VTEP, fdb_index_of(x, &b));
 	check_route(t, "10.96.4.4", ROUTE_SERVICE, 0);
 	route_table_free(t);
+
+	/* networks that know pods: a part of a way, a whole one, and what lies in it */
+	const struct ip_prefix native[] = { prefix("198.51.100.0/25"), prefix("192.0.2.0/24"),
+		prefix("10.244.5.0/24") };
+
+	f.n_non_masquerade_cidrs = 3;
+	f.non_masquerade_cidrs = native;
+	assert_int_equal(route_build(&t, &nodes, x, &f), 0);
+	assert_int_equal(flags_of(t, "198.51.100.1"), ROUTE_NATIVE);
+	assert_int_equal(flags_of(t, "198.51.100.200"), 0);
+	assert_int_equal(flags_of(t, "192.0.2.70"), ROUTE_NATIVE);
+	assert_int_equal(flags_of(t, "192.0.2.71"), ROUTE_NATIVE);
+	check_route(t, "198.51.100.1", ROUTE_UNDERLAY, 0);
+	check_route(t, "192.0.2.71", ROUTE_SEGMENT, 0);
+	check_route(t, "10.244.5.1", ROUTE_NOBODY, 0);
+	route_table_free(t);
 	fdb_table_free(fdb);
 	nodes_free(&nodes);
 	fdb_indexes_free(x);
@@ -291,8 +315,23 @@ test_ports_and_workers(void **state)
 	assert_int_equal(t->uplink_port[2], 1); /* has no queue of its own */
 	assert_int_equal(t->port_owner[2], 1);
 	assert_int_equal(t->port_owner[900], 2);
+	assert_true(ip_addr_is_none(&t->masquerade[V4]));
 	assert_int_equal(t->pod_mtu, 1450);
 	free(t);
+
+	/* the outside knows pods by the Node object's address where the node has it, else by any that it has */
+	const struct ip_addr own[] = { addr("203.0.113.9"), addr("192.0.2.1"), addr("2001:db8:5::9") };
+	const struct port_set ports = { { [300] = 7 } };
+
+	f.own_addrs = own;
+	f.n_own_addrs = 3;
+	f.masquerade_ports = f.masquerade_claim = &ports;
+	assert_int_equal(node_build(&t, &nodes, &f), 0);
+	assert_true(ip_addr_eq(&t->masquerade[V4], &own[1]));
+	assert_true(ip_addr_eq(&t->masquerade[V6], &own[2]));
+	assert_true(port_set_has(&t->masquerade_ports, 300 * 64 + 2));
+	free(t);
+
 	f.n_uplinks = 0;
 	f.pod_mtu = 1280;
 	assert_int_equal(node_build(&t, &nodes, &f), 0);

@@ -1,0 +1,261 @@
+/* Masquerade (DESIGN section 5.5): what leaves the cluster goes as the node's own, since nobody outside knows the way to a
+ * pod. A flow has an entry in the table of its sender's worker, with a port from a block of its sender's (port_blocks.h), or
+ * an identifier where it is an echo. When a service chose the backend, the entry remembers the frontend as well, and the
+ * answer is translated back in one step.
+ *
+ * Answers arrive on any queue and are steered to the worker that gave the port out. What fits no flow is not ours to judge:
+ * it goes on to the host's stack, which may have a socket there. */
+#include "dataplane/net/icmp_quote.h"
+#include "dataplane/service/port_blocks.h"
+#include "dataplane/service/translate.h"
+#include "dataplane/stages.h"
+#include "dataplane/trace.h"
+#include "dataplane/worker.h"
+
+static bool
+is_echo_request(const struct pkt *p)
+{
+	if (p->family == 4)
+		return p->proto == PROTO_ICMP && p->tcp_flags == ICMP_ECHO_REQUEST;
+	return p->proto == PROTO_ICMPV6 && p->tcp_flags == ICMPV6_ECHO_REQUEST;
+}
+
+static bool
+can_be_masqueraded(const struct pkt *p)
+{
+	return translate_is_transport(p->proto) || is_echo_request(p);
+}
+
+/* The entry that the packet goes on with, if there is one. An established connection stays with its backend; what begins
+ * anew follows the present choice. */
+static struct nat_flow *
+find_flow(struct worker *w, struct pkt *p)
+{
+	struct nat_flow *x = nat_flows_is_empty(w->outbound) ? NULL
+							     : nat_flows_find_forward(w->outbound, &p->src,
+								       p->sport, &p->dst, p->dport, p->proto);
+	bool is_standing = p->proto == PROTO_TCP && !translate_is_opening(p);
+
+	if (x == NULL || is_standing)
+		return x;
+	if (!(x->flags & NAT_FLOW_CLOSED) && ip_addr_eq(&x->backend, &p->new_dst) &&
+		(p->new_dport == x->backend_port || is_echo_request(p)))
+		return x;
+	if (!(p->flags & PKT_DRY_RUN))
+		nat_flows_remove(w->outbound, x);
+	return NULL;
+}
+
+/* A flow of its own, or the reason why there is none. */
+static enum drop_reason
+begin_flow(const struct tables *t, struct worker *w, const struct pkt *p, struct nat_flow *flow,
+	struct nat_flow **out)
+{
+	bool is_quota;
+
+	*flow = (struct nat_flow){
+		.client = p->src,
+		.client_port = p->sport,
+		.frontend = p->dst,
+		.frontend_port = p->dport,
+		.backend = p->new_dst,
+		.backend_port = is_echo_request(p) ? 0 : p->new_dport,
+		.wire = t->node->masquerade[translate_family(p)],
+		.proto = p->proto,
+	};
+	if (w->outbound == NULL || ip_addr_is_none(&flow->wire))
+		return DROP_MASQUERADE_FULL;
+	if (!nat_flows_has_room(w->outbound, &p->src))
+		return DROP_MASQUERADE_QUOTA;
+	flow->wire_port =
+		port_blocks_choose(w->port_blocks, w->outbound, &t->node->masquerade_ports, flow, &is_quota);
+	if (flow->wire_port == 0)
+		return is_quota ? DROP_MASQUERADE_QUOTA : DROP_MASQUERADE_FULL;
+	if (is_echo_request(p))
+		flow->backend_port = flow->wire_port;
+	*out = flow;
+	if (p->flags & PKT_DRY_RUN)
+		return DROP_NONE;
+	*out = nat_flows_add(w->outbound, flow, NULL, w->now_ns);
+	if (*out == NULL)
+		return DROP_MASQUERADE_FULL;
+	count(&w->counters, COUNT_MASQUERADE_CREATED);
+	return DROP_NONE;
+}
+
+/* A standing connection whose backend is no longer the one that was chosen just now goes the way to its own. */
+static bool
+follow_backend(const struct tables *t, struct pkt *p, const struct nat_flow *x)
+{
+	const struct route *r;
+
+	if (ip_addr_eq(&x->backend, &p->new_dst))
+		return true;
+	r = route_lookup(t->routes, &x->backend);
+	if (r == NULL || r->kind != ROUTE_UNDERLAY || mac_is_zero(&r->next_hop))
+		return false;
+	p->new_dst = x->backend;
+	p->next_hop = r->next_hop;
+	return true;
+}
+
+static void
+apply(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, struct nat_flow *x)
+{
+	char wire[IP_ADDR_STRLEN];
+
+	if (!follow_backend(t, p, x)) {
+		pkt_drop(p, DROP_NO_NEIGHBOUR);
+		return;
+	}
+	if (!(p->flags & PKT_DRY_RUN))
+		nat_flow_seen(x, true, p->tcp_flags, w->now_ns);
+	p->flags &= (uint16_t)~PKT_INBOUND;
+	p->out_port = t->node->uplink_port[w->id];
+	p->new_src = x->wire;
+	p->new_sport = x->wire_port;
+	if (!is_echo_request(p))
+		p->new_dport = x->backend_port;
+	count(&w->counters, COUNT_MASQUERADED);
+	if (b->trace != NULL)
+		TRACE(b, "masquerade", "leaves the cluster as %s port %u", ip_addr_format(&x->wire, wire),
+			x->wire_port);
+}
+
+/* An error that a pod sends about what came to it from outside: its quote is translated as the pod's own answer would be
+ * (see pkt.h). */
+static void
+masquerade_error(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
+{
+	const struct nat_flow *x = NULL;
+	struct icmp_quote q;
+
+	if (icmp_quote_read(p, &q) && ip_addr_eq(&q.dst, &p->src) && !nat_flows_is_empty(w->outbound))
+		x = nat_flows_find_forward(w->outbound, &q.dst, q.dport, &q.src, q.sport, q.proto);
+	if (x == NULL && pkt_is_to_outside(p))
+		return; /* it may be about a flow of a client outside */
+	if (x == NULL) {
+		pkt_drop(p, DROP_MASQUERADE_PROTOCOL);
+		return;
+	}
+	p->flags &= (uint16_t)~PKT_INBOUND;
+	p->out_port = t->node->uplink_port[w->id];
+	p->sport = q.dport;
+	p->dport = q.sport;
+	p->new_src = x->wire;
+	p->new_sport = x->wire_port;
+	p->new_dst = x->backend;
+	p->new_dport = x->backend_port;
+	count(&w->counters, COUNT_ERRORS_TRANSLATED);
+	TRACE(b, "masquerade", "an ICMP error about a masqueraded flow");
+}
+
+static void
+masquerade(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
+{
+	enum drop_reason reason = DROP_NONE;
+	struct nat_flow flow, *x;
+
+	/* an echo's parts have no identifier but in the first */
+	if (translate_is_stuck(p) || ((p->flags & PKT_FRAGMENT) && !translate_is_transport(p->proto))) {
+		pkt_drop(p, DROP_FRAGMENT);
+		return;
+	}
+	if (p->flags & PKT_ICMP_ERROR) {
+		masquerade_error(t, w, b, p);
+		return;
+	}
+	if (!can_be_masqueraded(p)) {
+		pkt_drop(p, DROP_MASQUERADE_PROTOCOL);
+		return;
+	}
+	x = find_flow(w, p);
+	if (x == NULL && pkt_is_to_outside(p))
+		return; /* it may answer a client outside: the worker that would have that flow tells */
+	if (x == NULL && p->proto == PROTO_TCP && !translate_is_opening(p))
+		reason = DROP_NO_FLOW;
+	else if (x == NULL)
+		reason = begin_flow(t, w, p, &flow, &x);
+	if (reason != DROP_NONE) {
+		pkt_drop(p, reason);
+		TRACE(b, "masquerade", "%s", drop_reason_help(reason));
+		return;
+	}
+	apply(t, w, b, p, x);
+}
+
+void
+masquerade_send_burst(const struct tables *t, struct worker *w, struct burst *b)
+{
+	BURST_FOREACH_UNDECIDED (b, p)
+		if ((p->flags & PKT_OUTBOUND) && p->origin != ORIGIN_UPLINK)
+			masquerade(t, w, b, p);
+}
+
+/* An answer from outside, on the worker that gave its port out. */
+static void
+restore(struct worker *w, struct burst *b, struct pkt *p)
+{
+	struct nat_flow *x = nat_flows_is_empty(w->outbound) ? NULL
+							     : nat_flows_find_reverse(w->outbound, &p->src,
+								       p->sport, &p->dst, p->dport, p->proto);
+
+	if (x == NULL) {
+		p->flags &= (uint16_t)~PKT_OUTBOUND;
+		TRACE(b, "masquerade", "no flow of a pod has this port: to the host's stack");
+		return;
+	}
+	if (translate_is_stuck(p) || ((p->flags & PKT_FRAGMENT) && !translate_is_transport(p->proto))) {
+		pkt_drop(p, DROP_FRAGMENT);
+		return;
+	}
+	if (!(p->flags & PKT_DRY_RUN))
+		nat_flow_seen(x, false, p->tcp_flags, w->now_ns);
+	p->new_src = x->frontend;
+	p->new_dst = x->client;
+	p->new_dport = x->client_port;
+	if (translate_is_transport(p->proto))
+		p->new_sport = x->frontend_port;
+	count(&w->counters, COUNT_MASQUERADE_REPLY);
+	TRACE(b, "masquerade", "an answer to a masqueraded flow");
+}
+
+/* An error about what a pod sent, from whoever on the way. */
+static void
+restore_error(struct worker *w, struct burst *b, struct pkt *p)
+{
+	const struct nat_flow *x = NULL;
+	struct icmp_quote q;
+
+	if (icmp_quote_read(p, &q) && !nat_flows_is_empty(w->outbound))
+		x = nat_flows_find_reverse(w->outbound, &q.dst, q.dport, &q.src, q.sport, q.proto);
+	if (x == NULL) {
+		p->flags &= (uint16_t)~PKT_OUTBOUND;
+		return;
+	}
+	p->sport = q.dport;
+	p->dport = q.sport;
+	p->new_src = x->frontend;
+	p->new_sport = x->frontend_port;
+	p->new_dst = x->client;
+	p->new_dport = x->client_port;
+	if (!ip_addr_eq(&p->src, &q.dst))
+		p->flags |= PKT_KEEP_SOURCE;
+	count(&w->counters, COUNT_ERRORS_TRANSLATED);
+	TRACE(b, "masquerade", "an ICMP error about a masqueraded flow");
+}
+
+void
+masquerade_receive_burst(const struct tables *t, struct worker *w, struct burst *b)
+{
+	if (!b->has_inbound)
+		return;
+	BURST_FOREACH_UNDECIDED (b, p) {
+		if (!pkt_is_to_masquerade(p))
+			continue;
+		if (p->flags & PKT_ICMP_ERROR)
+			restore_error(w, b, p);
+		else
+			restore(w, b, p);
+	}
+}

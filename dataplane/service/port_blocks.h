@@ -1,0 +1,35 @@
+/* Ports of the node's address for what its pods send out of the cluster (DESIGN section 5.5), in blocks of FLOW_OWNER_BLOCK:
+ * a client has blocks of its own, so it neither takes another's ports nor is there any doubt whose a port was. It begins
+ * with one, and gets another when no port of those it has is left for a destination: a port serves any number of destinations
+ * at once. A block is free again when no flow uses a port of it.
+ *
+ * Which blocks a worker gives out follows from flow_owner.h, so that answers find it. Whose a block is, is not kept
+ * anywhere: port_blocks_adopt() reads it out of the flows. Worker thread only, before it runs control. Ports, and the
+ * identifiers of echo, which are given out alike, in host byte order. */
+#ifndef RINGWAY_SERVICE_PORT_BLOCKS_H
+#define RINGWAY_SERVICE_PORT_BLOCKS_H
+
+#include "dataplane/service/flow_owner.h"
+#include "dataplane/service/nat_flows.h"
+#include "dataplane/service/port_set.h"
+
+struct port_blocks {
+	unsigned worker, n_workers;
+	unsigned max_blocks; /* of one client */
+	uint16_t
+		next_free; /* where to look for a free one first: a block rests before it is given out again */
+	struct ip_addr owner[PORT_BLOCKS]; /* while flows use it */
+};
+
+/* Blocks for this worker, as they are in use by the flows, which were adopted before; ends flows whose port belongs to
+ * another worker now, since their answers do not come here. NULL if out of memory. */
+struct port_blocks *port_blocks_adopt(
+	struct nat_flows *flows, unsigned worker, unsigned n_workers, unsigned max_blocks);
+void port_blocks_free(struct port_blocks *b);
+
+/* A port for a flow, whose client, backend, wire address and protocol are set; 0: none is left within the client's
+ * bounds (*is_quota) or at all. For the caller to add at once. usable: what may be given out. */
+uint16_t port_blocks_choose(struct port_blocks *b, struct nat_flows *flows, const struct port_set *usable,
+	const struct nat_flow *flow, bool *is_quota);
+
+#endif

@@ -1,0 +1,189 @@
+/* Ports in blocks: whose they are, how they grow and come back, and that no two flows to one destination share one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "dataplane/service/port_blocks.h"
+
+#define CAPACITY 4096
+#define FIRST 16384
+#define BLOCKS 8 /* in the range */
+
+static struct port_set range;
+
+static struct ip_addr
+addr(const char *text)
+{
+	struct ip_addr a;
+
+	assert_true(ip_addr_parse(text, &a));
+	return a;
+}
+
+static struct nat_flows *
+flows_new(void)
+{
+	const struct nat_flows_config config = { .capacity = CAPACITY, .quota = CAPACITY };
+	struct nat_flows *e = aligned_alloc(64, (nat_flows_size(CAPACITY) + 63) / 64 * 64);
+
+	assert_non_null(e);
+	memset(e, 0, nat_flows_size(CAPACITY));
+	nat_flows_adopt(e, &config, 0);
+	return e;
+}
+
+static struct nat_flow
+flow(const char *client, uint16_t client_port, const char *to, uint16_t port)
+{
+	return (struct nat_flow){ .client = addr(client),
+		.client_port = client_port,
+		.frontend = addr(to),
+		.frontend_port = port,
+		.backend = addr(to),
+		.backend_port = port,
+		.wire = addr("192.0.2.1"),
+		.proto = PROTO_UDP };
+}
+
+/* The port that the flow got; 0: none. */
+static uint16_t
+add(struct port_blocks *b, struct nat_flows *e, struct nat_flow f, bool *is_quota)
+{
+	f.wire_port = port_blocks_choose(b, e, &range, &f, is_quota);
+	if (f.wire_port != 0)
+		assert_non_null(nat_flows_add(e, &f, NULL, 0));
+	return f.wire_port;
+}
+
+static int
+setup(void **state)
+{
+	for (unsigned i = 0; i < BLOCKS; i++)
+		range.bits[FIRST / 64 + i] = ~UINT64_C(0);
+	return 0;
+}
+
+static void
+a_client_gets_blocks_as_it_needs_them_and_no_more_than_its_share(void **state)
+{
+	struct nat_flows *e = flows_new();
+	struct port_blocks *b = port_blocks_adopt(e, 0, 1, 3);
+	unsigned blocks_used = 0, n = 0;
+	bool is_quota = false;
+
+	for (uint16_t i = 0; i < 1000; i++)
+		n += add(b, e, flow("10.244.1.10", (uint16_t)(1000 + i), "203.0.113.7", 53), &is_quota) != 0;
+	assert_true(is_quota);
+	assert_in_range(n, 64 * 3 * 9 / 10, 64 * 3);
+	for (unsigned i = 0; i < PORT_BLOCKS; i++)
+		blocks_used += nat_flows_block_uses(e, i) != 0;
+	assert_int_equal(blocks_used, 3);
+
+	/* all its ports again for another destination, none of another client's */
+	n = 0;
+	for (uint16_t i = 0; i < 64; i++)
+		n += add(b, e, flow("10.244.1.10", (uint16_t)(1000 + i), "203.0.113.8", 53), &is_quota) != 0;
+	assert_int_equal(n, 64);
+	for (uint16_t i = 0; i < 64; i++) {
+		uint16_t port =
+			add(b, e, flow("10.244.1.11", (uint16_t)(1000 + i), "203.0.113.7", 53), &is_quota);
+		struct ip_addr other = addr("10.244.1.11");
+
+		assert_int_not_equal(port, 0);
+		assert_true(ip_addr_eq(&b->owner[port / 64], &other));
+	}
+	port_blocks_free(b);
+	free(e);
+}
+
+static void
+a_block_is_free_when_its_last_flow_has_ended(void **state)
+{
+	struct nat_flows *e = flows_new();
+	struct port_blocks *b = port_blocks_adopt(e, 0, 1, BLOCKS);
+	struct ip_addr client = addr("10.244.1.10");
+	bool is_quota;
+
+	for (uint16_t i = 0; i < 64 * BLOCKS; i++)
+		add(b, e, flow("10.244.1.10", (uint16_t)(1000 + i), "203.0.113.7", 53), &is_quota);
+	assert_int_equal(add(b, e, flow("10.244.1.11", 1, "203.0.113.9", 53), &is_quota), 0);
+	assert_false(is_quota);
+	nat_flows_delete_client(e, &client);
+	assert_int_not_equal(add(b, e, flow("10.244.1.11", 1, "203.0.113.9", 53), &is_quota), 0);
+	port_blocks_free(b);
+	free(e);
+}
+
+static void
+workers_give_out_their_own_blocks_and_ports_that_are_free(void **state)
+{
+	struct port_set all = range;
+	bool is_quota;
+
+	range.bits[FIRST / 64 + 2] = 0; /* the host uses these */
+	range.bits[FIRST / 64 + 3] = UINT64_C(1) << 9;
+	for (unsigned worker = 0; worker < 2; worker++) {
+		struct nat_flows *e = flows_new();
+		struct port_blocks *b = port_blocks_adopt(e, worker, 2, PORT_BLOCKS);
+		unsigned n = 0;
+
+		for (uint16_t i = 0; i < 500; i++) {
+			uint16_t port = add(b, e,
+				flow("10.244.1.10", (uint16_t)(1000 + i), "203.0.113.7", 53), &is_quota);
+
+			if (port == 0)
+				continue;
+			assert_int_equal(flow_owner_of_port(port, 2), worker);
+			assert_true(port_set_has(&range, port));
+			n++;
+		}
+		assert_in_range(n, 64 * 3 * 8 / 10, 64 * 3 + 1);
+		port_blocks_free(b);
+		free(e);
+	}
+	range = all;
+}
+
+static void
+owners_are_known_again_after_a_restart(void **state)
+{
+	const struct nat_flows_config config = { .capacity = CAPACITY, .quota = CAPACITY };
+	struct nat_flows *e = flows_new();
+	struct port_blocks *b = port_blocks_adopt(e, 0, 1, 4);
+	struct nat_flow f = flow("10.244.1.10", 1000, "203.0.113.7", 53);
+	bool is_quota;
+	uint16_t port = add(b, e, f, &is_quota);
+
+	port_blocks_free(b);
+	assert_int_equal(nat_flows_adopt(e, &config, 0), 1);
+	b = port_blocks_adopt(e, 0, 1, 4);
+	assert_true(ip_addr_eq(&b->owner[port / 64], &f.client));
+	assert_int_equal(add(b, e, flow("10.244.1.10", 1001, "203.0.113.7", 53), &is_quota) / 64, port / 64);
+	port_blocks_free(b);
+
+	/* with another number of workers, ports that are another's now bring no answers */
+	for (unsigned worker = 0; worker < 2; worker++) {
+		nat_flows_adopt(e, &config, 0);
+		b = port_blocks_adopt(e, worker, 2, 4);
+		port_blocks_free(b);
+		if (flow_owner_of_port(port, 2) != worker)
+			break;
+		assert_int_equal(e->n, 2);
+	}
+	assert_true(nat_flows_is_empty(e));
+	free(e);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_client_gets_blocks_as_it_needs_them_and_no_more_than_its_share),
+		cmocka_unit_test(a_block_is_free_when_its_last_flow_has_ended),
+		cmocka_unit_test(workers_give_out_their_own_blocks_and_ports_that_are_free),
+		cmocka_unit_test(owners_are_known_again_after_a_restart),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
