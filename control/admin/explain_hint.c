@@ -41,6 +41,9 @@ explain_hint(enum drop_reason reason)
 		[DROP_NO_ROUTE] = "`ringway pods` and `ringway nodes` show which addresses and pod networks "
 				  "are known; only these "
 				  "and services can be reached",
+		[DROP_OTHER_INTERFACE] =
+			"`ip route get` on the node shows the interface; pods leave the cluster by "
+			"the uplink only",
 		[DROP_NO_NEIGHBOUR] = "`ringway nodes` shows the next hop: is it up, and does it answer ARP "
 				      "or neighbour discovery?",
 		[DROP_PORT_GONE] = "the pod is being removed",
