@@ -2,14 +2,15 @@
  * after this one treats all parts of a datagram alike; one that comes before its first waits. Done where the fragments of
  * a datagram meet: on the worker that received them from their sender or, as they are, from the underlay (and once more
  * on the owner of the flow, if they are steered there); for what another node sent, whose fragments may arrive by several
- * queues, on the receiver's. */
+ * queues, on the receiver's. An answer to a client outside has its flow's owner for a receiver, which only the ports tell,
+ * so what a tunnel brought of that gets them where it came out, and does not wait. */
 #include "dataplane/net/fragments.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
 
 static void
-settle(struct worker *w, struct burst *b, struct pkt *p)
+settle(struct worker *w, struct burst *b, struct pkt *p, bool may_wait)
 {
 	bool is_dry_run = (p->flags & PKT_DRY_RUN) != 0;
 
@@ -19,7 +20,7 @@ settle(struct worker *w, struct burst *b, struct pkt *p)
 	} else if (fragments_complete(w->fragments, p, w->now_ns)) {
 		TRACE(b, "fragments", "a later fragment: its first one had port %u to port %u", p->sport,
 			p->dport);
-	} else if (!is_dry_run && fragments_hold(w->fragments, p, w->now_ns)) {
+	} else if (may_wait && !is_dry_run && fragments_hold(w->fragments, p, w->now_ns)) {
 		p->verdict = VERDICT_HELD;
 		count(&w->counters, COUNT_FRAGMENTS_HELD);
 	} else {
@@ -41,17 +42,22 @@ fragments_underlay_burst(struct worker *w, struct burst *b)
 		return;
 	BURST_FOREACH_UNDECIDED (b, p)
 		if ((p->flags & PKT_FRAGMENT) && p->origin == ORIGIN_UPLINK)
-			settle(w, b, p);
+			settle(w, b, p, true);
 }
 
 void
-fragments_send_burst(struct worker *w, struct burst *b)
+fragments_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
 	if (!has_fragments(b))
 		return;
-	BURST_FOREACH_UNDECIDED (b, p)
-		if ((p->flags & PKT_FRAGMENT) && p->origin != ORIGIN_UPLINK)
-			settle(w, b, p);
+	BURST_FOREACH_UNDECIDED (b, p) {
+		if (!(p->flags & PKT_FRAGMENT))
+			continue;
+		if (p->origin != ORIGIN_UPLINK)
+			settle(w, b, p, true);
+		else if ((p->flags & PKT_DECAPPED) && endpoint_is_inbound_addr(t->endpoints, &p->dst))
+			settle(w, b, p, false);
+	}
 }
 
 void
@@ -60,6 +66,6 @@ fragments_receive_burst(struct worker *w, struct burst *b)
 	if (!has_fragments(b))
 		return;
 	BURST_FOREACH_UNDECIDED (b, p)
-		if ((p->flags & (PKT_FRAGMENT | PKT_DECAPPED)) == (PKT_FRAGMENT | PKT_DECAPPED))
-			settle(w, b, p);
+		if ((p->flags & (PKT_FRAGMENT | PKT_DECAPPED | PKT_INBOUND)) == (PKT_FRAGMENT | PKT_DECAPPED))
+			settle(w, b, p, true);
 }

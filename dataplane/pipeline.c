@@ -20,7 +20,7 @@ pipeline_send_half(struct worker *w, const struct tables *t, struct burst *b)
 	steer_burst(t, w, b);              /* from outside, a flow of another worker: it begins anew there */
 	antispoof_burst(t, b);             /* is the sender who it says it is */
 	gateway_burst(t, b);               /* questions to the pods' gateway: answered */
-	fragments_send_burst(w, b);        /* later parts of what was sent here */
+	fragments_send_burst(t, w, b);     /* later parts of what was sent here */
 	inbound_send_burst(t, w, b);       /* from outside: to a backend, as a flow to remember */
 	masquerade_receive_burst(t, w, b); /* an answer from outside: to the pod that asked */
 	translate_send_burst(t, w, b);     /* frontend to backend: decided, not yet written */

@@ -31,7 +31,7 @@ void gateway_burst(const struct tables *t, struct burst *b);
 /* fragment_stage.c: a datagram's later fragments get the ports of its first. In the send half of what the underlay sent
  * as it is, and of what was sent here; in the receive half of what came out of a tunnel. */
 void fragments_underlay_burst(struct worker *w, struct burst *b);
-void fragments_send_burst(struct worker *w, struct burst *b);
+void fragments_send_burst(const struct tables *t, struct worker *w, struct burst *b);
 void fragments_receive_burst(struct worker *w, struct burst *b);
 
 /* service/inbound_stage.c: from a client outside the cluster to a backend, on the flow's owner. Keeps its flows. */

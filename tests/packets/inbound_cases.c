@@ -346,6 +346,22 @@ a_short_tunnel(struct fixture *f)
 			DATA(24)) }                                                                      \
 	}
 
+/* The last part of an answer out of a tunnel; its flow may be another worker's, which only the first part's ports tell. */
+#define TUNNEL_PART(F, wire)                                                                             \
+	{                                                                                                \
+		.name = "the last part of an answer out of a tunnel " #F, .underlay = UNDERLAY_##F,      \
+		.given = confirmed_flows, .from = FIXTURE_UPLINK,                                        \
+		.before = PKT(OUTER_IN_##F, INNER_IN, PART_OF_##F(REMOTE_##F, INBOUND_##F, 64, 0, true), \
+			PART(8080, wire), DATA(16)),                                                     \
+		.in = PKT(OUTER_IN_##F, INNER_IN, PART_OF_##F(REMOTE_##F, INBOUND_##F, 64, 24, false),   \
+			DATA(24)),                                                                       \
+		.verdict = VERDICT_FORWARD, .counts = COUNT_INBOUND_REPLY, .to = FIXTURE_UPLINK,         \
+		.out = { PKT(TO_CLIENT, PART_OF_##F(NODE_##F, CLIENT_##F, 64, 24, false), DATA(24)) }    \
+	}
+#define PART_OF_V4(src, dst, t, o, m) \
+	IP(src, dst, .ttl = (t), .id = 3, .offset = (o), .more = (m), .proto = PROTO_UDP)
+#define PART_OF_V6(src, dst, t, o, m) IP(src, dst, .ttl = (t)), FRAG(o, m, .id = 3, .proto = PROTO_UDP)
+
 const struct packet_case inbound_cases[] = {
 	NEW_CASES(V4),
 	NEW_CASES(V6),
@@ -365,5 +381,9 @@ const struct packet_case inbound_cases[] = {
 		PART(CLIENT_PORT, PORT_NEAR), FIXTURE_POD2, TO_POD2, INBOUND_V4, POD2_V4, PART(WIRE, 8080)),
 	IN_PARTS("an answer", FIXTURE_POD2, FROM_POD2, POD2_V4, INBOUND_V4, PART(8080, WIRE), FIXTURE_UPLINK,
 		TO_CLIENT, NODE_V4, CLIENT_V4, PART(PORT_NEAR, CLIENT_PORT)),
+	TUNNEL_PART(V4, WIRE),
+	TUNNEL_PART(V6, WIRE),
+	TUNNEL_PART(V4, WIRE_NEAR),
+	TUNNEL_PART(V6, WIRE_NEAR),
 };
 const unsigned n_inbound_cases = sizeof(inbound_cases) / sizeof(inbound_cases[0]);
