@@ -3,6 +3,7 @@
 #include "dataplane/net/flow_key.h"
 #include "dataplane/service/flow_owner.h"
 
+#define SECOND_NS UINT64_C(1000000000)
 #define LAYOUT_VERSION 4u
 #define NONE UINT32_MAX
 
@@ -442,12 +443,29 @@ note_reset(struct nat_flow *x, uint8_t tcp_flags)
 		x->flags &= (uint8_t)~NAT_FLOW_CLOSED;
 }
 
+static void
+note_debt(struct nat_flow *x, bool is_forward, uint64_t now_ns)
+{
+	if (!is_forward)
+		x->seq = 0;
+	else if (x->seq == 0)
+		x->seq = (uint32_t)(now_ns / SECOND_NS) + 1;
+}
+
+bool
+nat_flow_is_unanswered(const struct nat_flow *x, uint64_t now_ns)
+{
+	return x->seq != 0 && (uint32_t)(now_ns / SECOND_NS) + 1 - x->seq >= NAT_FLOW_ANSWER_NS / SECOND_NS;
+}
+
 void
 nat_flow_seen(struct nat_flow *x, bool is_forward, uint8_t tcp_flags, uint64_t now_ns)
 {
 	const uint8_t both = NAT_FLOW_FIN_FORWARD | NAT_FLOW_FIN_REVERSE;
 
 	x->last_seen_ns = now_ns;
+	if (x->flags & NAT_FLOW_CONNECTED)
+		note_debt(x, is_forward, now_ns);
 	if (x->proto != PROTO_TCP)
 		return;
 	/* on the ports of one that was closed, the backend has taken up another connection */

@@ -32,6 +32,8 @@
 #define NAT_FLOW_SCTP_IDLE_NS (900 * UINT64_C(1000000000))
 /* An echo, whose two ports are its identifier. */
 #define NAT_FLOW_ECHO_IDLE_NS (60 * UINT64_C(1000000000))
+/* A connected socket's datagrams, once their backend serves no more and has owed an answer for this long, go elsewhere. */
+#define NAT_FLOW_ANSWER_NS (10 * UINT64_C(1000000000))
 /* TCP, after both ends said FIN or one said RST: longer than TIME-WAIT. */
 #define NAT_FLOW_CLOSED_IDLE_NS (120 * UINT64_C(1000000000))
 
@@ -58,7 +60,8 @@ struct nat_flow {
 	uint32_t quota;   /* index of the client's account; only where there are quotas */
 	uint32_t
 		seq; /* half-open TCP: what a client that got the SYN+ACK acknowledges; inbound: what its backend
-			     acknowledged last */
+			     acknowledged last; datagrams of a connected socket: a second after that since which the backend
+			     owes an answer, 0: it owes none */
 	uint32_t generation; /* of the backend */
 	uint8_t pad[20];
 };
@@ -167,6 +170,9 @@ bool nat_flows_has_room(const struct nat_flows *e, const struct ip_addr *client)
 
 /* Notes a packet of the entry's flow. */
 void nat_flow_seen(struct nat_flow *x, bool is_forward, uint8_t tcp_flags, uint64_t now_ns);
+
+/* Of a connected socket's datagrams: whether their backend has owed an answer for NAT_FLOW_ANSWER_NS. */
+bool nat_flow_is_unanswered(const struct nat_flow *x, uint64_t now_ns);
 
 /* Ends an entry that this table returned. */
 void nat_flows_remove(struct nat_flows *e, struct nat_flow *x);

@@ -218,10 +218,11 @@ serves(const struct service_table *s, const struct frontend *f, const struct nat
 	return r->n_slotless != 0;
 }
 
-/* Whether an entry's flow goes on where it went. A connection does, and so do the datagrams of a connected socket. A new
- * connection goes where new ones go, and other datagrams do not wait for a backend that serves no more. */
+/* Whether an entry's flow goes on where it went. A connection does, and so do the datagrams of a connected socket, unless
+ * their backend serves no more and is silent. A new connection goes where new ones go, and other datagrams do not wait for a backend that serves no more. */
 static bool
-still_stands(const struct service_table *s, const struct candidate *c, const struct nat_flow *x)
+still_stands(
+	const struct service_table *s, const struct candidate *c, const struct nat_flow *x, uint64_t now_ns)
 {
 	const struct pkt *p = c->pkt;
 	const struct backend *b;
@@ -229,7 +230,8 @@ still_stands(const struct service_table *s, const struct candidate *c, const str
 	if (p->proto == PROTO_TCP && !translate_is_opening(p))
 		return true;
 	if (p->proto != PROTO_TCP)
-		return (x->flags & NAT_FLOW_CONNECTED) != 0 || serves(s, c->frontend, x);
+		return ((x->flags & NAT_FLOW_CONNECTED) && !nat_flow_is_unanswered(x, now_ns)) ||
+		       serves(s, c->frontend, x);
 	if (x->flags & NAT_FLOW_CLOSED)
 		return false;
 	if (c->frontend->flags & FRONTEND_AFFINITY)
@@ -251,7 +253,7 @@ continue_exception(const struct tables *t, struct worker *w, struct burst *b, co
 	x = nat_flows_find_forward(w->exceptions, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	if (x == NULL)
 		return false;
-	if (!still_stands(t->services, c, x)) {
+	if (!still_stands(t->services, c, x, w->now_ns)) {
 		if (!(p->flags & PKT_DRY_RUN))
 			nat_flows_remove(w->exceptions, x);
 		return false;

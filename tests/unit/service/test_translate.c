@@ -501,6 +501,52 @@ datagrams_do_not_wait_for_a_backend_that_left(void **state)
 	}
 }
 
+/* A connected socket's datagrams stay with a backend that left as long as that answers: a dead one would have them for as
+ * long as the socket lives, since nothing tells its owner. */
+static void
+connected_datagrams_leave_a_backend_that_is_silent(void **state)
+{
+	for (unsigned family = 0; family < N_FAMILIES; family++) {
+		const struct names *n = &families[family];
+		struct fixture *f = moving_world(n->frontend, n->backend, n->second, PROTO_UDP);
+		struct fixture *later = world(n->frontend, n->second, NULL, NULL, PROTO_UDP, 2);
+		struct nat_flow pin = { .client = addr(n->pod),
+			.client_port = 40000,
+			.frontend = addr(n->frontend),
+			.frontend_port = 80,
+			.backend = addr(n->backend),
+			.backend_port = 8080,
+			.wire = addr(n->pod),
+			.wire_port = slot_encode(40000, 2),
+			.proto = PROTO_UDP };
+		struct ip_addr second = addr(n->second);
+		uint64_t *now_ns = &f->workers[0]->now_ns;
+		struct nat_flow *x = nat_flows_add(f->exceptions[0], &pin, NULL, *now_ns);
+		struct pkt sent;
+
+		assert_non_null(x);
+		x->flags |= NAT_FLOW_CONNECTED;
+		f->tables.services = later->services;
+		*now_ns += 1000 * NAT_FLOW_ANSWER_NS; /* quiet is not dead */
+		for (unsigned i = 0; i < 4; i++) {
+			assert_true(
+				send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_UDP, 0, &sent));
+			assert_true(ip_addr_eq(&sent.new_dst, &pin.backend));
+			*now_ns += NAT_FLOW_ANSWER_NS / 2;
+			nat_flow_seen(x, false, 0, *now_ns);
+			*now_ns += NAT_FLOW_ANSWER_NS;
+		}
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_UDP, 0, &sent));
+		assert_true(ip_addr_eq(&sent.new_dst, &pin.backend));
+		*now_ns += NAT_FLOW_ANSWER_NS;
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_UDP, 0, &sent));
+		assert_true(ip_addr_eq(&sent.new_dst, &second));
+		assert_true(nat_flows_is_empty(f->exceptions[0]));
+		fixture_free(f);
+		fixture_free(later);
+	}
+}
+
 /* Explain looks, and leaves no trace of it. */
 static void
 a_dry_run_changes_nothing(void **state)
@@ -540,6 +586,7 @@ main(void)
 		cmocka_unit_test(a_move_waits_for_room),
 		cmocka_unit_test(a_bucket_may_move_to_nobody),
 		cmocka_unit_test(datagrams_do_not_wait_for_a_backend_that_left),
+		cmocka_unit_test(connected_datagrams_leave_a_backend_that_is_silent),
 		cmocka_unit_test(a_dry_run_changes_nothing),
 	};
 
