@@ -6,11 +6,10 @@ import pytest
 import sctp
 from cluster import BareNode, Cluster
 from lab import wait_until
-from traffic import PYTHON, Running, last_json, run_flows
+from traffic import PYTHON, Running, attempt, last_json, run_flows, who_answers
 
 FAMILIES = pytest.mark.parametrize("family", (4, 6))
 PROTOS = pytest.mark.parametrize("proto", ("tcp", "udp"))
-FLOWS = 60
 VIP = {4: "198.51.100.80", 6: "2001:db8:80::1"}
 PROXY = {4: "198.51.100.81", 6: "2001:db8:81::1"}
 EXTERNAL = {4: "198.51.100.82", 6: "2001:db8:82::1"}
@@ -74,48 +73,18 @@ def places(cluster):
     return {"pod": cluster.client, "node": cluster.a, "outside": cluster.outside}
 
 
-def answers(place, proto, address, port, n=FLOWS):
-    """Who answered; a flow that nobody did is an error."""
-    first = outcome(place, proto, address, port, 10)
-    assert first == "answered"  # flows in vain wait for long, each
-    result = run_flows(place, proto, address, port, n, 0)
-    assert result["lost"] == 0, result
-    return set(result["answers"])
-
-
-OUTCOME = """
-import socket, sys
-kind, address, port, patience = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
-s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET,
-                  socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
-s.settimeout(patience)
-try:
-    s.connect((address, port))
-    s.send(b"?")
-    print("answered" if s.recv(100) else "closed")
-except OSError as problem:
-    print({"ConnectionRefusedError": "refused", "TimeoutError": "silence"}.get(type(problem).__name__, problem))
-"""
-
-
-def outcome(place, proto, address, port, patience):
-    """What becomes of one attempt: "answered", "refused", "silence" or another error's text. Who expects silence waits for
-    it briefly."""
-    return place.run([PYTHON, "-c", OUTCOME, proto, address, port, patience]).stdout.strip()
-
-
 @FAMILIES
 @pytest.mark.parametrize("where", ("pod", "node", "outside"))
 def test_one_port_number_is_a_frontend_per_protocol(cluster, family, where):
     address, port = (cluster.a.ip[family], 30053) if where == "outside" else (cluster.twins.ip[family], 53)
-    assert answers(places(cluster)[where], "tcp", address, port) == {"near", "far"}
-    assert answers(places(cluster)[where], "udp", address, port) == {"near-8081", "far-8081"}
+    assert who_answers(places(cluster)[where], "tcp", address, port) == {"near", "far"}
+    assert who_answers(places(cluster)[where], "udp", address, port) == {"near-8081", "far-8081"}
 
 
 @FAMILIES
 @PROTOS
 def test_a_named_target_port_is_each_endpoints_own(cluster, family, proto):
-    assert answers(cluster.client, proto, cluster.named.ip[family], 54) == {"near", "far-8081"}
+    assert who_answers(cluster.client, proto, cluster.named.ip[family], 54) == {"near", "far-8081"}
 
 
 @FAMILIES
@@ -123,14 +92,14 @@ def test_a_named_target_port_is_each_endpoints_own(cluster, family, proto):
 @pytest.mark.parametrize("where", ("pod", "outside"))
 def test_a_balancers_address_is_served_where_it_is_no_proxys(cluster, family, proto, where):
     place = places(cluster)[where]
-    assert answers(place, proto, VIP[family], 55) == {"near", "far"}
-    assert outcome(place, proto, PROXY[family], 55, 0.5) != "answered"
+    assert who_answers(place, proto, VIP[family], 55) == {"near", "far"}
+    assert attempt(place, proto, PROXY[family], 55, 0.5) != "answered"
 
 
 @FAMILIES
 @pytest.mark.parametrize("where", ("pod", "outside"))
 def test_an_external_address_is_refused_by_default(cluster, family, where):
-    assert outcome(places(cluster)[where], "tcp", EXTERNAL[family], 55, 0.5) != "answered"
+    assert attempt(places(cluster)[where], "tcp", EXTERNAL[family], 55, 0.5) != "answered"
     (service,) = cluster.a.ringway("services", "default/balanced")["services"][:1]
     assert EXTERNAL[family] in {refused["address"] for refused in service["refused"]}, service
 
@@ -140,7 +109,7 @@ def test_an_external_address_is_refused_by_default(cluster, family, where):
 def test_nobody_to_serve_is_refused_everywhere(cluster, family, proto):
     for where, place in places(cluster).items():
         address, port = (cluster.a.ip[family], 30056) if where == "outside" else (cluster.nobody.ip[family], 56)
-        assert outcome(place, proto, address, port, 10) == "refused", where
+        assert attempt(place, proto, address, port, 10) == "refused", where
 
 
 @FAMILIES

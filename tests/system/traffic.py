@@ -6,6 +6,8 @@
     traffic.py flows PROTO ADDR PORT N [FIRST_PORT]
                                       N flows, each from a port of its own, one request each; prints {"answers":
                                       {NAME: flows}, "lost": N, "seconds": S}
+    traffic.py attempt PROTO ADDR PORT PATIENCE
+                                      one flow; prints {"outcome": "answered", "refused", "silence" or another error}
     traffic.py stream ADDR PORT INTERVAL_MS
                                       one TCP connection, a request every so often until its input ends; prints
                                       {"requests", "answers", "longest_gap_ms", "error"}
@@ -20,6 +22,7 @@ import collections
 import contextlib
 import errno
 import hashlib
+import itertools
 import json
 import math
 import random
@@ -118,6 +121,23 @@ def flows(proto, address, port, n, first=0):
                 break
         sport += 1 if first else 0
     print(json.dumps({"answers": answers, "lost": lost, "errors": errors, "seconds": time.monotonic() - start}))
+
+
+def attempt_one(proto, address, port, patience):
+    outcome = "answered"
+    try:
+        with socket.socket(family_of(address), socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM) as s:
+            s.settimeout(patience)
+            s.connect((address, port))
+            s.send(b"?")
+            s.recv(200)
+    except ConnectionRefusedError:
+        outcome = "refused"
+    except TimeoutError:
+        outcome = "silence"
+    except OSError as problem:
+        outcome = str(problem)
+    print(json.dumps({"outcome": outcome}))
 
 
 def stream(address, port, interval_ms):
@@ -307,6 +327,23 @@ def run_flows(place, proto, address, port, n, first=PORTS[0], timeout=300):
     return last_json(place.run([PYTHON, __file__, "flows", proto, address, port, n, first], timeout=timeout).stdout)
 
 
+def attempt(place, proto, address, port, patience=10):
+    """What becomes of one flow. Who expects silence waits for it briefly."""
+    return last_json(place.run([PYTHON, __file__, "attempt", proto, address, port, patience]).stdout)["outcome"]
+
+
+NEXT_PORT = itertools.count()
+
+
+def who_answers(place, proto, address, port, n=24):
+    """The names of those who answer so many flows. A flow in vain is an error. The clients' ports are none of the calls
+    before: a backend that a client reaches by several frontends has their flows apart by the client's port."""
+    first_port = PORTS[0] + next(NEXT_PORT) * 32 % (PORTS[1] - PORTS[0] - 32)
+    result = run_flows(place, proto, address, port, n, first_port, timeout=PATIENCE)
+    assert result["lost"] == 0, result
+    return set(result["answers"])
+
+
 def run_transfer(sender, receiver, address, megabytes=4, port=8087, server_port=None, timeout=2 * PATIENCE):
     """Whether a TCP transfer arrived byte by byte."""
     server = Running(receiver, "digest", server_port or port)
@@ -346,7 +383,8 @@ def chi_square_is_even(counts, n_backends):
 
 
 def main():
-    commands = {"serve": (serve, int, str), "flows": (flows, str, str, int, int, int), "stream": (stream, str, int, float),
+    commands = {"serve": (serve, int, str), "flows": (flows, str, str, int, int, int), "attempt": (attempt_one, str, str, int, float),
+                "stream": (stream, str, int, float),
                 "digest": (digest, int), "transfer": (transfer, str, int, int), "checksums": (checksums, str), "capture": (capture, str)}
     function, *types = commands[sys.argv[1]]
     function(*(kind(text) for kind, text in zip(types, sys.argv[2:])))

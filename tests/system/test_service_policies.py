@@ -1,0 +1,181 @@
+"""What a service's policies make of its endpoints, with real packets: local ones, leaving ones, hinted ones, the same one for a
+client, and which clients and addresses at all. Asked by a pod, by a node's process and from outside."""
+
+import pytest
+
+from cluster import BareNode, Cluster, Node
+from lab import wait_until
+from traffic import Running, attempt, who_answers
+
+FAMILIES = pytest.mark.parametrize("family", (4, 6))
+PROTOS = pytest.mark.parametrize("proto", ("tcp", "udp"))
+LEAVING = {"ready": False, "serving": True, "terminating": True}
+UNREADY = {"ready": False, "serving": False, "terminating": False}
+BRIEFLY = 0.5  # seconds until silence counts as such
+
+
+class ZonedNode(Node):
+    def metadata(self):
+        return {"labels": {"topology.kubernetes.io/zone": f"zone-{self.name}"}}
+
+
+def external(number):
+    return {4: f"198.51.100.{number}", 6: f"2001:db8:80::{number:x}"}
+
+
+@pytest.fixture(scope="module", params=(1, 2), ids=("one worker", "two workers"))
+def cluster(request):
+    """Two nodes in zones of their own with servers that answer with their names, and two clients outside whose way to the
+    balancer's addresses is the first node."""
+    options = {"workers": {"cpus": list(range(request.param))},
+               "cluster": {"externalIPRanges": ["198.51.100.200/32", "2001:db8:80::c8/128"]}}
+    with Cluster(options=options) as made:
+        made.a, made.b = made.add_node("a", ZonedNode), made.add_node("b", ZonedNode)
+        made.start()
+        made.near, made.far, made.spare = (node.add_pod(name, ports=[8080]) for node, name in (
+            (made.a, "near"), (made.b, "far"), (made.b, "spare")))
+        made.client, made.second = made.a.add_pod("client"), made.a.add_pod("second")
+        made.outside, made.stranger = BareNode(made, "outside", 100), BareNode(made, "stranger", 101)
+        for place in (made.outside, made.stranger):
+            place.ns.ip(f"route add 198.51.100.0/24 via {made.a.ip[4]}")
+            place.ns.ip(f"-6 route add 2001:db8:80::/64 via {made.a.ip[6]}")
+        make_services(made)
+        made.wait_published()
+        for pod in (made.near, made.far, made.spare):
+            Running(pod, "serve", 8080, pod.name)
+        for node in made.nodes:
+            wait_until(lambda n=node: all(peer["problem"] == "" for peer in n.ringway("nodes")["nodes"]),
+                       what=f"the way from {node.name} to its peer")
+        yield made
+
+
+def make_services(made):
+    """Port 30000 + port is the node port of those that have one, 198.51.100.(port) the balancer's address."""
+    near, far = made.near, made.far
+    made.services = {}
+
+    def add(name, port, pods, spec=None, **endpoints):
+        spec = spec or {}
+        ingress = [{"ip": ip} for ip in external(port).values()] if spec.get("type") == "LoadBalancer" else ()
+        service = made.add_service(name, port, 8080, pods, spec=spec, ingress=ingress)
+        if endpoints:
+            service.set_backends(pods, **endpoints)
+        made.services[name] = service
+
+    inner, outer = {"internalTrafficPolicy": "Local"}, {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
+    add("inner", 60, [near, far], inner)
+    add("inner-elsewhere", 61, [far], inner)
+    add("outer", 62, [near, far], outer)
+    add("outer-elsewhere", 63, [far], outer)
+    add("one-leaving", 64, [near, far], ready=lambda pod: LEAVING if pod is near else True)
+    add("all-leaving", 65, [near, far], ready=lambda pod: LEAVING if pod is near else UNREADY)
+    add("outer-leaving", 66, [near, far], outer, ready=lambda pod: LEAVING if pod is near else True)
+    add("unready", 67, [near, far], ready=lambda pod: UNREADY if pod is near else True)
+    add("published", 68, [near, far], {"publishNotReadyAddresses": True}, ready=lambda pod: UNREADY)
+    add("zoned", 69, [near, far], hints=lambda pod: {"forZones": [{"name": f"zone-{pod.node.name}"}]})
+    add("noded", 70, [near, far], hints=lambda pod: {"forNodes": [{"name": pod.node.name}],
+                                                     "forZones": [{"name": "zone-a"}, {"name": "zone-b"}]})
+    add("half-hinted", 71, [near, far], hints=lambda pod: {"forZones": [{"name": "zone-a"}]} if pod is near else None)
+    add("ranged", 72, [near, far], {"type": "LoadBalancer", "loadBalancerSourceRanges": [
+        f"{made.outside.ip[4]}/32", f"{made.outside.ip[6]}/128"]})
+    add("allowed", 73, [near, far], {"externalIPs": list(external(200).values())})
+    add("sticky", 74, [near, far], {"type": "NodePort", "sessionAffinity": "ClientIP"})
+
+
+NEAR, FAR, BOTH = {"near"}, {"far"}, {"near", "far"}
+
+
+@FAMILIES
+@PROTOS
+@pytest.mark.parametrize("name, on_a, on_b", (
+    ("inner", NEAR, FAR), ("inner-elsewhere", None, FAR), ("outer", BOTH, BOTH), ("outer-elsewhere", FAR, FAR),
+    ("one-leaving", FAR, FAR), ("all-leaving", NEAR, NEAR), ("outer-leaving", FAR, FAR), ("unready", FAR, FAR),
+    ("published", BOTH, BOTH), ("zoned", NEAR, FAR), ("noded", NEAR, FAR), ("half-hinted", BOTH, BOTH)))
+def test_who_serves_a_cluster_address(cluster, family, proto, name, on_a, on_b):
+    """Pods and processes of a node alike. None: nobody, without a word."""
+    service = cluster.services[name]
+    address, port = service.ip[family], service.ports[0][1]
+    for place, wanted in ((cluster.client, on_a), (cluster.a, on_a), (cluster.spare, on_b)):
+        if wanted:
+            assert who_answers(place, proto, address, port) == wanted, place.name
+        else:
+            assert attempt(place, proto, address, port, BRIEFLY) == "silence", place.name
+
+
+@FAMILIES
+@PROTOS
+@pytest.mark.parametrize("name, inside, outside", (
+    ("outer", BOTH, NEAR), ("outer-elsewhere", FAR, None), ("outer-leaving", FAR, NEAR)))
+def test_who_serves_an_exposed_address_of_a_local_policy(cluster, family, proto, name, inside, outside):
+    """Who is outside gets what the node that was asked has itself, and who leaves for want of others; who is inside gets
+    everybody."""
+    port = cluster.services[name].ports[0][1]
+    for address, at in ((external(port)[family], port), (cluster.a.ip[family], 30000 + port)):
+        assert who_answers(cluster.client, proto, address, at) == inside
+        if outside:
+            assert who_answers(cluster.outside, proto, address, at) == outside
+        else:
+            assert attempt(cluster.outside, proto, address, at, BRIEFLY) == "silence"
+
+
+@FAMILIES
+@PROTOS
+def test_source_ranges_let_in_whom_they_name(cluster, family, proto):
+    address = external(72)[family]
+    assert who_answers(cluster.outside, proto, address, 72) == BOTH
+    assert attempt(cluster.stranger, proto, address, 72, BRIEFLY) == "silence"
+
+
+@FAMILIES
+@PROTOS
+def test_an_external_address_in_a_configured_range_is_served(cluster, family, proto):
+    for place in (cluster.client, cluster.outside):
+        assert who_answers(place, proto, external(200)[family], 73) == BOTH
+
+
+@FAMILIES
+@PROTOS
+def test_a_client_outside_has_one_backend(cluster, family, proto):
+    for place in (cluster.outside, cluster.stranger):
+        names = who_answers(place, proto, cluster.a.ip[family], 30074)
+        assert len(names) == 1 and who_answers(place, proto, cluster.a.ip[family], 30074) == names
+
+
+def test_a_client_keeps_its_backend_until_that_goes(cluster):
+    """Pods and node processes; each family and protocol of a client counts for itself. Others come and go meanwhile."""
+    sticky = cluster.services["sticky"]
+    near, far, spare = cluster.near, cluster.far, cluster.spare
+    clients = [(place, proto, family) for place in (cluster.client, cluster.second, cluster.a)
+               for proto in ("tcp", "udp") for family in (4, 6)]
+
+    def theirs(client):
+        place, proto, family = client
+        return who_answers(place, proto, sticky.ip[family], 74, n=10)
+
+    def all_theirs():
+        return {client: theirs(client) for client in clients}
+
+    def now_with(*pods):
+        sticky.set_backends(pods)
+        cluster.wait_published()
+
+    def changes(before):
+        now = all_theirs()
+        return {(place.name, proto, family): (before[place, proto, family], names)
+                for (place, proto, family), names in now.items() if names != before[place, proto, family]}
+
+    first = all_theirs()
+    assert all(len(names) == 1 for names in first.values()), first
+    assert {name for names in first.values() for name in names} == BOTH
+    now_with(near, far, spare)
+    assert changes(first) == {}
+    now_with(near, far)
+    assert changes(first) == {}
+    now_with(near, spare)
+    wait_until(lambda: all("far" not in theirs(client) for client in clients if first[client] == FAR),
+               what="clients of the backend that went are with others")
+    then = all_theirs()
+    assert all(len(names) == 1 for names in then.values()), then
+    assert all(then[client] == NEAR for client in clients if first[client] == NEAR), (first, then)
+    now_with(near, far, spare)
+    assert changes(then) == {}
