@@ -44,6 +44,12 @@ explain_hint(enum drop_reason reason)
 		[DROP_OTHER_INTERFACE] =
 			"`ip route get` on the node shows the interface; pods leave the cluster by "
 			"the uplink only",
+		[DROP_MASQUERADE_PROTOCOL] = "TCP, UDP, SCTP and echo requests leave the cluster under the "
+					     "node's address; for others, "
+					     "is the destination meant to be in cluster.nonMasqueradeCIDRs?",
+		[DROP_MASQUERADE_FULL] =
+			"has the node an address of this family on its uplink? Otherwise its flows "
+			"out of the cluster, or its ports for them, are all in use",
 		[DROP_NO_NEIGHBOUR] = "`ringway nodes` shows the next hop: is it up, and does it answer ARP "
 				      "or neighbour discovery?",
 		[DROP_PORT_GONE] = "the pod is being removed",
