@@ -75,7 +75,7 @@ void moves_end(struct moves *m, const struct ip_addr *addr, uint16_t port, uint8
 /* A listing: workers have all seen these tables before it begins. False if out of memory. */
 bool moves_listing_begin(struct moves *m, const struct service_table *t);
 
-/* There was no room for a flow's entry: its bucket (by the flow's hash) stays. */
+/* There was no room for a flow's entry, and it is one to wait for: its bucket (by the flow's hash) stays. */
 void moves_listing_refuse(struct move *move, uint32_t hash);
 
 /* All sockets were seen: buckets are settled. Returns how many frontends have some. Or the listing failed. */

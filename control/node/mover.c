@@ -10,18 +10,20 @@
 #include "control/log.h"
 #include "control/loop.h"
 #include "control/node/attach.h"
+#include "control/node/listing.h"
 #include "control/node/pins.h"
 #include "dataplane/engine.h"
 #include "dataplane/io/port.h"
 #include "dataplane/worker.h"
 
-/* When there was no room, or sockets could not be listed. */
+/* When there was no room. */
 #define RETRY_NS NS_PER_S
 
 /* Whose sockets are to be listed: a pod, or with an empty path the host. */
 struct client {
 	uint16_t port;
 	char netns[NETNS_SIZE];
+	char name[POD_NS_SIZE + POD_NAME_SIZE]; /* for people */
 };
 
 struct mover {
@@ -30,10 +32,11 @@ struct mover {
 	struct loop_timer *retry;
 	bool is_listing;
 	size_t next, n_clients;
+	unsigned n_tries; /* of the next one */
 	struct client *clients;
 	/* the listing's sum */
 	uint64_t began_ns;
-	unsigned n_sockets, n_added, n_refused;
+	unsigned n_sockets, n_added, n_refused, n_let_go;
 };
 
 /* One client's sockets. */
@@ -43,6 +46,7 @@ struct look {
 	const struct tables *tables;
 	const struct endpoint *endpoint;
 	const struct socket_seen *socket;
+	unsigned n_let_go; /* flows that move for want of an entry */
 	struct pins pins;
 };
 
@@ -53,19 +57,23 @@ moves_of(const struct mover *m)
 }
 
 static void
-on_refused(const struct nat_flow *x, void *arg)
+on_refused(const struct nat_flow *x, bool is_full, void *arg)
 {
 	struct look *look = arg;
 	struct move *move = moves_find(look->moves, &x->frontend, x->frontend_port, x->proto);
 	const struct frontend *f =
 		service_frontend(look->tables->services, addr_hash(&x->frontend, x->frontend_port, x->proto),
 			&x->frontend, x->frontend_port, x->proto);
+	uint32_t hash;
 
-	if (move != NULL && f != NULL)
-		moves_listing_refuse(move, service_flow(f,
-						   flow_hash(&x->client, &x->frontend, x->client_port,
-							   x->frontend_port, x->proto),
-						   &x->client));
+	if (move == NULL || f == NULL || !service_has_buckets(f))
+		return;
+	hash = service_flow(f,
+		flow_hash(&x->client, &x->frontend, x->client_port, x->frontend_port, x->proto), &x->client);
+	if (listing_keeps_bucket(f, hash, x, is_full))
+		moves_listing_refuse(move, hash);
+	else
+		look->n_let_go++;
 }
 
 /* A socket's flow towards a frontend stays with the backend of its bucket. Datagrams of a socket that is connected to nobody
@@ -141,13 +149,19 @@ list_client(struct mover *m, const struct client *client)
 	look.pins.worker = engine_worker(m->config.engine, look.endpoint->owner);
 	view = sockets_open(client->netns[0] == '\0' ? NULL : client->netns);
 	if (view < 0)
-		return view == -ENOENT ? 0 : view;
+		return client->netns[0] != '\0' && listing_is_gone(view) ? 0 : view;
 	for (unsigned i = 0; i < 2 && result == 0; i++)
 		result = sockets_each(view, &wanted[i], on_socket, &look);
 	close(view);
 	pins_flush(&look.pins);
 	m->n_added += look.pins.n_added;
-	m->n_refused += look.pins.n_refused;
+	m->n_refused += look.pins.n_refused - look.n_let_go;
+	m->n_let_go += look.n_let_go;
+	if (look.n_let_go != 0)
+		log_warn("%u flows of %s go where their buckets go, cut or not: no more room for its "
+			 "exceptions "
+			 "(services.exceptionsPerPod)",
+			look.n_let_go, client->name);
 	return result;
 }
 
@@ -185,6 +199,10 @@ add_pod(const struct attached *pod, void *arg)
 		return;
 	client->port = pod->port->id;
 	snprintf(client->netns, sizeof(client->netns), "%s", pod->record.netns);
+	if (pod->record.pod[0] == '\0')
+		snprintf(client->name, sizeof(client->name), "%s", pod->record.container_id);
+	else
+		snprintf(client->name, sizeof(client->name), "%s/%s", pod->record.pod_ns, pod->record.pod);
 	m->n_clients++;
 }
 
@@ -196,13 +214,17 @@ gather_clients(struct mover *m)
 
 	attach_each(m->config.attach, count_pod, &n);
 	free(m->clients);
-	m->n_clients = m->next = 0;
+	m->n_clients = m->next = m->n_tries = 0;
 	m->clients = calloc(n + 1, sizeof(*m->clients));
 	if (m->clients == NULL)
 		return false;
 	attach_each(m->config.attach, add_pod, m);
-	if (endpoints->host != ENDPOINT_NONE)
-		m->clients[m->n_clients++].port = endpoints->endpoints[endpoints->host].port;
+	if (endpoints->host != ENDPOINT_NONE) {
+		struct client *host = &m->clients[m->n_clients++];
+
+		host->port = endpoints->endpoints[endpoints->host].port;
+		snprintf(host->name, sizeof(host->name), "the node itself");
+	}
 	return true;
 }
 
@@ -224,7 +246,7 @@ begin(struct mover *m)
 	if (moves_n(moves_of(m)) == 0)
 		return;
 	m->began_ns = clock_now_ns();
-	m->n_sockets = m->n_added = m->n_refused = 0;
+	m->n_sockets = m->n_added = m->n_refused = m->n_let_go = 0;
 	for (unsigned i = 0; i < engine_n_workers(m->config.engine); i++)
 		worker_call(engine_worker(m->config.engine, i), watch_unmoved, NULL);
 	m->is_listing = gather_clients(m) &&
@@ -262,9 +284,9 @@ end(struct mover *m)
 	n = moves_listing_end(moves_of(m));
 	m->is_listing = false;
 	log_debug("moved buckets of %zu of %zu frontends in %.1f ms: %u sockets listed, %u flows kept, no "
-		  "room for %u",
+		  "room for %u, and for %u that do not wait for it",
 		n, moves_n(moves_of(m)), (double)(clock_now_ns() - m->began_ns) / 1e6, m->n_sockets,
-		m->n_added, m->n_refused);
+		m->n_added, m->n_refused, m->n_let_go);
 	if (n == 0) {
 		retry_later(m);
 		return;
@@ -273,11 +295,31 @@ end(struct mover *m)
 	publisher_check(m->config.publisher);
 }
 
+/* Looks at the next client, once more if that fails. */
+static void
+list_next(struct mover *m)
+{
+	const struct client *client = &m->clients[m->next];
+	int result = list_client(m, client);
+	enum listing_next after = listing_after(result, ++m->n_tries);
+
+	if (after == LISTING_AGAIN) {
+		loop_timer_set(m->retry, LISTING_AGAIN_NS, 0);
+		return;
+	}
+	if (after == LISTING_SKIP)
+		log_warn("sockets of %s cannot be listed (%s), so its connections may be cut as services' "
+			 "endpoints change",
+			client->name, strerror(-result));
+	m->next++;
+	m->n_tries = 0;
+	loop_defer(m->config.loop, &m->step);
+}
+
 static void
 on_step(void *arg)
 {
 	struct mover *m = arg;
-	int result;
 
 	if (!m->is_listing) {
 		if (moves_n(moves_of(m)) != 0)
@@ -288,15 +330,7 @@ on_step(void *arg)
 		end(m);
 		return;
 	}
-	result = list_client(m, &m->clients[m->next++]);
-	if (result < 0) {
-		log_warn("sockets of %s cannot be listed, so services wait for their endpoints' changes: %s",
-			m->clients[m->next - 1].netns, strerror(-result));
-		moves_listing_cancel(moves_of(m));
-		retry_later(m);
-		return;
-	}
-	loop_defer(m->config.loop, &m->step);
+	list_next(m);
 }
 
 static void

@@ -1,6 +1,7 @@
 /* Brings moves of buckets to their end (control/build/moves.h, DESIGN 5.4): once all workers know of them, lists the sockets
  * of this node's clients, one client per round of the loop, has entries made for what hangs on a moving bucket, and
- * then lets the builder flip what is settled. Where there was no room for an entry it tries again later. Control
+ * then lets the builder flip what is settled. Where there was no room for an entry it tries again later; a
+ * client that has used up its own part of it, or whose sockets cannot be listed, holds up nobody else's (listing.h). Control
  * thread only. */
 #ifndef RINGWAY_NODE_MOVER_H
 #define RINGWAY_NODE_MOVER_H

@@ -29,10 +29,11 @@ struct pins {
 	struct worker *worker;
 	unsigned n;
 	unsigned n_added, n_refused; /* so far; those that had an entry are neither */
-	void (*refused)(
-		const struct nat_flow *flow, void *arg); /* called for each that found no room; may be NULL */
+	/* called for each that found no room; is_full: nobody would, else it is the client that may have no more, or
+	 * whose ports are taken; may be NULL */
+	void (*refused)(const struct nat_flow *flow, bool is_full, void *arg);
 	void *arg;
-	uint64_t is_refused; /* of the flows below, a bit each */
+	uint64_t is_refused, is_full; /* of the flows below, a bit each */
 	struct nat_flow flows[PINS_AT_ONCE];
 };
 

@@ -267,8 +267,8 @@ nat_flows_remove(struct nat_flows *e, struct nat_flow *x)
 	e->n--;
 }
 
-static bool
-is_over_quota(const struct nat_flows *e, const struct ip_addr *client)
+bool
+nat_flows_is_over_quota(const struct nat_flows *e, const struct ip_addr *client)
 {
 	const struct account *a = e->quota != 0 ? account_find(e, client) : NULL;
 
@@ -278,7 +278,7 @@ is_over_quota(const struct nat_flows *e, const struct ip_addr *client)
 bool
 nat_flows_has_room(const struct nat_flows *e, const struct ip_addr *client)
 {
-	return e != NULL && (e->free_entry != NONE || e->random != 0) && !is_over_quota(e, client);
+	return e != NULL && (e->free_entry != NONE || e->random != 0) && !nat_flows_is_over_quota(e, client);
 }
 
 static bool
@@ -394,7 +394,7 @@ nat_flows_add(
 {
 	struct nat_flow want = *flow, *x;
 
-	if (is_over_quota(e, &flow->client)) {
+	if (nat_flows_is_over_quota(e, &flow->client)) {
 		e->n_refused_quota++;
 		return NULL;
 	}

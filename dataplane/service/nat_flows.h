@@ -112,6 +112,12 @@ nat_flows_is_empty(const struct nat_flows *e)
 }
 
 static inline bool
+nat_flows_is_full(const struct nat_flows *e)
+{
+	return e->n == e->capacity;
+}
+
+static inline bool
 nat_flows_is_half_full(const struct nat_flows *e)
 {
 	return e->n >= e->capacity / 2;
@@ -167,6 +173,9 @@ uint32_t nat_flows_block_uses(const struct nat_flows *e, unsigned block);
 
 /* Whether nat_flows_add() would find room for another flow of this client. */
 bool nat_flows_has_room(const struct nat_flows *e, const struct ip_addr *client);
+
+/* Whether that is so because this client has as many entries as one may have. */
+bool nat_flows_is_over_quota(const struct nat_flows *e, const struct ip_addr *client);
 
 /* Notes a packet of the entry's flow. */
 void nat_flow_seen(struct nat_flow *x, bool is_forward, uint8_t tcp_flags, uint64_t now_ns);
