@@ -86,7 +86,7 @@ frontend_list_of(const struct frontend_list *l, const struct object *service, si
 	for (end = low; end < l->n && compare_service(&l->items[end], service->ns, service->name) == 0; end++)
 		;
 	*n = end - low;
-	return l->items + low;
+	return l->n == 0 ? NULL : l->items + low;
 }
 
 bool
