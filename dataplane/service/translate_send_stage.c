@@ -196,26 +196,19 @@ trace_exception(struct burst *b, const struct nat_flow *x, const char *what)
 		x->wire_port);
 }
 
-/* Whether a backend serves this frontend: as far as slots tell, which is unless it has more frontends than those. */
+/* Whether the entry's backend serves this frontend still, and does not only leave it. */
 static bool
 serves(const struct service_table *s, const struct frontend *f, const struct nat_flow *x)
 {
-	const struct reverse *r = service_reverse(
-		s, addr_hash(&x->backend, x->backend_port, x->proto), &x->backend, x->backend_port, x->proto);
 	const struct frontend_extra *extra = f->extra;
 
-	if (r == NULL || f->n_backends == 0)
-		return false;
 	for (uint32_t i = 0; (f->flags & FRONTEND_MOVING) && i < extra->n_leaving; i++) {
 		const struct backend *b = &f->backends[f->n_backends + extra->n_outside_only + i];
 
 		if (b->port == x->backend_port && ip_addr_eq(&b->addr, &x->backend))
 			return false;
 	}
-	for (unsigned i = 0; i < SLOTS - 1; i++)
-		if (r->frontend[i] != FRONTEND_NONE && service_frontend_at(s, r->frontend[i]) == f)
-			return true;
-	return r->n_slotless != 0;
+	return service_has_backend(s, f, &x->backend, x->backend_port);
 }
 
 /* Whether an entry's flow goes on where it went. A connection does, and so do the datagrams of a connected socket, unless

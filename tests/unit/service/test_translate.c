@@ -547,6 +547,27 @@ connected_datagrams_leave_a_backend_that_is_silent(void **state)
 	}
 }
 
+/* That another frontend has the backend still is of no use to this one's clients. */
+static void
+datagrams_leave_a_backend_that_serves_others_only(void **state)
+{
+	for (unsigned family = 0; family < N_FAMILIES; family++) {
+		const struct names *n = &families[family];
+		struct fixture *f = world(n->frontend, n->backend, NULL, NULL, PROTO_UDP, 0);
+		struct fixture *later = world(n->frontend, n->second, n->other, n->backend, PROTO_UDP, 0);
+		struct ip_addr was = addr(n->backend), is = addr(n->second);
+		struct pkt sent;
+
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_UDP, 0, &sent));
+		assert_true(ip_addr_eq(&sent.new_dst, &was));
+		f->tables.services = later->services;
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_UDP, 0, &sent));
+		assert_true(ip_addr_eq(&sent.new_dst, &is));
+		fixture_free(f);
+		fixture_free(later);
+	}
+}
+
 /* Explain looks, and leaves no trace of it. */
 static void
 a_dry_run_changes_nothing(void **state)
@@ -587,6 +608,7 @@ main(void)
 		cmocka_unit_test(a_bucket_may_move_to_nobody),
 		cmocka_unit_test(datagrams_do_not_wait_for_a_backend_that_left),
 		cmocka_unit_test(connected_datagrams_leave_a_backend_that_is_silent),
+		cmocka_unit_test(datagrams_leave_a_backend_that_serves_others_only),
 		cmocka_unit_test(a_dry_run_changes_nothing),
 	};
 
