@@ -8,6 +8,7 @@
 
 #include "control/admin/health_ports.h"
 #include "control/build/nodes.h"
+#include "control/build/service_build.h"
 #include "control/build/slots.h"
 #include "control/build/topology_build.h"
 #include "control/daemon.h"
@@ -24,6 +25,7 @@
 #include "control/node/sweep.h"
 #include "control/node/uplink.h"
 #include "dataplane/engine.h"
+#include "dataplane/service/nat_flows.h"
 #include "dataplane/worker.h"
 
 /* How often what can change unseen is looked at: deleted links, half-done attachments, aged path MTUs. */
@@ -217,6 +219,46 @@ follow_uplink(struct follow *f, const struct nodes *nodes)
 	set_warning(f->uplink_warning, error);
 }
 
+/* Pins to backends that are no more, some of them. */
+#define ENDS_AT_ONCE 16
+#define ENTRIES_AT_ONCE 4096 /* the worker stands still meanwhile */
+
+struct forget {
+	const struct backend_end *ends;
+	unsigned n;
+	unsigned table; /* of the worker's */
+	uint32_t cursor;
+};
+
+static void
+forget_some(struct worker *w, void *arg)
+{
+	struct forget *x = arg;
+	struct nat_flows *const tables[] = { w->exceptions, w->inbound, w->half_open };
+	struct nat_flows *e = x->table < 3 ? tables[x->table] : NULL;
+
+	if (!nat_flows_is_empty(e) && nat_flows_delete_ended(e, &x->cursor, ENTRIES_AT_ONCE, x->ends, x->n))
+		return;
+	x->table++;
+	x->cursor = 0;
+}
+
+static void
+forget_flows(struct follow *f)
+{
+	size_t n;
+	const struct backend_end *ends = service_builder_ends(publisher_services(f->d->publisher), &n);
+
+	for (size_t i = 0; i < n; i += ENDS_AT_ONCE)
+		for (unsigned w = 0; w < engine_n_workers(f->d->engine); w++) {
+			struct forget x = { .ends = &ends[i],
+				.n = (unsigned)(n - i < ENDS_AT_ONCE ? n - i : ENDS_AT_ONCE) };
+
+			while (x.table < 3)
+				worker_call(engine_worker(f->d->engine, w), forget_some, &x);
+		}
+}
+
 /* What the tables in force expose to the outside, once there is an uplink. */
 static void
 expose(struct follow *f, const struct tables *tables)
@@ -283,6 +325,7 @@ on_task(void *arg)
 	struct follow *f = arg;
 
 	look_again(f);
+	forget_flows(f);
 	publisher_check(f->d->publisher);
 }
 
@@ -458,6 +501,7 @@ on_published(const struct tables *tables, void *arg)
 		write_slots(f);
 	health_ports_changed(f->d->health_ports);
 	expose(f, tables);
+	forget_flows(f);
 	if (f->mover != NULL)
 		mover_wake(f->mover);
 }

@@ -10,6 +10,7 @@ frontend_builder_fini(struct frontend_builder *b)
 {
 	free(b->assigned.items);
 	free(b->released.items);
+	free(b->ends);
 	free(b->selected);
 	free(b->backends);
 	free(b->sorted);
@@ -54,6 +55,22 @@ frontend_builder_settle_slots(struct frontend_builder *b, bool has_failed)
 	b->assigned.n = b->released.n = 0;
 }
 
+bool
+frontend_builder_end_backend(struct frontend_builder *b, const struct backend_end *end)
+{
+	if (b->n_ends == b->ends_room) {
+		size_t room = b->ends_room == 0 ? 16 : 2 * b->ends_room;
+		struct backend_end *ends = realloc(b->ends, room * sizeof(*ends));
+
+		if (ends == NULL)
+			return false;
+		b->ends = ends;
+		b->ends_room = room;
+	}
+	b->ends[b->n_ends++] = *end;
+	return true;
+}
+
 /* A frontend's backend that was not there before. */
 static int
 begin_pair(struct frontend_builder *b, const struct frontend *f, uint32_t ref, struct backend *backend,
@@ -83,6 +100,13 @@ static int
 continue_pair(struct frontend_builder *b, const struct frontend *f, uint32_t ref, const struct backend *old,
 	struct backend *backend, bool needs_slot)
 {
+	const struct backend_end end = {
+		.addr = old->addr, .port = old->port, .generation = backend->generation
+	};
+
+	if (old->generation != 0 && old->generation != backend->generation &&
+		!frontend_builder_end_backend(b, &end))
+		return -ENOMEM;
 	backend->slot = old->slot;
 	if ((old->slot != 0) == needs_slot)
 		return 0;
@@ -174,12 +198,14 @@ make_room(struct frontend_builder *b, size_t n)
 	return 0;
 }
 
-/* Another pod under a former one's address has another name, as a rule. */
+/* Another pod under a former one's address has another uid; where slices do not tell, another name, as a rule. */
 static uint32_t
 generation_of(const struct slice_endpoint *ep)
 {
 	uint32_t hash = 0;
 
+	if (ep->pod_uid != 0)
+		return ep->pod_uid;
 	for (const char *c = ep->pod; *c != '\0'; c++)
 		hash = hash * 31 + (uint8_t)*c;
 	return hash_mix(hash);
@@ -187,7 +213,7 @@ generation_of(const struct slice_endpoint *ep)
 
 /* What a selected endpoint is as a backend, without its slot. */
 static struct backend
-backend_of(const struct selected_endpoint *s)
+backend_of(const struct selected_endpoint *s, const char *ns)
 {
 	return (struct backend){
 		.addr = s->addr,
@@ -196,22 +222,24 @@ backend_of(const struct selected_endpoint *s)
 				   (s->flags & SELECTED_DRAINING ? BACKEND_DRAINING : 0) |
 				   (s->flags & SELECTED_OUTSIDE ? BACKEND_OUTSIDE : 0)),
 		.generation = generation_of(s->endpoint),
+		.pod = pod_digest(ns, s->endpoint->pod),
 	};
 }
 
 /* Fills b->backends: those for inside traffic, then the others. */
 static void
-gather_backends(struct frontend_builder *b, const struct endpoint_selection *s, struct frontend_shape *shape)
+gather_backends(struct frontend_builder *b, const struct endpoint_selection *s, const char *ns,
+	struct frontend_shape *shape)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < s->n && n < MAGLEV_BACKENDS_MAX; i++)
 		if (b->selected[i].flags & SELECTED_INSIDE)
-			b->backends[n++] = backend_of(&b->selected[i]);
+			b->backends[n++] = backend_of(&b->selected[i], ns);
 	shape->n_backends = n;
 	for (uint32_t i = 0; i < s->n && s->is_local && n < MAGLEV_BACKENDS_MAX; i++)
 		if (!(b->selected[i].flags & SELECTED_INSIDE))
-			b->backends[n++] = backend_of(&b->selected[i]);
+			b->backends[n++] = backend_of(&b->selected[i], ns);
 	shape->n_outside_only = n - shape->n_backends;
 }
 
@@ -387,7 +415,7 @@ is_gone(const struct backend *backend, void *arg)
 {
 	const struct frontend_builder *b = arg;
 
-	return b->is_gone != NULL && b->is_gone(backend, b->is_gone_arg);
+	return b->gone != NULL && gone_pods_has(b->gone, backend->pod);
 }
 
 static int
@@ -570,7 +598,7 @@ frontend_build(struct frontend_builder *b, const struct wanted_frontend *wanted,
 	if (make_room(b, room > old ? room : old) < 0)
 		return -ENOMEM;
 	selection = endpoint_select(&question, b->selected);
-	gather_backends(b, &selection, &shape);
+	gather_backends(b, &selection, service->object.ns, &shape);
 	f.flags = flags_of(wanted, service, &selection);
 	shape.has_extra = (f.flags & (FRONTEND_AFFINITY | FRONTEND_LOCAL | FRONTEND_SOURCE_RANGES)) != 0;
 	shape.n_ranges = f.flags & FRONTEND_SOURCE_RANGES ? (uint32_t)service->n_source_ranges : 0;

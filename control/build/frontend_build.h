@@ -5,9 +5,11 @@
 #define RINGWAY_BUILD_FRONTEND_BUILD_H
 
 #include "control/build/endpoint_select.h"
+#include "control/build/gone_pods.h"
 #include "control/build/moves.h"
 #include "control/build/slots.h"
 #include "control/build/wanted.h"
+#include "dataplane/service/nat_flows.h"
 #include "dataplane/service/service_table_edit.h"
 
 /* Pairs of backend and frontend. */
@@ -20,8 +22,7 @@ struct frontend_builder {
 	struct service_table *table; /* the coming version */
 	struct slots *slots;
 	struct moves *moves;
-	bool (*is_gone)(const struct backend *b, void *arg); /* a backend's pod is known to be no more */
-	void *is_gone_arg;
+	const struct gone_pods *gone; /* NULL: any pod may live */
 	uint64_t now_ns;
 
 	/* in a process's first build: the pairs that a former one had, by frontend and backend */
@@ -34,6 +35,11 @@ struct frontend_builder {
 	/* what has to be undone when the build fails, and to be done when it succeeds */
 	struct pair_list assigned, released;
 
+	/* backends whose pod is gone, or whose address and port are another's now: what is pinned to them ends when
+	 * the version is in force. The caller's to empty. */
+	size_t n_ends, ends_room;
+	struct backend_end *ends;
+
 	/* scratch, for the largest frontend so far */
 	size_t room;
 	struct selected_endpoint *selected;
@@ -43,6 +49,9 @@ struct frontend_builder {
 };
 
 void frontend_builder_fini(struct frontend_builder *b);
+
+/* Lists a backend's end. False if out of memory. */
+bool frontend_builder_end_backend(struct frontend_builder *b, const struct backend_end *end);
 
 /* Has the table hold this frontend of a service, whose number it gets. When there is one with its key, it is the
  * service's own. 0 or -ENOMEM, which ends the build. */

@@ -74,7 +74,10 @@ host_port_describe(struct host_port_service *out, const struct pod_host_port *p,
 	const char *node)
 {
 	*out = (struct host_port_service){
-		.service = { .type = SERVICE_NODE_PORT, .external_local = true, .n_ports = 1 },
+		.service = { .object.ns = (char *)p->pod_ns,
+			.type = SERVICE_NODE_PORT,
+			.external_local = true,
+			.n_ports = 1 },
 		.port = { .name = (char *)"", .port = p->map.port, .proto = p->map.proto },
 		.slice = { .family = family == V4 ? 4 : 6, .n_ports = 1, .n_endpoints = 1 },
 		.slice_port = { .name = (char *)"", .port = p->map.pod_port, .proto = p->map.proto },

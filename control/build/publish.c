@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "control/build/service_build.h"
 #include "control/log.h"
 #include "control/loop.h"
 #include "dataplane/snapshot.h"
@@ -67,7 +68,7 @@ find_changes(const struct publisher *p)
 		return BUILD_TOPOLOGY | BUILD_SERVICES;
 	if (p->facts_changed || has_changed(p, OBJECT_NODE))
 		parts |= BUILD_TOPOLOGY;
-	if (has_changed(p, OBJECT_SERVICE) || has_changed(p, OBJECT_ENDPOINT_SLICE))
+	if (!service_builder_is_idle(snapshot_services(p->builder)))
 		parts |= BUILD_SERVICES;
 	return parts;
 }

@@ -24,6 +24,7 @@ struct service_builder {
 	struct piece_pool *pool;
 	struct service_records records;
 	struct frontend_builder frontends;
+	struct gone_pods *gone;
 	struct common common;
 	uint64_t nodes;      /* digest of all nodes' addresses and pod ranges */
 	uint64_t host_ports; /* digest */
@@ -99,10 +100,11 @@ service_builder_new(struct store *store, struct slots *slots)
 	service_records_init(&b->records);
 	b->frontends.slots = slots;
 	b->pool = piece_pool_new();
+	b->frontends.gone = b->gone = gone_pods_new(store);
 	b->moves = b->frontends.moves = moves_new();
 	b->watch = store_watch_new(
 		store, 1u << OBJECT_SERVICE | 1u << OBJECT_ENDPOINT_SLICE | 1u << OBJECT_NODE);
-	if (b->pool == NULL || b->watch == NULL || b->moves == NULL || !recall_pairs(b)) {
+	if (b->pool == NULL || b->gone == NULL || b->watch == NULL || b->moves == NULL || !recall_pairs(b)) {
 		service_builder_free(b);
 		return NULL;
 	}
@@ -126,6 +128,7 @@ service_builder_free(struct service_builder *b)
 	service_records_fini(&b->records);
 	piece_pool_free(b->pool);
 	moves_free(b->moves);
+	gone_pods_free(b->gone);
 	free(b->former);
 	common_fini(&b->common);
 	free(b->slices);
@@ -135,7 +138,8 @@ service_builder_free(struct service_builder *b)
 bool
 service_builder_is_idle(const struct service_builder *b)
 {
-	return store_watch_is_idle(b->watch) && b->records.n_dirty == 0 && !b->out_of_memory;
+	return store_watch_is_idle(b->watch) && b->records.n_dirty == 0 && !b->out_of_memory &&
+	       (moves_n(b->moves) == 0 || gone_pods_is_idle(b->gone));
 }
 
 /* Changes. */
@@ -307,6 +311,44 @@ note_slotless(struct service_builder *b)
 			b->out_of_memory |= !service_records_mark(&b->records, b->records.items[i]);
 }
 
+static void
+note_end(uint64_t pod, void *arg)
+{
+	struct service_builder *b = arg;
+
+	/* without memory, pins end with their sockets */
+	frontend_builder_end_backend(&b->frontends, &(struct backend_end){ .pod = pod });
+}
+
+static void
+mark_move(struct move *move, void *arg)
+{
+	struct service_builder *b = arg;
+
+	if (move->service < b->records.n)
+		b->out_of_memory |= !service_records_mark(&b->records, b->records.items[move->service]);
+}
+
+/* Buckets that wait for a pod that is gone wait no longer. */
+static void
+note_gone(struct service_builder *b)
+{
+	size_t n = b->frontends.n_ends;
+
+	gone_pods_update(b->gone, note_end, b);
+	if (b->frontends.n_ends != n)
+		moves_each(b->moves, mark_move, b);
+}
+
+const struct backend_end *
+service_builder_ends(struct service_builder *b, size_t *n)
+{
+	note_gone(b);
+	*n = b->frontends.n_ends;
+	b->frontends.n_ends = 0;
+	return b->frontends.ends;
+}
+
 /* Notes what changed since the last build: in the store, in facts. */
 static int
 find_changes(struct service_builder *b, const struct build_facts *facts)
@@ -316,6 +358,7 @@ find_changes(struct service_builder *b, const struct build_facts *facts)
 
 	if (common_collect(&common, b, facts) < 0)
 		return -ENOMEM;
+	note_gone(b);
 	is_all = !store_watch_take(b->watch, note_change, b) || b->out_of_memory || b->last == NULL ||
 		 !common_is_same(&b->common, &common);
 	if (is_all)
@@ -583,6 +626,7 @@ build_version(struct service_builder *b, const struct build_facts *facts, struct
 	struct build_facts effective = *facts;
 	struct build x = { b, { &effective, b->store },
 		b->last == NULL ? first_table(b) : service_table_next(b->last) };
+	size_t n_ends;
 	int result;
 
 	if (x.table == NULL)
@@ -592,7 +636,10 @@ build_version(struct service_builder *b, const struct build_facts *facts, struct
 	b->frontends.table = x.table;
 	b->frontends.node = b->common.node;
 	b->frontends.zone = b->common.zone;
+	n_ends = b->frontends.n_ends;
 	result = build_changed(&x);
+	if (result < 0)
+		b->frontends.n_ends = n_ends;
 	frontend_builder_settle_slots(&b->frontends, result < 0);
 	settle_records(&x, result < 0);
 	if (result < 0) {

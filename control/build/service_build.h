@@ -12,6 +12,7 @@
 #include "control/build/moves.h"
 #include "control/build/slots.h"
 #include "control/build/wanted.h"
+#include "dataplane/service/nat_flows.h"
 #include "dataplane/service/piece_pool.h"
 #include "dataplane/service/service_table.h"
 
@@ -23,7 +24,8 @@ struct service_builder *service_builder_new(struct store *store, struct slots *s
 /* All versions must have been released. NULL is fine. */
 void service_builder_free(struct service_builder *b);
 
-/* Whether the store changed in what services are made of. */
+/* Whether a build would find nothing to do: neither has the store changed in what services are made of, nor are there settled
+ * buckets to flip, nor news of pods while buckets move. */
 bool service_builder_is_idle(const struct service_builder *b);
 
 /* A new version in *out, or NULL when the last one is still right; the first build, and one after the last version was
@@ -46,6 +48,10 @@ const struct refused_addr *service_builder_refused(
 /* What moves. Between builds, for listings; then service_builder_go_on() has the next build flip what they settled. */
 struct moves *service_builder_moves(struct service_builder *b);
 void service_builder_go_on(struct service_builder *b);
+
+/* Backends that are no more, since the last call: *n of them. What is pinned to them is to be deleted. Valid until the next call
+ * of any kind. */
+const struct backend_end *service_builder_ends(struct service_builder *b, size_t *n);
 
 /* Memory of all versions that were not released. */
 struct piece_pool_books service_builder_books(const struct service_builder *b);

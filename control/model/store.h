@@ -149,6 +149,7 @@ struct slice_endpoint {
 	bool ready, serving, terminating; /* nil conditions already resolved: nil ready is true */
 	char *node;                       /* "" when not said */
 	char *pod;                        /* name of the targetRef when it is a Pod, "" otherwise */
+	uint32_t pod_uid;                 /* digest of the targetRef's uid, never 0; 0 when not said */
 	char *zone;                       /* NULL when not said */
 	struct endpoint_hints *hints;     /* NULL: none */
 };

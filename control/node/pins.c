@@ -51,6 +51,7 @@ pins_flow(const struct tables *t, const struct endpoint *client, const struct so
 		.backend_port = b->port,
 		.proto = frontend->proto,
 		.generation = b->generation,
+		.pod = b->pod,
 	};
 	return b->slot == 0 ? 0 : wire_of(t, client, b, flow);
 }

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "control/source/decode.h"
+#include "dataplane/net/flow_key.h"
 
 static void
 decode_slice_ports(const struct field *root, struct slice_object *slice)
@@ -58,6 +59,22 @@ decode_hints(const struct field *endpoint)
 	return hints;
 }
 
+/* All that is asked of it is whether it is the same. */
+static uint32_t
+decode_uid(const struct field *target)
+{
+	struct field f = field_member(target, "uid");
+	const char *uid = field_peek(&f);
+	uint32_t hash = 0;
+
+	if (*uid == '\0')
+		return 0;
+	for (; *uid != '\0'; uid++)
+		hash = hash * 31 + (uint8_t)*uid;
+	hash = hash_mix(hash);
+	return hash == 0 ? 1 : hash;
+}
+
 static void
 decode_endpoint(const struct field *f, uint8_t family, struct slice_endpoint *e)
 {
@@ -90,10 +107,12 @@ decode_endpoint(const struct field *f, uint8_t family, struct slice_endpoint *e)
 	if (*field_peek(&zone) != '\0')
 		e->zone = field_text(&zone, NULL);
 	e->hints = decode_hints(f);
-	if (strcmp(field_peek(&kind), "Pod") == 0)
+	if (strcmp(field_peek(&kind), "Pod") == 0) {
 		e->pod = field_text(&name, NULL);
-	else
+		e->pod_uid = decode_uid(&target);
+	} else {
 		e->pod = strdup("");
+	}
 	if (e->pod == NULL)
 		field_fail(&target, "out of memory");
 }

@@ -155,6 +155,7 @@ begin(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, 
 		flow.backend = backend->addr;
 		flow.backend_port = backend->port;
 		flow.generation = backend->generation;
+		flow.pod = backend->pod;
 		flow.wire = wire_of(t, f, backend, p);
 		/* another address has any port that is free there */
 		flow.wire_port = ip_addr_eq(&flow.wire, &p->src) ? p->sport : 0;

@@ -567,6 +567,29 @@ nat_flows_delete_backend(struct nat_flows *e, const struct ip_addr *backend)
 	}
 }
 
+static bool
+is_ended(const struct nat_flow *x, const struct backend_end *end)
+{
+	if (end->pod != 0)
+		return x->pod == end->pod;
+	return x->generation != 0 && x->generation != end->generation && x->backend_port == end->port &&
+	       ip_addr_eq(&x->backend, &end->addr);
+}
+
+bool
+nat_flows_delete_ended(
+	struct nat_flows *e, uint32_t *cursor, uint32_t max, const struct backend_end *ends, unsigned n)
+{
+	for (; *cursor < e->capacity && max != 0; ++*cursor, max--) {
+		struct nat_flow *x = &entries(e)[*cursor];
+
+		for (unsigned i = 0; i < n && x->proto != 0; i++)
+			if (is_ended(x, &ends[i]))
+				nat_flows_remove(e, x);
+	}
+	return *cursor < e->capacity;
+}
+
 /* Any number may be an echo's identifier. */
 static bool
 has_ports(const struct nat_flow *x)

@@ -62,8 +62,9 @@ struct nat_flow {
 		seq; /* half-open TCP: what a client that got the SYN+ACK acknowledges; inbound: what its backend
 			     acknowledged last; datagrams of a connected socket: a second after that since which the backend
 			     owes an answer, 0: it owes none */
-	uint32_t generation; /* of the backend */
-	uint8_t pad[20];
+	uint32_t generation; /* of the backend; 0: not known */
+	uint64_t pod;        /* likewise */
+	uint8_t pad[8];
 };
 static_assert(sizeof(struct nat_flow) == 128, "two cache lines per entry");
 
@@ -199,5 +200,17 @@ bool nat_flows_delete(struct nat_flows *e, const struct nat_flow *copy);
 /* Ends all entries of a client, or towards a backend, whose pod is gone. */
 void nat_flows_delete_client(struct nat_flows *e, const struct ip_addr *client);
 void nat_flows_delete_backend(struct nat_flows *e, const struct ip_addr *backend);
+
+/* A backend that is no more. */
+struct backend_end {
+	uint64_t pod;        /* all of this pod; 0: what had an address and port before */
+	struct ip_addr addr; /* that backend's */
+	uint16_t port;
+	uint32_t generation; /* its successor's */
+};
+
+/* Ends entries towards any of n such backends, among the next max entries from *cursor on (0 at first). False at the end. */
+bool nat_flows_delete_ended(
+	struct nat_flows *e, uint32_t *cursor, uint32_t max, const struct backend_end *ends, unsigned n);
 
 #endif

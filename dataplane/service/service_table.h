@@ -53,7 +53,7 @@ struct backend {
 		       */
 	uint8_t flags; /* enum backend_flag */
 	uint32_t generation; /* changes when the address is reused by another pod */
-	uint32_t pad[2];
+	uint64_t pod;        /* its pod's name, as control writes it in short; 0: none that is known */
 };
 static_assert(sizeof(struct backend) == CACHE_LINE / 2, "two backends per line");
 

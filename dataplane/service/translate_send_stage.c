@@ -327,6 +327,7 @@ begin_exception(const struct tables *t, struct worker *w, struct burst *b, const
 		.wire_port = p->new_sport,
 		.proto = p->proto,
 		.generation = backend->generation,
+		.pod = backend->pod,
 	};
 	const struct nat_flow *x = &flow;
 

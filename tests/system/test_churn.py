@@ -162,3 +162,24 @@ def test_a_new_backend_soon_has_its_share(world):
         i += 1
     assert set(got) <= world.ready()
     assert got[new.ns.path] >= 0.8 * 2000 / len(world.inside), got
+
+
+def test_nothing_waits_for_a_pod_that_is_gone(world):
+    """It left while connections were open, which are pinned; then it dies. They end as with any dead server, and who
+    connects anew is served."""
+    traffic = world.traffic
+    pod = next(pod for pod in world.inside if pod.node is world.cluster.nodes[1])
+    kept = connections(world, "kept", 64, SILENT_INTERVAL_MS)
+    assert traffic.ask("open", kept)["errors"] == {}
+    wait_until(lambda: all(flow["arrived"] for flow in traffic.ask("mark").values()), 20, "all connections stand")
+    there = {name for name, flow in traffic.ask("mark").items() if flow["server"] == pod.ns.path}
+    assert there
+    world.inside.remove(pod)
+    world.publish()
+    pod.detach()
+    world.cluster.wait_published()
+    assert set(open_new(world, "after its end", 64)) <= world.ready()
+    traffic.ask("poke", [flow["name"] for flow in kept])
+    wait_until(lambda: all(traffic.ask("mark")[name]["error"] for name in there), 20, "connections to the dead pod end")
+    assert not any(flow["error"] for name, flow in traffic.ask("mark").items() if name not in there)
+    traffic.ask("close")

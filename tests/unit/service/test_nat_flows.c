@@ -444,6 +444,45 @@ a_confirmed_flow_moves_as_it_is(void **state)
 	free(inbound);
 }
 
+static void
+entries_end_with_their_backends(void **state)
+{
+	FOREACH_FAMILY(f)
+	{
+		struct nat_flows *e = table_new();
+		struct nat_flow old = flow(f->client, 5000, f->frontend, f->backend, PROTO_TCP);
+		struct nat_flow new = flow(f->client, 5001, f->frontend, f->backend, PROTO_TCP);
+		struct nat_flow other = flow(f->client, 5002, f->frontend, f->backend, PROTO_TCP);
+		struct nat_flow unknown = flow(f->client, 5003, f->frontend, f->backend, PROTO_TCP);
+		const struct backend_end reused = { .addr = addr(f->backend), .port = 8080, .generation = 2 };
+		const struct backend_end ends[2] = { { .pod = 8 }, { .pod = 9 } };
+		uint32_t cursor = 0;
+		unsigned rounds = 1;
+
+		old.generation = 1;
+		new.generation = 2;
+		new.pod = 9;
+		other.generation = 1;
+		other.backend_port = 8081;
+		nat_flows_add(e, &old, &any_port, START);
+		nat_flows_add(e, &new, &any_port, START);
+		nat_flows_add(e, &other, &any_port, START);
+		nat_flows_add(e, &unknown, &any_port, START);
+		while (nat_flows_delete_ended(e, &cursor, CAPACITY / 4, &reused, 1))
+			rounds++;
+		assert_in_range(rounds, 4, 5);
+		assert_null(find_forward(e, &old));
+		assert_non_null(find_forward(e, &new));
+		assert_int_equal(e->n, 3);
+		cursor = 0;
+		assert_false(nat_flows_delete_ended(e, &cursor, UINT32_MAX, ends, 2));
+		assert_null(find_forward(e, &new));
+		assert_non_null(find_forward(e, &other));
+		assert_non_null(find_forward(e, &unknown));
+		free(e);
+	}
+}
+
 int
 main(void)
 {
@@ -460,6 +499,7 @@ main(void)
 		cmocka_unit_test(replacement_ports_are_the_workers_own),
 		cmocka_unit_test(a_table_that_evicts_has_always_a_port),
 		cmocka_unit_test(a_confirmed_flow_moves_as_it_is),
+		cmocka_unit_test(entries_end_with_their_backends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

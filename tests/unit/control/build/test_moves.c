@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "control/build/facts.h"
+#include "control/build/gone_pods.h"
 #include "control/build/moves.h"
 #include "control/build/service_build.h"
 #include "tests/support/objects.h"
@@ -49,6 +50,7 @@ struct world {
 	struct build_facts facts;
 	struct service_table *table;
 	bool ready[N_PODS];
+	uint32_t uid[N_PODS];
 	struct flow flows[N_FLOWS];
 	bool is_listing;
 	uint64_t now_ns;
@@ -89,6 +91,7 @@ put_endpoints(struct world *w)
 		e->node = strdup("");
 		e->pod = calloc(1, 16);
 		snprintf(e->pod, 16, "pod%u", i);
+		e->pod_uid = w->uid[i];
 	}
 	assert_int_equal(store_put(w->store, &o->object), 0);
 }
@@ -346,6 +349,85 @@ a_restart_goes_on_from_where_the_buckets_were(void **state)
 	slots_free(slots);
 }
 
+/* A pod leaves, whose end nobody saw: its buckets wait for a listing. Once it is known to be gone they flip, and its pins
+ * are to go. */
+static void
+buckets_do_not_wait_for_a_pod_that_is_gone(void **state)
+{
+	static struct world w;
+	struct slots *slots = slots_new();
+	const struct backend_end *ends;
+	const struct frontend *f;
+	size_t n;
+
+	world_begin(&w, slots, 4);
+	put_pod(w.store, "shop", "pod1", "b", "app", "web", "10.244.0.11", NULL);
+	put_pod(w.store, "other", "pod2", "b", "app", "web", "10.244.0.99", NULL);
+	w.ready[1] = w.ready[2] = false;
+	put_endpoints(&w);
+	build(&w);
+	store_remove(w.store, OBJECT_POD, "other", "pod2"); /* another pod of that name */
+	assert_false(service_builder_is_idle(w.builder));
+	build(&w);
+	f = frontend(&w);
+	assert_true(f->flags & FRONTEND_MOVING);
+	assert_int_equal(f->extra->n_leaving, 2);
+	ends = service_builder_ends(w.builder, &n);
+	assert_int_equal(n, 1);
+	assert_true(ends[0].pod == pod_digest("other", "pod2"));
+
+	store_remove(w.store, OBJECT_POD, "shop", "pod1");
+	build(&w);
+	f = frontend(&w);
+	assert_int_equal(f->extra->n_leaving, 1);
+	for (uint32_t i = 0; i <= f->bucket_mask; i++)
+		assert_int_not_equal(service_backend(f, f->buckets[i])->addr.b[15], 11);
+	ends = service_builder_ends(w.builder, &n);
+	assert_int_equal(n, 1);
+	assert_true(ends[0].pod == pod_digest("shop", "pod1"));
+	service_builder_ends(w.builder, &n);
+	assert_int_equal(n, 0);
+
+	/* one with its name is there again, and leaves: it may live */
+	put_pod(w.store, "shop", "pod1", "b", "app", "web", "10.244.0.11", NULL);
+	settle(&w);
+	w.ready[1] = true;
+	put_endpoints(&w);
+	build(&w);
+	settle(&w);
+	w.ready[1] = false;
+	put_endpoints(&w);
+	build(&w);
+	assert_int_equal(frontend(&w)->extra->n_leaving, 1);
+	world_end(&w);
+	slots_free(slots);
+}
+
+static void
+another_pod_under_the_address_ends_the_former_ones_pins(void **state)
+{
+	static struct world w;
+	struct slots *slots = slots_new();
+	struct ip_addr reused = pod_addr(1);
+	const struct backend_end *ends;
+	size_t n;
+
+	world_begin(&w, slots, 4);
+	service_builder_ends(w.builder, &n);
+	assert_int_equal(n, 0);
+	w.uid[1] = 4711; /* by the same name */
+	put_endpoints(&w);
+	build(&w);
+	assert_int_equal(moves_n(service_builder_moves(w.builder)), 0);
+	ends = service_builder_ends(w.builder, &n);
+	assert_int_equal(n, 1);
+	assert_true(ends[0].pod == 0 && ip_addr_eq(&ends[0].addr, &reused));
+	assert_int_equal(ends[0].port, 8080);
+	assert_int_equal(ends[0].generation, 4711);
+	world_end(&w);
+	slots_free(slots);
+}
+
 int
 main(void)
 {
@@ -353,6 +435,8 @@ main(void)
 		cmocka_unit_test(no_flow_loses_its_backend),
 		cmocka_unit_test(buckets_follow_the_endpoints),
 		cmocka_unit_test(a_restart_goes_on_from_where_the_buckets_were),
+		cmocka_unit_test(buckets_do_not_wait_for_a_pod_that_is_gone),
+		cmocka_unit_test(another_pod_under_the_address_ends_the_former_ones_pins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

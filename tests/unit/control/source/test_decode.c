@@ -283,7 +283,8 @@ test_slice(void **state)
 		     "addressType: IPv6\n"
 		     "ports: [{port: 8080}, {name: all}]\n"
 		     "endpoints:\n"
-		     "- {addresses: ['fd00:1::9'], nodeName: node-a, targetRef: {kind: Pod, name: web-0}, "
+		     "- {addresses: ['fd00:1::9'], nodeName: node-a, targetRef: {kind: Pod, name: web-0, "
+		     "uid: 6ba7}, "
 		     "zone: z1,\n"
 		     "   hints: {forZones: [{name: z1}, {name: z2}], forNodes: [{name: node-a}]}}\n"
 		     "- {addresses: ['fd00:1::a'], conditions: {ready: false}}\n"
@@ -296,6 +297,8 @@ test_slice(void **state)
 	assert_int_equal(s->n_endpoints, 3);
 	assert_true(s->endpoints[0].ready && s->endpoints[0].serving && !s->endpoints[0].terminating);
 	assert_string_equal(s->endpoints[0].pod, "web-0");
+	assert_int_not_equal(s->endpoints[0].pod_uid, 0);
+	assert_int_equal(s->endpoints[1].pod_uid, 0);
 	assert_string_equal(s->endpoints[0].node, "node-a");
 	assert_string_equal(s->endpoints[0].zone, "z1");
 	assert_int_equal(s->endpoints[0].hints->n_zones, 2);
