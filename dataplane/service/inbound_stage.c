@@ -96,6 +96,25 @@ wire_of(const struct tables *t, const struct frontend *f, const struct backend *
 						      : t->endpoints->inbound_addrs[translate_family(p)];
 }
 
+/* Ends the closed flow that has the port which this one keeps: a client may use its port again, for another frontend of
+ * the same backend. False if there is none. */
+static bool
+give_way(struct worker *w, const struct nat_flow *flow)
+{
+	struct nat_flows *const tables[] = { w->inbound, w->half_open };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct nat_flow *x = nat_flows_find_reverse(tables[i], &flow->backend, flow->backend_port,
+			&flow->client, flow->client_port, flow->proto);
+
+		if (x != NULL && (x->flags & NAT_FLOW_CLOSED)) {
+			nat_flows_remove(tables[i], x);
+			return true;
+		}
+	}
+	return false;
+}
+
 /* A half-open flow towards the backend; NULL when there is no room, or a dry run: then *flow says how it would be. */
 static struct nat_flow *
 add_flow(const struct tables *t, struct worker *w, const struct pkt *p, struct nat_flow *flow)
@@ -113,6 +132,8 @@ add_flow(const struct tables *t, struct worker *w, const struct pkt *p, struct n
 	struct nat_flow *x;
 
 	x = nat_flows_add(w->half_open, flow, &ports, w->now_ns);
+	if (x == NULL && keeps_address && give_way(w, flow))
+		x = nat_flows_add(w->half_open, flow, &ports, w->now_ns);
 	counter_add(&w->counters.counts[COUNT_HALF_OPEN_EVICTED], w->half_open->n_evicted - n_evicted);
 	if (x != NULL)
 		count(&w->counters, COUNT_INBOUND_CREATED);

@@ -119,6 +119,10 @@ a_backend_that_sees_its_client_never_sees_two_of_its_flows_as_one(void **state)
 		assert_int_equal(seen.proto, 0);
 		/* from another port, it is another flow */
 		begin(f, n, 40002, PORT_LOCAL_TOO);
+		/* and once the first one is closed, its port may be used again */
+		pass(f, FIXTURE_UPLINK,
+			FROM_CLIENT(n, TCP(40000, PORT_LOCAL, TCP_RST, .seq = CLIENT_SEQ + 1)), FIXTURE_POD2);
+		begin(f, n, 40000, PORT_LOCAL_TOO);
 	}
 }
 
