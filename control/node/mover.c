@@ -158,8 +158,7 @@ list_client(struct mover *m, const struct client *client)
 	m->n_refused += look.pins.n_refused - look.n_let_go;
 	m->n_let_go += look.n_let_go;
 	if (look.n_let_go != 0)
-		log_warn("%u flows of %s go where their buckets go, cut or not: no more room for its "
-			 "exceptions "
+		log_warn("%u flows of %s go with their buckets, cut or not: no more room for its exceptions "
 			 "(services.exceptionsPerPod)",
 			look.n_let_go, client->name);
 	return result;
