@@ -6,6 +6,7 @@
 #include "dataplane/net/icmp.h"
 #include "dataplane/net/refuse.h"
 #include "dataplane/overlay/vxlan.h"
+#include "dataplane/route/neighbour_ask.h"
 #include "dataplane/service/inbound.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
@@ -75,22 +76,6 @@ to_service(const struct tables *t, struct pkt *p)
 		pkt_drop(p, DROP_NO_SERVICE);
 }
 
-/* How often a sender may ask for a neighbour: a scan of the segment costs control no more than this. */
-#define ASK_INTERVAL_NS UINT64_C(20000000)
-
-/* Has control find the MAC address of a host on the segment; the packet at hand is lost, its sender's next one arrives. */
-static void
-ask_for_neighbour(struct worker *w, const struct pkt *p)
-{
-	const struct event event = { .kind = EVENT_NEIGHBOUR, .value = p->family, .addr = p->new_dst };
-	uint64_t *ask_after_ns = &w->ask_after_ns[p->in_port % NEIGHBOUR_ASKERS];
-
-	if ((p->flags & PKT_DRY_RUN) || w->now_ns < *ask_after_ns)
-		return;
-	*ask_after_ns = w->now_ns + ASK_INTERVAL_NS;
-	events_put(w->events, &event);
-}
-
 static void
 to_underlay(const struct tables *t, struct worker *w, struct pkt *p, const struct route *r)
 {
@@ -103,7 +88,7 @@ to_underlay(const struct tables *t, struct worker *w, struct pkt *p, const struc
 	} else if (mac_is_zero(&r->next_hop)) {
 		pkt_drop(p, DROP_NO_NEIGHBOUR);
 		if (r->kind == ROUTE_SEGMENT)
-			ask_for_neighbour(w, p);
+			neighbour_ask(w, p);
 	} else {
 		p->flags |= r->flags & ROUTE_NATIVE ? PKT_ROUTER_HOP : PKT_ROUTER_HOP | PKT_OUTBOUND;
 		p->out_port = uplink;
@@ -145,22 +130,25 @@ may_answer_client(const struct tables *t, const struct pkt *p)
 		       p->proto) != NULL;
 }
 
-/* By the node's own routes, or as an answer back to where the question came from: when it may be either, the worker that
- * would have the flow is asked. r: NULL when there is no route. */
+/* By the node's own routes, or as an answer back to where the question came from: when it may be either, masquerade tells
+ * whether it has the flow, and then the worker that would have it as an answer is asked. r: NULL when there is no route. */
 static void
 to_outside(const struct tables *t, struct worker *w, struct pkt *p, const struct route *r)
 {
-	bool may_answer = may_answer_client(t, p);
+	bool has_way = r != NULL && r->kind != ROUTE_ELSEWHERE;
 
-	if (r == NULL)
-		pkt_drop(p, p->origin == ORIGIN_UPLINK ? DROP_TUNNEL_DESTINATION : DROP_NO_ROUTE);
-	else if (r->kind == ROUTE_ELSEWHERE)
-		pkt_drop(p, p->origin == ORIGIN_UPLINK ? DROP_TUNNEL_DESTINATION : DROP_OTHER_INTERFACE);
-	else if (!may_answer || !mac_is_zero(&r->next_hop))
-		to_underlay(t, w, p, r);
-	if (may_answer) {
-		p->verdict = VERDICT_CONTINUE;
+	if (may_answer_client(t, p)) {
+		if (has_way) {
+			p->flags |= r->flags & ROUTE_NATIVE ? 0 : PKT_OUTBOUND;
+			p->next_hop = r->next_hop;
+		}
 		to_client(t, p);
+	} else if (has_way) {
+		to_underlay(t, w, p, r);
+	} else if (p->origin == ORIGIN_UPLINK) {
+		pkt_drop(p, DROP_TUNNEL_DESTINATION);
+	} else {
+		pkt_drop(p, r == NULL ? DROP_NO_ROUTE : DROP_OTHER_INTERFACE);
 	}
 }
 

@@ -6,6 +6,7 @@
  * Answers arrive on any queue and are steered to the worker that gave the port out. What fits no flow is not ours to judge:
  * it goes on to the host's stack, which may have a socket there. */
 #include "dataplane/net/icmp_quote.h"
+#include "dataplane/route/neighbour_ask.h"
 #include "dataplane/service/port_blocks.h"
 #include "dataplane/service/translate.h"
 #include "dataplane/stages.h"
@@ -92,11 +93,19 @@ follow_backend(const struct tables *t, struct pkt *p, const struct nat_flow *x)
 	if (ip_addr_eq(&x->backend, &p->new_dst))
 		return true;
 	r = route_lookup(t->routes, &x->backend);
+	p->new_dst = x->backend;
 	if (r == NULL || r->kind != ROUTE_UNDERLAY || mac_is_zero(&r->next_hop))
 		return false;
-	p->new_dst = x->backend;
 	p->next_hop = r->next_hop;
 	return true;
+}
+
+/* A flow that stands, whose next hop is not known any more, or not yet again since a restart. */
+static void
+lose(struct worker *w, struct pkt *p)
+{
+	pkt_drop(p, DROP_NO_NEIGHBOUR);
+	neighbour_ask(w, p);
 }
 
 static void
@@ -104,8 +113,8 @@ apply(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, 
 {
 	char wire[IP_ADDR_STRLEN];
 
-	if (!follow_backend(t, p, x)) {
-		pkt_drop(p, DROP_NO_NEIGHBOUR);
+	if (!follow_backend(t, p, x) || mac_is_zero(&p->next_hop)) {
+		lose(w, p);
 		return;
 	}
 	if (!(p->flags & PKT_DRY_RUN))
@@ -136,6 +145,10 @@ masquerade_error(const struct tables *t, struct worker *w, struct burst *b, stru
 		return; /* it may be about a flow of a client outside */
 	if (x == NULL) {
 		pkt_drop(p, DROP_MASQUERADE_PROTOCOL);
+		return;
+	}
+	if (mac_is_zero(&p->next_hop)) {
+		lose(w, p);
 		return;
 	}
 	p->flags &= (uint16_t)~PKT_INBOUND;

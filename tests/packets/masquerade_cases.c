@@ -129,6 +129,21 @@ add_flow(struct fixture *f, const char *client, uint16_t client_port, const char
 SOME_FLOWS(V4, PROTO_ICMP)
 SOME_FLOWS(V6, PROTO_ICMPV6)
 
+/* Nothing is known yet of the segment's hosts, as after a restart. */
+#define FORGOTTEN(F, prefix_text)                                                     \
+	static void forgotten_##F(struct fixture *f)                                  \
+	{                                                                             \
+		const struct mac_addr none = { 0 };                                   \
+		struct ip_prefix prefix;                                              \
+                                                                                      \
+		some_flows_##F(f);                                                    \
+		if (!ip_prefix_parse(prefix_text, &prefix))                           \
+			abort();                                                      \
+		route_table_add_outside(f->routes, &prefix, ROUTE_SEGMENT, &none, 0); \
+	}
+FORGOTTEN(V4, "203.0.113.0/24")
+FORGOTTEN(V6, "2001:db8:9::/64")
+
 static void
 pod1_has_used_its_flows(struct fixture *f)
 {
@@ -182,6 +197,15 @@ native(struct fixture *f)
 	{                                                                                 \
 		.name = (n), .given = (setup), .from = (port_in), .in = PKT(__VA_ARGS__), \
 		.verdict = VERDICT_DROP, .drop = (reason)                                 \
+	}
+
+#define FAMILY_V4 4
+#define FAMILY_V6 6
+#define ASKS(n, F, ...)                                                                                \
+	{                                                                                              \
+		.name = (n), .given = forgotten_##F, .from = FIXTURE_POD1,                             \
+		.in = PKT(FROM_POD1, __VA_ARGS__), .verdict = VERDICT_DROP, .drop = DROP_NO_NEIGHBOUR, \
+		.event_value = FAMILY_##F                                                              \
 	}
 
 #define MASQUERADE_CASES(F)                                                                                  \
@@ -300,6 +324,11 @@ native(struct fixture *f)
 			FROM_POD1, IP(POD1_##F, OUTSIDE_##F, .proto = 47), DATA(8)),                         \
 		DROPS("an error about no flow of the pod " #F, outside, FIXTURE_POD1, DROP_NO_FLOW,          \
 			FROM_POD1, IP(POD1_##F, OUTSIDE_##F), CLOSED_##F,                                    \
+			QUOTE(PKT(TO_POD1, IP(OUTSIDE_##F, POD1_##F, .ttl = 63), UDP(53, 1000), DATA(9)),    \
+				SHORT_##F)),                                                                 \
+		ASKS("a standing connection whose next hop is to be found again " #F, F,                     \
+			IP(POD1_##F, OUTSIDE_##F), TCP(1000, 80, ACK)),                                      \
+		ASKS("so is an error's about a flow " #F, F, IP(POD1_##F, OUTSIDE_##F), CLOSED_##F,          \
 			QUOTE(PKT(TO_POD1, IP(OUTSIDE_##F, POD1_##F, .ttl = 63), UDP(53, 1000), DATA(9)),    \
 				SHORT_##F)),                                                                 \
 		DROPS("no port is left " #F, outside_without_ports, FIXTURE_POD1, DROP_MASQUERADE_FULL,      \
