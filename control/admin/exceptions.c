@@ -194,7 +194,7 @@ grow_counts(struct service_counts *c, uint32_t n)
 {
 	void *grown;
 
-	if (n <= c->n)
+	if (c->counts != NULL && n <= c->n)
 		return true;
 	grown = realloc(c->counts, 2 * (size_t)n * sizeof(*c->counts));
 	if (grown == NULL)

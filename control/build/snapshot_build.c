@@ -1,5 +1,6 @@
 #include "control/build/snapshot_build.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,6 +187,7 @@ build_services(
 	}
 	if (services == NULL) {
 		free(shared);
+		assert(b->last != NULL); /* the first build always makes one */
 		share_sub(v, b->last, SUB_SERVICES);
 		return 0;
 	}
@@ -203,9 +205,7 @@ build_parts(struct snapshot_builder *b, struct version *v, const struct build_fa
 {
 	int result = 0;
 
-	if (b->last == NULL)
-		parts = BUILD_TOPOLOGY | BUILD_SERVICES;
-	if (parts & BUILD_TOPOLOGY)
+	if (b->last == NULL || (parts & BUILD_TOPOLOGY))
 		result = build_topology(b, v, facts, now_ns, error);
 	else
 		for (unsigned i = SUB_NODE; i <= SUB_FDB; i++)

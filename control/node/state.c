@@ -191,6 +191,8 @@ state_prepare(struct state *s, const char *boot_id, bool *is_new_boot)
 
 	*is_new_boot = version == 0 ||
 		       !query_is_text(s->db, "SELECT value FROM meta WHERE key = 'boot_id'", boot_id);
+	if (version < 0)
+		return -EIO;
 	rc = state_exec(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
 	if (rc == 0)
 		rc = state_begin(s);
