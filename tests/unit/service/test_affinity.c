@@ -176,7 +176,8 @@ clients_spread_evenly(void **state)
 			seen[ask(f, family, &client, 40000, PROTO_TCP, TCP_SYN)]++;
 		}
 		for (unsigned i = 0; i < BACKENDS; i++) {
-			double share = (BUCKETS + BACKENDS - 1 - i) / BACKENDS, wanted = n * share / BUCKETS;
+			unsigned share = (BUCKETS + BACKENDS - 1 - i) / BACKENDS;
+			double wanted = (double)n * share / BUCKETS;
 
 			chi_square += (seen[i] - wanted) * (seen[i] - wanted) / wanted;
 		}

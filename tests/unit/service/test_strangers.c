@@ -132,7 +132,8 @@ strangers_datagrams_leave_room_for_connections(void **state)
 {
 	FOREACH_WORLD(f, n)
 	{
-		for (uint16_t port = 1024; port < 1024 + 3 * FIXTURE_INBOUND; port++) {
+		for (unsigned i = 0; i < 3 * FIXTURE_INBOUND; i++) {
+			uint16_t port = (uint16_t)(1024 + i);
 			const struct layer *datagram = FROM_CLIENT(n, UDP(port, PORT_NEAR), DATA(8));
 			struct pkt seen = pass(f, FIXTURE_UPLINK, datagram, FIXTURE_POD2);
 
