@@ -1,7 +1,7 @@
 /* Services: from a frontend to one of its backends, and from a backend's reply back to the frontend, without
  * a flow table (DESIGN section 5). A packet costs four cache lines: frontend, bucket, backend, and the bitmap
  * of its port's role, or on the way back the reverse entry in place of the bitmap. Immutable once published;
- * written by control/build/service_build.c through service_table_edit.h.
+ * written by control/build/service_rebuild.c through service_table_edit.h.
  *
  * Frontends, reverse entries and addresses lie in shards by the top bits of their hash, each an open-addressed
  * array of its own, and each frontend's backends and buckets in a piece of its own. So a change copies a few
