@@ -11,32 +11,11 @@
 #include <stdint.h>
 
 #include "dataplane/net/ip_addr.h"
-
-/* Room for an error's text: what is wrong, and what to do. */
-#define XDP_ERROR_SIZE 512
-
-/* Names of attachments are the caller's choice: at most this long, with the terminating zero, and without '/'
- * and '.'. */
-#define XDP_NAME_MAX 64
+#include "xdp/error.h"
+#include "xdp/mode.h"
+#include "xdp/pinned.h"
 
 struct xdp;
-
-enum xdp_mode {
-	XDP_MODE_NATIVE,
-	/* Generic: the driver has no XDP. It sees packets after GRO, so GRO must be off on the interface, and
-	 * the sender's segmentation offload too: what exceeds one frame is dropped. */
-	XDP_MODE_SKB,
-};
-
-/* Which of them is wanted. AUTO: native, and skb where the driver has no XDP. */
-enum xdp_choice {
-	XDP_CHOICE_AUTO,
-	XDP_CHOICE_NATIVE,
-	XDP_CHOICE_SKB,
-};
-
-/* "native", "skb"; static storage. */
-const char *xdp_mode_label(enum xdp_mode mode);
 
 /* Mounts a bpffs at dir (made if missing) unless it is on one already, and removes pins of interfaces that
  * are gone. Raises RLIMIT_MEMLOCK where allowed. log (may be NULL) receives libbpf's

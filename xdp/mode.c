@@ -4,8 +4,15 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+const char *
+xdp_mode_label(enum xdp_mode mode)
+{
+	return mode == XDP_MODE_NATIVE ? "native" : "skb";
+}
 
 /* libbpf's bpf_xdp_query() has the kernel list all interfaces and takes the one: at a restart on a node with a
  * hundred pods, ten thousand of them. */
