@@ -12,6 +12,7 @@
 #include "control/build/health_targets.h"
 #include "control/log.h"
 #include "control/loop.h"
+#include "control/model/store.h"
 #include "control/model/watch.h"
 
 #define IDLE_S 10
@@ -316,7 +317,8 @@ health_ports_new(struct health_ports **out, const struct health_ports_config *co
 		return -ENOMEM;
 	h->config = *config;
 	h->task = (struct loop_task){ .fn = on_task, .arg = h };
-	h->watch = store_watch_new(config->store, 1 << OBJECT_SERVICE | 1 << OBJECT_ENDPOINT_SLICE);
+	h->watch = store_watch_new(
+		store_watches(config->store), 1 << OBJECT_SERVICE | 1 << OBJECT_ENDPOINT_SLICE);
 	h->tick = loop_timer_new(config->loop, on_tick, h);
 	if (h->watch == NULL || h->tick == NULL) {
 		health_ports_free(h);

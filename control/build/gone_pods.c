@@ -72,7 +72,7 @@ gone_pods_new(struct store *store)
 	if (g == NULL)
 		return NULL;
 	g->store = store;
-	g->watch = store_watch_new(store, 1u << OBJECT_POD);
+	g->watch = store_watch_new(store_watches(store), 1u << OBJECT_POD);
 	if (g->watch == NULL) {
 		free(g);
 		return NULL;

@@ -67,7 +67,7 @@ service_builder_new(struct store *store, struct slots *slots)
 	b->frontends.gone = b->gone = gone_pods_new(store);
 	b->moves = b->frontends.moves = moves_new();
 	b->watch = store_watch_new(
-		store, 1u << OBJECT_SERVICE | 1u << OBJECT_ENDPOINT_SLICE | 1u << OBJECT_NODE);
+		store_watches(store), 1u << OBJECT_SERVICE | 1u << OBJECT_ENDPOINT_SLICE | 1u << OBJECT_NODE);
 	if (b->pool == NULL || b->gone == NULL || b->watch == NULL || b->moves == NULL || !recall_pairs(b)) {
 		service_builder_free(b);
 		return NULL;

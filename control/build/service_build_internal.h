@@ -7,6 +7,7 @@
 #include "control/build/frontend_build.h"
 #include "control/build/service_build.h"
 #include "control/build/service_records.h"
+#include "control/model/store.h"
 #include "control/model/watch.h"
 
 /* What all services depend on: when it changes, all are looked at. */

@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "control/model/store.h"
+#include "control/model/object.h"
 
 static void
 labels_fini(struct labels *labels)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "control/model/watch.h"
 

@@ -2,6 +2,7 @@
 
 #include <search.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct change {
 	enum object_kind kind;
@@ -9,7 +10,7 @@ struct change {
 };
 
 struct store_watch {
-	struct store *store;
+	struct store_watches *all;
 	struct store_watch *next;
 	unsigned kinds;
 	void *changes; /* tsearch */
@@ -38,16 +39,14 @@ give_up(struct store_watch *w)
 }
 
 struct store_watch *
-store_watch_new(struct store *s, unsigned kinds)
+store_watch_new(struct store_watches *all, unsigned kinds)
 {
 	struct store_watch *w = calloc(1, sizeof(*w));
 
 	if (w == NULL)
 		return NULL;
-	*w = (struct store_watch){
-		.store = s, .next = store_watches(s)->first, .kinds = kinds, .is_all = true
-	};
-	store_watches(s)->first = w;
+	*w = (struct store_watch){ .all = all, .next = all->first, .kinds = kinds, .is_all = true };
+	all->first = w;
 	return w;
 }
 
@@ -58,7 +57,7 @@ store_watch_free(struct store_watch *w)
 
 	if (w == NULL)
 		return;
-	for (place = &store_watches(w->store)->first; *place != w; place = &(*place)->next)
+	for (place = &w->all->first; *place != w; place = &(*place)->next)
 		;
 	*place = w->next;
 	give_up(w);

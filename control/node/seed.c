@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "control/model/store.h"
 #include "control/model/watch.h"
 #include "control/node/attach.h"
 #include "dataplane/engine.h"
@@ -54,7 +55,8 @@ seeder_new(struct store *store, const struct attach *attach, struct engine *engi
 		.store = store,
 		.attach = attach,
 		.engine = engine,
-		.watch = store_watch_new(store, 1u << OBJECT_POD | 1u << OBJECT_ENDPOINT_SLICE),
+		.watch =
+			store_watch_new(store_watches(store), 1u << OBJECT_POD | 1u << OBJECT_ENDPOINT_SLICE),
 		.attachments = UINT64_MAX,
 	};
 	if (s->watch == NULL) {

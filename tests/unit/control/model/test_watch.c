@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/model/store.h"
 #include "control/model/watch.h"
 #include "tests/support/objects.h"
 
@@ -47,7 +48,8 @@ static void
 a_key_that_changed_is_told_once(void **state)
 {
 	struct store *s = store_new();
-	struct store_watch *w = store_watch_new(s, 1u << OBJECT_SERVICE | 1u << OBJECT_ENDPOINT_SLICE);
+	struct store_watch *w =
+		store_watch_new(store_watches(s), 1u << OBJECT_SERVICE | 1u << OBJECT_ENDPOINT_SLICE);
 	struct told t = { 0 };
 
 	assert_false(store_watch_is_idle(w));
@@ -75,14 +77,14 @@ static void
 each_consumer_is_told_for_itself(void **state)
 {
 	struct store *s = store_new();
-	struct store_watch *w = store_watch_new(s, 1u << OBJECT_SERVICE),
-			   *x = store_watch_new(s, 1u << OBJECT_SERVICE), *nodes;
+	struct store_watch *w = store_watch_new(store_watches(s), 1u << OBJECT_SERVICE),
+			   *x = store_watch_new(store_watches(s), 1u << OBJECT_SERVICE), *nodes;
 
 	assert_told(w, NULL);
 	put(s, "a");
 	assert_told(w, "Service ns/a;");
 	assert_told(x, NULL);
-	nodes = store_watch_new(s, 1u << OBJECT_NODE);
+	nodes = store_watch_new(store_watches(s), 1u << OBJECT_NODE);
 	put(s, "a");
 	assert_told(nodes, NULL);
 	store_watch_free(w);
@@ -100,7 +102,7 @@ static void
 too_many_changes_are_not_listed(void **state)
 {
 	struct store *s = store_new();
-	struct store_watch *w = store_watch_new(s, 1u << OBJECT_SERVICE);
+	struct store_watch *w = store_watch_new(store_watches(s), 1u << OBJECT_SERVICE);
 	char name[16];
 
 	assert_told(w, NULL);

@@ -1,0 +1,180 @@
+/* The cluster's objects as plain structs, whatever source they came from. They know no JSON, no HTTP and no threads, and are
+ * immutable once they are in a store (store.h). */
+#ifndef RINGWAY_MODEL_OBJECT_H
+#define RINGWAY_MODEL_OBJECT_H
+
+#include <stddef.h>
+
+#include "dataplane/net/headers.h"
+#include "dataplane/net/ip_addr.h"
+
+enum object_kind {
+	OBJECT_NODE,
+	OBJECT_NAMESPACE,
+	OBJECT_POD,
+	OBJECT_SERVICE,
+	OBJECT_ENDPOINT_SLICE,
+	N_OBJECT_KINDS,
+};
+
+/* First member of every object. 'ns' is "" for cluster-wide kinds. */
+struct object {
+	enum object_kind kind;
+	char *ns;
+	char *name;
+	char *origin; /* where it was read ("web.yaml:12"), for messages; may be NULL */
+};
+
+struct label {
+	char *key, *value;
+};
+
+struct labels {
+	size_t n;
+	struct label *items;
+};
+
+struct node_object {
+	struct object object;
+	size_t n_addrs;
+	struct ip_addr *addrs; /* InternalIP, in the order given */
+	size_t n_external_addrs;
+	struct ip_addr *external_addrs; /* ExternalIP */
+	struct labels labels;
+	size_t n_pod_cidrs;
+	struct ip_prefix *pod_cidrs;
+	struct mac_addr tunnel_mac; /* annotation ringway.io/tunnel-mac; all zero: the default, derived from
+				       the address */
+};
+
+struct namespace_object {
+	struct object object;
+	struct labels labels;
+};
+
+struct container_port {
+	char *name; /* "" when unnamed */
+	uint16_t port;
+	uint8_t proto;          /* IANA number */
+	uint16_t host_port;     /* 0: none */
+	struct ip_addr host_ip; /* none: any of the node's */
+};
+
+struct pod_object {
+	struct object object;
+	struct labels labels;
+	char *node; /* spec.nodeName, "" when not scheduled */
+	bool host_network;
+	bool has_ended; /* Succeeded or Failed: its addresses may be another pod's, so it has none here */
+	bool is_terminating; /* has a deletionTimestamp */
+	bool is_ready;       /* condition Ready */
+	size_t n_addrs;
+	struct ip_addr *addrs; /* status.podIPs */
+	size_t n_ports;
+	struct container_port *ports;
+};
+
+enum service_type {
+	SERVICE_CLUSTER_IP,
+	SERVICE_NODE_PORT,
+	SERVICE_LOAD_BALANCER,
+	SERVICE_EXTERNAL_NAME, /* a name in DNS: no addresses, no endpoints */
+};
+
+/* What the service asked the controller that writes the hints for. Which endpoints are used follows from the hints alone. */
+enum traffic_distribution {
+	TRAFFIC_ANYWHERE,
+	TRAFFIC_SAME_ZONE, /* PreferSameZone, and its older name PreferClose */
+	TRAFFIC_SAME_NODE,
+};
+
+struct service_port {
+	char *name; /* "" when unnamed */
+	uint16_t port;
+	uint8_t proto;
+	uint16_t node_port;   /* 0: none */
+	uint16_t target_port; /* for messages: what counts is in the slices. 0: not given as a number */
+	char *target_name;    /* NULL: not given as a name */
+};
+
+/* An entry of status.loadBalancer.ingress that has an address. */
+struct ingress_addr {
+	struct ip_addr addr;
+	bool is_proxy; /* ipMode Proxy: what comes from inside must go there, not to the endpoints */
+};
+
+struct service_object {
+	struct object object;
+	enum service_type type;
+	char *external_name;    /* of that type; NULL otherwise */
+	struct labels selector; /* n == 0: endpoints are made by hand */
+	bool headless;          /* clusterIP: None */
+	bool is_foreign;        /* label service.kubernetes.io/service-proxy-name: another proxy's business */
+	bool publish_not_ready;
+	bool internal_local, external_local; /* traffic policies */
+	bool topology_auto;                  /* annotation service.kubernetes.io/topology-mode */
+	enum traffic_distribution distribution;
+	uint32_t affinity_timeout_s;     /* 0: no session affinity */
+	uint16_t health_check_node_port; /* 0: none; only of load balancers whose external policy is Local */
+	char *lb_class;                  /* NULL: the default; whoever owns the class sets status */
+	size_t n_cluster_ips;
+	struct ip_addr *cluster_ips;
+	size_t n_external_ips;
+	struct ip_addr *external_ips; /* as asked for: which of them are served is decided elsewhere */
+	size_t n_ingress;
+	struct ingress_addr *ingress;
+	size_t n_source_ranges;
+	struct ip_prefix *source_ranges; /* loadBalancerSourceRanges; none: everybody */
+	size_t n_ports;
+	struct service_port *ports;
+};
+
+struct slice_port {
+	char *name;
+	uint16_t port;
+	uint8_t proto;
+};
+
+/* For whom an endpoint is meant. */
+struct endpoint_hints {
+	size_t n_zones, n_nodes;
+	char **zones, **nodes;
+};
+
+struct slice_endpoint {
+	size_t n_addrs;
+	struct ip_addr *addrs;
+	bool ready, serving, terminating; /* nil conditions already resolved: nil ready is true */
+	char *node;                       /* "" when not said */
+	char *pod;                        /* name of the targetRef when it is a Pod, "" otherwise */
+	uint32_t pod_uid;                 /* digest of the targetRef's uid, never 0; 0 when not said */
+	char *zone;                       /* NULL when not said */
+	struct endpoint_hints *hints;     /* NULL: none */
+};
+
+struct slice_object {
+	struct object object;
+	char *service;  /* label kubernetes.io/service-name */
+	uint8_t family; /* 4 or 6 */
+	size_t n_ports;
+	struct slice_port *ports;
+	size_t n_endpoints;
+	struct slice_endpoint *endpoints;
+};
+
+/* Frees an object that was not put into a store; NULL is fine. */
+void object_free(struct object *object);
+
+/* "Service", "EndpointSlice": as in manifests. */
+const char *object_kind_name(enum object_kind kind);
+
+/* "ClusterIP", "LoadBalancer": as in manifests. */
+const char *service_type_name(enum service_type type);
+
+/* The node's zone by its label topology.kubernetes.io/zone; "" when it has none. */
+const char *node_zone(const struct node_object *node);
+
+/* A label's value, or NULL. */
+const char *labels_get(const struct labels *labels, const char *key);
+
+#endif
