@@ -5,37 +5,6 @@
 
 #include "control/node/state_internal.h"
 
-#define APPLICATION_ID 0x52574159 /* "RWAY", PRAGMA application_id */
-
-/* What takes a file from one version of the schema to the next, from the empty file on. */
-static const char *const migrations[] = {
-	"CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
-	"CREATE TABLE attachments ("
-	"  container_id TEXT NOT NULL, ifname TEXT NOT NULL, phase INTEGER NOT NULL,"
-	"  pod_ns TEXT NOT NULL, pod TEXT NOT NULL, netns TEXT NOT NULL, link TEXT NOT NULL UNIQUE,"
-	"  v4 BLOB, v6 BLOB, mac BLOB NOT NULL, node_mac BLOB NOT NULL, mtu INTEGER NOT NULL, since INTEGER "
-	"NOT NULL,"
-	"  PRIMARY KEY (container_id, ifname));"
-	"CREATE TABLE leases (addr BLOB PRIMARY KEY, released INTEGER NOT NULL) WITHOUT ROWID;"
-	"CREATE TABLE slots ("
-	"  backend_addr BLOB NOT NULL, backend_port INTEGER NOT NULL, proto INTEGER NOT NULL,"
-	"  frontend_addr BLOB NOT NULL, frontend_port INTEGER NOT NULL, slot INTEGER NOT NULL, released "
-	"INTEGER NOT NULL,"
-	"  PRIMARY KEY (backend_addr, backend_port, proto, frontend_addr, frontend_port)) WITHOUT ROWID;"
-	"PRAGMA application_id = 1381450073;"
-	"PRAGMA user_version = 1;",
-
-	/* host_addr X'' is any of the node's: a NULL would not be part of the key */
-	"CREATE TABLE host_ports ("
-	"  container_id TEXT NOT NULL, ifname TEXT NOT NULL, host_addr BLOB NOT NULL,"
-	"  host_port INTEGER NOT NULL, proto INTEGER NOT NULL, pod_port INTEGER NOT NULL,"
-	"  PRIMARY KEY (container_id, ifname, host_addr, host_port, proto)) WITHOUT ROWID;"
-	"PRAGMA user_version = 2;",
-};
-
-#define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0]))) /* PRAGMA user_version */
-_Static_assert(APPLICATION_ID == 1381450073, "pragmas take literals only");
-
 const char *
 state_error(const struct state *s)
 {
@@ -148,18 +117,18 @@ state_examine(struct state *s, const char *path, char error[static STATE_ERROR_S
 		return damaged(s, path, error);
 	if (objects == 0)
 		return 0;
-	if (application != APPLICATION_ID) {
+	if (application != STATE_APPLICATION_ID) {
 		snprintf(error, STATE_ERROR_SIZE,
 			"%s is a database, but not of ringwayd: set state.dir to a directory of its own",
 			path);
 		return -EINVAL;
 	}
-	if (version > SCHEMA_VERSION) {
+	if (version > STATE_SCHEMA_VERSION) {
 		snprintf(error, STATE_ERROR_SIZE,
 			"%s was written by a newer ringwayd (schema %lld, this one knows %d): run that "
 			"version, or move the "
 			"file away and restart the pods of this node",
-			path, (long long)version, SCHEMA_VERSION);
+			path, (long long)version, STATE_SCHEMA_VERSION);
 		return -EPROTO;
 	}
 	if (!query_is_text(s->db, "PRAGMA quick_check(1)", "ok"))
@@ -181,6 +150,17 @@ boot_id_read(char id[static 64])
 	return 0;
 }
 
+/* What is prepared is freed by state_close(), also after a failure half-way. */
+static int
+state_prepare_statements(struct state *s)
+{
+	for (unsigned i = 0; i < N_STATEMENTS; i++)
+		if (sqlite3_prepare_v3(s->db, state_statements[i], -1, SQLITE_PREPARE_PERSISTENT,
+			    &s->statements[i], NULL) != SQLITE_OK)
+			return state_fail(s);
+	return 0;
+}
+
 /* Brings the tables up to date, and forgets pods of an earlier boot, in one transaction. */
 static int
 state_prepare(struct state *s, const char *boot_id, bool *is_new_boot)
@@ -198,8 +178,8 @@ state_prepare(struct state *s, const char *boot_id, bool *is_new_boot)
 		rc = state_begin(s);
 	if (rc < 0)
 		return rc;
-	for (; version < SCHEMA_VERSION; version++)
-		state_exec(s, migrations[version]);
+	for (; version < STATE_SCHEMA_VERSION; version++)
+		state_exec(s, state_migrations[version]);
 	if (*is_new_boot) {
 		update = sqlite3_mprintf(
 			"DELETE FROM attachments; DELETE FROM host_ports; DELETE FROM leases;"

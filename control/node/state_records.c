@@ -3,50 +3,6 @@
 
 #include "control/node/state_internal.h"
 
-static const char *const statement_sql[N_STATEMENTS] = {
-	/* not OR REPLACE: that would silently delete another attachment that has the same link */
-	[PUT_ATTACHMENT] =
-		"INSERT INTO attachments (container_id, ifname, phase, pod_ns, pod, netns, link, v4, v6, "
-		"mac, "
-		"node_mac, mtu, since) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (container_id, ifname) "
-		"DO UPDATE SET phase = excluded.phase, pod_ns = excluded.pod_ns, pod = excluded.pod, "
-		"netns = excluded.netns, link = excluded.link, v4 = excluded.v4, v6 = excluded.v6, "
-		"mac = excluded.mac, node_mac = excluded.node_mac, mtu = excluded.mtu, since = "
-		"excluded.since",
-	[REMOVE_ATTACHMENT] = "DELETE FROM attachments WHERE container_id = ? AND ifname = ?",
-	[EACH_ATTACHMENT] = "SELECT container_id, ifname, phase, pod_ns, pod, netns, link, v4, v6, mac, "
-			    "node_mac, mtu, since "
-			    "FROM attachments ORDER BY since, rowid",
-	[PUT_HOST_PORT] =
-		"INSERT INTO host_ports (container_id, ifname, host_addr, host_port, proto, pod_port) "
-		"VALUES (?,?,?,?,?,?)",
-	[REMOVE_HOST_PORTS] = "DELETE FROM host_ports WHERE container_id = ? AND ifname = ?",
-	[EACH_HOST_PORT] = "SELECT host_addr, host_port, proto, pod_port FROM host_ports "
-			   "WHERE container_id = ? AND ifname = ?",
-	[PUT_LEASE] = "INSERT OR REPLACE INTO leases (addr, released) VALUES (?,?)",
-	[REMOVE_LEASE] = "DELETE FROM leases WHERE addr = ?",
-	[EACH_LEASE] = "SELECT addr, released FROM leases ORDER BY released, addr",
-	[PUT_SLOT] = "INSERT OR REPLACE INTO slots (backend_addr, backend_port, proto, frontend_addr, "
-		     "frontend_port, slot, "
-		     "released) VALUES (?,?,?,?,?,?,?)",
-	[REMOVE_SLOT] = "DELETE FROM slots WHERE backend_addr = ? AND backend_port = ? AND proto = ? AND "
-			"frontend_addr = ? "
-			"AND frontend_port = ?",
-	[EACH_SLOT] = "SELECT backend_addr, backend_port, proto, frontend_addr, frontend_port, slot, "
-		      "released FROM slots "
-		      "ORDER BY released",
-};
-
-int
-state_prepare_statements(struct state *s)
-{
-	for (unsigned i = 0; i < N_STATEMENTS; i++)
-		if (sqlite3_prepare_v3(s->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
-			    &s->statements[i], NULL) != SQLITE_OK)
-			return state_fail(s);
-	return 0;
-}
-
 /* Runs a statement whose parameters are bound, and frees it for its next use. */
 static int
 statement_run(struct state *s, enum statement which)
