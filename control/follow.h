@@ -7,10 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "control/build/publish.h"
-#include "control/node/underlay.h"
-
-#define FOLLOW_WARNING_SIZE 512
+#include "control/own_node.h"
 
 struct daemon;
 struct events;
@@ -30,8 +27,8 @@ void follow_now(struct follow *f);
 /* For struct attach_config: puts the attachments in force and returns when no worker uses older tables. */
 int follow_publish(void *follow);
 
-/* What is wrong with the uplink (0) and the host port (1), or "". */
-#define FOLLOW_WARNINGS 3
+/* What is wrong with the uplink (0), the host port (1), what is exposed (2), or "". */
+#define FOLLOW_WARNINGS OWN_NODE_WARNINGS
 const char *follow_warning(const struct follow *f, unsigned i);
 
 #endif

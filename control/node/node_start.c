@@ -9,6 +9,7 @@
 #include "control/admin/admin.h"
 #include "control/admin/health.h"
 #include "control/admin/health_ports.h"
+#include "control/build/publish.h"
 #include "control/daemon.h"
 #include "control/follow.h"
 #include "control/log.h"

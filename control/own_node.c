@@ -1,0 +1,175 @@
+#include "control/own_node.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/build/nodes.h"
+#include "control/build/publish.h"
+#include "control/build/topology_build.h"
+#include "control/daemon.h"
+#include "control/log.h"
+#include "control/node/attach.h"
+#include "control/node/underlay.h"
+#include "control/node/uplink.h"
+
+struct own_node {
+	const struct daemon *d;
+	struct uplink *uplink;
+	const struct port_set *claim;
+	uint64_t generation; /* of the Node objects */
+	bool is_dirty;       /* its underlay changed, or it is time to look */
+	char uplink_warning[OWN_NODE_WARNING_SIZE], host_warning[OWN_NODE_WARNING_SIZE],
+		exposed_warning[OWN_NODE_WARNING_SIZE];
+};
+
+static void
+tell_underlay(struct own_node *o, const struct nodes *nodes)
+{
+	struct ip_addr *vteps = calloc(nodes->n + 1, sizeof(*vteps));
+
+	if (vteps == NULL)
+		return;
+	for (size_t i = 0; i < nodes->n; i++)
+		vteps[i] = nodes->remotes[i].vtep;
+	underlay_set_node_addr(o->d->underlay, &nodes->vtep);
+	if (underlay_set_vteps(o->d->underlay, vteps, nodes->n) < 0)
+		log_error("out of memory: the ways to other nodes are not updated");
+	free(vteps);
+}
+
+/* Notes what is wrong with a part, "" for nothing, and says it once. */
+static void
+set_warning(char warning[static OWN_NODE_WARNING_SIZE], const char *text)
+{
+	if (strcmp(text, warning) == 0)
+		return;
+	if (*text != '\0')
+		log_warn("%s", text);
+	snprintf(warning, OWN_NODE_WARNING_SIZE, "%s", text);
+}
+
+/* What is ours on the uplink. */
+static struct xdp_uplink_config
+steer_of(const struct own_node *o, const struct nodes *nodes)
+{
+	const struct underlay_facts *underlay = underlay_facts(o->d->underlay);
+	struct xdp_uplink_config steer = {
+		.vtep = nodes->vtep,
+		.vxlan_port = (uint16_t)o->d->config.overlay.port,
+		.ports = o->claim->bits,
+	};
+
+	for (unsigned family = 0; family < N_FAMILIES; family++)
+		steer.masquerade[family] =
+			masquerade_addr_of(nodes, underlay->addrs, underlay->n_addrs, family == V4);
+	for (size_t i = 0; o->d->config.cluster.non_masquerade_cidrs.n != 0 && i < nodes->self->n_pod_cidrs;
+		i++)
+		steer.pods[ip_addr_is_v4(&nodes->self->pod_cidrs[i].addr) ? V4 : V6] =
+			nodes->self->pod_cidrs[i];
+	return steer;
+}
+
+static void
+follow_uplink(struct own_node *o, const struct nodes *nodes)
+{
+	const struct underlay_facts *underlay = underlay_facts(o->d->underlay);
+	const struct config *config = &o->d->config;
+	const struct xdp_uplink_config steer = steer_of(o, nodes);
+	char error[XDP_ERROR_SIZE] = "";
+	bool changed;
+
+	uplink_follow(o->uplink, underlay, &steer, &changed, error);
+	if (changed)
+		publisher_facts_changed(o->d->publisher);
+	if (underlay->ifindex == 0)
+		snprintf(error, sizeof(error), "there is no uplink: %s",
+			config->uplink.interface[0] != '\0'
+				? "no interface has that name; check uplink.interface"
+				: "no interface has this node's address; set uplink.interface");
+	set_warning(o->uplink_warning, error);
+}
+
+void
+own_node_expose(struct own_node *o, const struct tables *tables)
+{
+	int result = uplink_expose(o->uplink, tables);
+	char text[OWN_NODE_WARNING_SIZE] = "";
+
+	if (result < 0)
+		snprintf(text, sizeof(text), "services are not reachable from outside as they should be: %s",
+			result == -E2BIG ? "there are more exposed addresses and ports than the uplink takes"
+					 : strerror(-result));
+	set_warning(o->exposed_warning, text);
+}
+
+static void
+follow_host(struct own_node *o, const struct nodes *nodes)
+{
+	const struct underlay_facts *underlay = underlay_facts(o->d->underlay);
+	const struct config *config = &o->d->config;
+	uint16_t pod_mtu = config->overlay.mtu != 0 ? (uint16_t)config->overlay.mtu
+						    : pod_mtu_of(underlay->mtu, &nodes->vtep);
+	char error[ATTACH_TEXT_SIZE] = "";
+
+	if (underlay->ifindex != 0)
+		attach_follow(o->d->attach, nodes->self, pod_mtu, error);
+	set_warning(o->host_warning, error);
+}
+
+static void
+follow_nodes(struct own_node *o)
+{
+	struct nodes nodes;
+
+	if (nodes_collect(&nodes, o->d->store, o->d->config.node.name) < 0)
+		return;
+	if (nodes.self != NULL) {
+		tell_underlay(o, &nodes);
+		follow_uplink(o, &nodes);
+		own_node_expose(o, publisher_tables(o->d->publisher));
+		follow_host(o, &nodes);
+	}
+	nodes_free(&nodes);
+	o->generation = store_generation(o->d->store, OBJECT_NODE);
+	o->is_dirty = false;
+}
+
+struct own_node *
+own_node_new(const struct daemon *d, struct uplink *uplink, const struct port_set *claim)
+{
+	struct own_node *o = calloc(1, sizeof(*o));
+
+	if (o != NULL)
+		*o = (struct own_node){ .d = d, .uplink = uplink, .claim = claim };
+	return o;
+}
+
+void
+own_node_free(struct own_node *o)
+{
+	free(o);
+}
+
+void
+own_node_mark(struct own_node *o)
+{
+	o->is_dirty = true;
+}
+
+void
+own_node_follow(struct own_node *o)
+{
+	if (o->is_dirty || o->generation != store_generation(o->d->store, OBJECT_NODE))
+		follow_nodes(o);
+}
+
+const char *
+own_node_warning(const struct own_node *o, unsigned i)
+{
+	const char *const warnings[OWN_NODE_WARNINGS] = { o->uplink_warning, o->host_warning,
+		o->exposed_warning };
+
+	return warnings[i];
+}
