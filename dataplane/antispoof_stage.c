@@ -58,6 +58,8 @@ judge(const struct tables *t, struct burst *b, struct pkt *p)
 void
 antispoof_burst(const struct tables *t, struct burst *b)
 {
+	if (!(b->seen & BURST_LOCAL))
+		return;
 	BURST_FOREACH_UNDECIDED (b, p)
 		if (p->origin != ORIGIN_UPLINK)
 			judge(t, b, p);

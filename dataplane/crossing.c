@@ -205,7 +205,7 @@ crossing_take(struct crossing *c, unsigned to, struct burst *b)
 	 * left alone while there is nothing. */
 	if (taken != 0)
 		seat->turn = first;
-	b->seen = burst_flags(b);
+	burst_look(b);
 	return taken;
 }
 
@@ -335,7 +335,7 @@ crossing_hand_over(struct worker *w, unsigned to, struct pkt *p)
 void
 steer_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
-	if (t->node->n_workers == 1 || !b->has_inbound)
+	if (t->node->n_workers == 1 || !(b->seen & (PKT_INBOUND | PKT_OUTBOUND)))
 		return;
 	BURST_FOREACH_UNDECIDED (b, p) {
 		unsigned owner;

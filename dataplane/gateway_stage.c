@@ -9,11 +9,6 @@
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
 
-enum {
-	ND_FIRST = 133, /* router solicitation */
-	ND_LAST = 137,  /* redirect */
-};
-
 static void
 settle_arp(const struct tables *t, struct pkt *p)
 {
@@ -79,27 +74,20 @@ settle_link(const struct tables *t, struct pkt *p)
 	}
 }
 
-/* A quick look that lets nearly all packets pass: 169.254/16, fe80::/10, multicast and broadcast. */
-static bool
-may_concern_link(const struct pkt *p)
-{
-	uint8_t first = p->family == 4 ? p->dst.b[12] : p->dst.b[0];
-
-	return first >= 0xe0 || first == 169 || (p->data[0] & 1) != 0;
-}
-
 void
 gateway_burst(const struct tables *t, struct burst *b)
 {
+	if (!(b->seen & PKT_TO_LINK))
+		return;
 	BURST_FOREACH_UNDECIDED (b, p) {
-		if (p->origin == ORIGIN_UPLINK)
+		if (!(p->flags & PKT_TO_LINK) || p->origin == ORIGIN_UPLINK)
 			continue;
 		if (p->family == 0)
 			settle_arp(t, p);
-		else if (p->proto == PROTO_ICMPV6 && p->family == 6 && p->tcp_flags >= ND_FIRST &&
-			 p->tcp_flags <= ND_LAST)
+		else if (p->proto == PROTO_ICMPV6 && p->family == 6 && p->tcp_flags >= ICMPV6_ND_FIRST &&
+			 p->tcp_flags <= ICMPV6_ND_LAST)
 			settle_neighbour_discovery(t, p);
-		else if (may_concern_link(p))
+		else
 			settle_link(t, p);
 		if (p->verdict == VERDICT_REPLY)
 			TRACE(b, "gateway", "answered by the gateway");

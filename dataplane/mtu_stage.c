@@ -25,9 +25,10 @@ mtu_burst(const struct tables *t, struct worker *w, struct burst *b)
 
 		if (size <= p->mtu)
 			continue;
-		if (!(p->flags & PKT_DONT_FRAGMENT) && p->mtu >= MTU_MIN)
+		if (!(p->flags & PKT_DONT_FRAGMENT) && p->mtu >= MTU_MIN) {
+			b->seen |= BURST_CUT;
 			TRACE(b, "mtu", "%u bytes will be cut to %u", size, p->mtu);
-		else if (may_answer(t, p))
+		} else if (may_answer(t, p))
 			pkt_reply(p, REPLY_TOO_BIG);
 		else
 			pkt_drop(p, DROP_TOO_BIG);

@@ -39,6 +39,7 @@ enum pkt_flag {
 	PKT_INBOUND =
 		1 << 13, /* from a client outside; or what may answer one, on its way to the flow's owner */
 	PKT_STEERED = 1 << 14, /* crosses before translation: the flow's owner begins the send half anew */
+	PKT_TO_LINK = 1 << 15, /* a quick look says that it may be for the pods' link (gateway_stage.c) */
 };
 
 /* What rewrite makes of the packet, besides forwarding it. */

@@ -122,6 +122,8 @@ cut(struct worker *w, struct pkt *p, unsigned index)
 void
 segment_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
+	if (!(b->seen & BURST_CUT))
+		return;
 	BURST_FOREACH (b, p)
 		if (__builtin_expect(is_to_be_cut(p), 0))
 			cut(w, p, (unsigned)(p - b->pkts));

@@ -234,7 +234,6 @@ worker_tx(struct worker *w, struct burst *b)
 			counter_add(&w->counters.verdicts[p->verdict], 1);
 	}
 	b->n = 0;
-	b->has_inbound = false;
 }
 
 void
@@ -267,7 +266,6 @@ separate_steered(struct burst *arrivals, struct burst *steered)
 	unsigned n = 0;
 
 	BURST_FOREACH (arrivals, p) {
-		arrivals->has_inbound |= (p->flags & PKT_INBOUND) != 0;
 		if (p->flags & PKT_STEERED) {
 			p->flags &= (uint16_t)~PKT_STEERED;
 			steered->pkts[steered->n++] = *p;
@@ -332,7 +330,7 @@ process_waiting(struct worker *w, const struct tables *t)
 		worker_tx(w, sent);
 	}
 	if (received->n != 0) {
-		received->seen = burst_flags(received);
+		burst_look(received);
 		check_receivers(t, received);
 		pipeline_receive_half(w, t, received);
 		worker_tx(w, received);

@@ -52,7 +52,6 @@ run_half(struct worker *w, void *arg)
 	become_scratch_of(run->scratch, w);
 	run->umem->owner = (uint8_t)w->id;
 	run->burst->trace = run->trace;
-	run->burst->has_inbound = true;
 	if (!run->is_second)
 		pipeline_send_half(run->scratch, t, run->burst);
 	if (run->burst->pkts[0].verdict != VERDICT_CROSSED)

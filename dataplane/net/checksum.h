@@ -14,11 +14,13 @@ uint64_t checksum_add(uint64_t sum, const void *bytes, unsigned len);
 static inline uint16_t
 checksum_fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	uint32_t half;
+
+	/* either half of the sum of a word and its swapped halves is their sum, with the carry come around in the upper */
+	sum += sum << 32 | sum >> 32;
+	half = (uint32_t)(sum >> 32);
+	half += half << 16 | half >> 16;
+	return (uint16_t)(half >> 16);
 }
 
 /* The header field that makes the data's sum come out right. */

@@ -43,6 +43,13 @@ set_addrs(struct pkt *p, struct ip_addr src, struct ip_addr dst)
 }
 
 static inline void
+note_link(struct pkt *p, bool may_be_for_link)
+{
+	if (__builtin_expect(may_be_for_link, 0))
+		p->flags |= PKT_TO_LINK;
+}
+
+static inline void
 set_ports(struct pkt *p, uint16_t sport, uint16_t dport)
 {
 	p->sport = p->new_sport = sport;
@@ -136,13 +143,15 @@ parse_icmp(struct pkt *p)
 	}
 	if (is_error)
 		p->flags |= PKT_ICMP_ERROR;
+	if (p->proto == PROTO_ICMPV6 && icmp->type >= ICMPV6_ND_FIRST && icmp->type <= ICMPV6_ND_LAST)
+		p->flags |= PKT_TO_LINK;
 	if (is_echo)
 		set_ports(p, be16_host(icmp->echo.id), be16_host(icmp->echo.id));
 	return DROP_NONE;
 }
 
 /* With src, dst, family, proto, l4_off, l4_len and the fragment flags in place. */
-static enum drop_reason
+static inline __attribute__((always_inline)) enum drop_reason
 parse_l4(struct pkt *p)
 {
 	if (p->flags & PKT_LATER_FRAGMENT)
@@ -205,6 +214,7 @@ parse_ipv4(struct pkt *p)
 	p->l4_off = (uint16_t)(p->l3_off + header);
 	p->l4_len = (uint16_t)(total - header);
 	set_addrs(p, ip_addr_v4(ip->src), ip_addr_v4(ip->dst));
+	note_link(p, p->dst.b[12] >= 0xe0 || p->dst.b[12] == 169); /* multicast, broadcast, 169.254/16 */
 	frag = be16_host(ip->frag);
 	if (frag & IPV4_DONT_FRAGMENT)
 		p->flags |= PKT_DONT_FRAGMENT;
@@ -295,6 +305,7 @@ parse_ipv6(struct pkt *p)
 	if (ip_addr_is_v4(&p->src) || ip_addr_is_v4(&p->dst))
 		return DROP_MALFORMED;
 	p->flags |= PKT_DONT_FRAGMENT;
+	note_link(p, p->dst.b[0] >= 0xfe); /* multicast, fe80::/10 */
 	reason = parse_ipv6_extensions(p, ip->next);
 	return reason == DROP_NONE ? parse_l4(p) : reason;
 }
@@ -310,6 +321,7 @@ parse_arp(struct pkt *p)
 		arp->proto_len != 4)
 		return DROP_MALFORMED;
 	p->family = 0;
+	p->flags |= PKT_TO_LINK;
 	p->proto = 0;
 	p->ttl = 0;
 	p->tcp_flags = (uint8_t)(be16_host(arp->op) > UINT8_MAX ? 0 : be16_host(arp->op));
@@ -330,6 +342,7 @@ parse_frame(struct pkt *p)
 		return DROP_TRUNCATED;
 	type = be16_host(eth->type);
 	p->l3_off = sizeof(*eth);
+	note_link(p, eth->dst.b[0] & 1);
 	if (type == ETH_TYPE_VLAN && is_from_wire(p) && !(p->flags & PKT_DECAPPED)) {
 		const struct vlan_hdr *vlan = (const struct vlan_hdr *)(eth + 1);
 
@@ -380,15 +393,18 @@ parse_pkt(struct pkt *p)
 void
 parse_burst(struct burst *b)
 {
-	unsigned n = b->n;
+	unsigned n = b->n < PREFETCH_AHEAD ? b->n : PREFETCH_AHEAD;
+	const struct pkt *ahead = b->pkts + n, *end = b->pkts + b->n;
+	uint32_t seen = 0;
 
-	for (unsigned i = 0; i < PREFETCH_AHEAD && i < n; i++)
+	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(b->pkts[i].data);
-	for (unsigned i = 0; i < n; i++) {
-		if (i + PREFETCH_AHEAD < n)
-			rte_prefetch0(b->pkts[i + PREFETCH_AHEAD].data);
-		if (b->pkts[i].verdict == VERDICT_CONTINUE)
-			parse_pkt(&b->pkts[i]);
+	BURST_FOREACH (b, p) {
+		if (ahead < end)
+			rte_prefetch0(ahead++->data);
+		if (p->verdict == VERDICT_CONTINUE)
+			parse_pkt(p);
+		seen |= p->flags | burst_origin(p);
 	}
-	b->seen = burst_flags(b);
+	b->seen = seen;
 }

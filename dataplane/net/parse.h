@@ -12,6 +12,8 @@
  *   - Transport checksums are not verified; they are end to end. Whether a local sender left one partial is
  *     noted in PKT_CHECKSUM_PARTIAL.
  *   - An IPv6 packet with a fragment header, yet in one piece (RFC 6946), is not a fragment.
+ *   - PKT_TO_LINK is noted of what gateway_stage.c may have to say something about: to 169.254/16, fe80::/10, multicast or
+ *     broadcast, of either layer; ARP; neighbour discovery.
  *   - ARP fills src and dst with the sender's and the target's IPv4 address, tcp_flags with the operation. */
 #ifndef RINGWAY_NET_PARSE_H
 #define RINGWAY_NET_PARSE_H

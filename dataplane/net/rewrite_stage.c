@@ -413,7 +413,8 @@ count_refusal(struct worker *w, const struct pkt *p)
 		count(&w->counters, COUNT_REFUSED_NO_SERVICE);
 }
 
-static void
+/* Returns what burst_way() says of it. */
+static uint32_t
 reply(const struct tables *t, struct worker *w, struct pkt *p)
 {
 	struct hop hop;
@@ -428,6 +429,7 @@ reply(const struct tables *t, struct worker *w, struct pkt *p)
 		write_ethernet(p, &hop);
 		count_refusal(w, p);
 	}
+	return burst_way(p);
 }
 
 void
@@ -437,6 +439,6 @@ rewrite_burst(const struct tables *t, struct worker *w, struct burst *b)
 		if (p->verdict == VERDICT_CONTINUE)
 			forward(t, w, p);
 		else if (p->verdict == VERDICT_REPLY)
-			reply(t, w, p);
+			b->seen |= reply(t, w, p);
 	}
 }

@@ -201,13 +201,6 @@ is_for_frontend(const struct tables *t, const struct pkt *p)
 	return f != NULL && (f->flags & FRONTEND_EXPOSED);
 }
 
-static void
-note_inbound(struct burst *b, struct pkt *p)
-{
-	p->flags |= PKT_INBOUND;
-	b->has_inbound = true;
-}
-
 /* Whether an address may be a client's outside the cluster. */
 static bool
 is_outside(const struct tables *t, const struct ip_addr *a)
@@ -272,14 +265,14 @@ admit(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 	bool is_error = is_error_for_us(t->node, p);
 
 	if (is_for_frontend(t, p)) {
-		note_inbound(b, p);
+		p->flags |= PKT_INBOUND;
 	} else if (is_to_masquerade(t, p)) {
 		p->flags |= PKT_OUTBOUND;
-		b->has_inbound = true;
 	} else if (!is_error && !is_to_pod(t, p)) {
 		pkt_drop(p, DROP_NOT_OURS);
 		return;
 	}
+	b->seen |= p->flags;
 	if (!is_outside(t, &p->src) || ((p->flags & PKT_INBOUND) && !is_routable(&p->src)))
 		pkt_drop(p, DROP_SPOOFED_SOURCE);
 	else if (is_error)
@@ -289,6 +282,8 @@ admit(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 void
 decap_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
+	if (!(b->seen & BURST_UPLINK))
+		return;
 	BURST_FOREACH_UNDECIDED (b, p) {
 		if (p->origin != ORIGIN_UPLINK || (p->flags & PKT_DECAPPED))
 			continue;

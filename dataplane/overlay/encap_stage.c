@@ -154,6 +154,8 @@ encap_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
 	struct outer_template o;
 
+	if (!(b->seen & BURST_TUNNEL))
+		return;
 	make_template(t->node, &o);
 	BURST_FOREACH (b, p)
 		if (is_for_tunnel(p))

@@ -220,6 +220,8 @@ note_way(struct burst *b, const struct tables *t, const struct pkt *p)
 void
 route_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
+	uint32_t seen = 0;
+
 	BURST_FOREACH_UNDECIDED (b, p) {
 		/* antispoof saw the address that the sender used; this is what translate made of it */
 		if (vxlan_is_tunnel_end(t, p->proto, p->new_dport, &p->new_dst))
@@ -232,8 +234,9 @@ route_burst(const struct tables *t, struct worker *w, struct burst *b)
 			else
 				pkt_drop(p, DROP_TTL);
 		}
-		b->has_inbound |= (p->flags & PKT_INBOUND) != 0;
+		seen |= p->flags | burst_way(p);
 		if (b->trace != NULL)
 			note_way(b, t, p);
 	}
+	b->seen |= seen;
 }

@@ -30,12 +30,15 @@ hairpin_addr(bool is_v4, unsigned slot)
 static inline int
 hairpin_slot(const struct ip_addr *a)
 {
-	struct ip_addr first = hairpin_addr(ip_addr_is_v4(a), 0);
-	unsigned slot = (unsigned)a->b[15] - first.b[15];
+	const struct ip_addr v4 = hairpin_addr(true, 0), v6 = hairpin_addr(false, 0);
+	uint64_t second = a->w[1] << 8; /* the half that tells nearly all others at once, without the slot */
+	bool is_v4 = second == v4.w[1] << 8;
+	unsigned slot;
 
-	if (a->w[0] != first.w[0] || ((a->w[1] ^ first.w[1]) << 8) != 0 || slot >= HAIRPIN_SLOTS)
+	if (!is_v4 && second != v6.w[1] << 8)
 		return -1;
-	return (int)slot;
+	slot = (unsigned)a->b[15] - (is_v4 ? v4.b[15] : v6.b[15]);
+	return a->w[0] == (is_v4 ? v4.w[0] : v6.w[0]) && slot < HAIRPIN_SLOTS ? (int)slot : -1;
 }
 
 #endif

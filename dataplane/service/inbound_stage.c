@@ -341,7 +341,7 @@ translate_error(struct worker *w, struct burst *b, struct pkt *p, const struct i
 void
 inbound_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
-	if (!b->has_inbound)
+	if (!(b->seen & PKT_INBOUND))
 		return;
 	BURST_FOREACH_UNDECIDED (b, p) {
 		struct inbound_key k;
@@ -429,8 +429,10 @@ restore(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p
 			x->seq = be32_host(tcp_of(p)->ack);
 		nat_flow_seen(x, false, p->tcp_flags, w->now_ns);
 	}
-	if (p->proto == PROTO_TCP && (p->tcp_flags & TCP_SYN))
+	if (p->proto == PROTO_TCP && (p->tcp_flags & TCP_SYN)) {
 		p->mtu = mtu_both_ways(t, p);
+		b->seen |= BURST_CUT;
+	}
 	p->new_src = x->frontend;
 	p->new_sport = x->frontend_port;
 	p->new_dst = x->client;
@@ -446,7 +448,7 @@ restore(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p
 void
 inbound_receive_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
-	if (!b->has_inbound)
+	if (!(b->seen & PKT_INBOUND))
 		return;
 	BURST_FOREACH_UNDECIDED (b, p) {
 		if (!pkt_is_to_outside(p))

@@ -200,6 +200,8 @@ masquerade(const struct tables *t, struct worker *w, struct burst *b, struct pkt
 void
 masquerade_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
+	if (!(b->seen & PKT_OUTBOUND))
+		return;
 	BURST_FOREACH_UNDECIDED (b, p)
 		if ((p->flags & PKT_OUTBOUND) && p->origin != ORIGIN_UPLINK)
 			masquerade(t, w, b, p);
@@ -261,7 +263,7 @@ restore_error(struct worker *w, struct burst *b, struct pkt *p)
 void
 masquerade_receive_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
-	if (!b->has_inbound)
+	if (!(b->seen & PKT_OUTBOUND))
 		return;
 	BURST_FOREACH_UNDECIDED (b, p) {
 		if (!pkt_is_to_masquerade(p))

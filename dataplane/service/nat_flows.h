@@ -125,12 +125,16 @@ nat_flows_is_half_full(const struct nat_flows *e)
 }
 
 /* Whether there may be an entry for the flow_hash() of a packet from a client, or from a backend. Most packets have none,
- * and the bits, unlike the entries, are in the nearest cache. */
+ * and the bits, unlike the entries, are in the nearest cache. NULL is fine. */
 static inline bool
 nat_flows_may_have(const struct nat_flows *e, bool is_forward, uint32_t hash)
 {
-	uint32_t n = 2 * e->capacity, i = (is_forward ? 0 : (n + 63) / 64 * 64) + (hash & (n - 1));
+	uint32_t n, i;
 
+	if (nat_flows_is_empty(e))
+		return false;
+	n = 2 * e->capacity;
+	i = (is_forward ? 0 : (n + 63) / 64 * 64) + (hash & (n - 1));
 	return ((const uint64_t *)(e->memory + e->summary))[i / 64] >> i % 64 & 1;
 }
 

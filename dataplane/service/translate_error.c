@@ -21,6 +21,7 @@ make_answer(struct burst *answers, const struct burst *b, const struct pkt *p, c
 	struct pkt *a = &answers->pkts[0];
 
 	answers->n = 1;
+	answers->seen = b->seen;
 	answers->trace = b->trace;
 	*a = *p;
 	a->flags = PKT_DRY_RUN | (p->flags & PKT_DECAPPED);

@@ -90,8 +90,6 @@ restore_exception(struct worker *w, struct burst *b, struct pkt *p)
 	char frontend[IP_ADDR_STRLEN];
 	struct nat_flow *x;
 
-	if (nat_flows_is_empty(w->exceptions) || !nat_flows_may_have(w->exceptions, false, p->hash))
-		return false;
 	x = nat_flows_find_reverse(w->exceptions, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	if (x == NULL)
 		return false;
@@ -122,7 +120,7 @@ find_frontends(const struct tables *t, struct worker *w, struct burst *b, struct
 		struct pkt *p = c[i].pkt;
 		const struct reverse *r;
 
-		if (restore_exception(w, b, p)) {
+		if (nat_flows_may_have(w->exceptions, false, p->hash) && restore_exception(w, b, p)) {
 			*n_replies += p->verdict == VERDICT_CONTINUE;
 			continue;
 		}
@@ -216,7 +214,7 @@ translate_answer_itself(
 	const struct reverse *r;
 
 	p->flags |= PKT_HAIRPIN;
-	if (restore_exception(w, b, p))
+	if (nat_flows_may_have(w->exceptions, false, p->hash) && restore_exception(w, b, p))
 		return p->verdict == VERDICT_CONTINUE;
 	r = service_reverse(s, addr_hash(&p->src, p->sport, p->proto), &p->src, p->sport, p->proto);
 	if (slot == 0 || r == NULL || r->frontend[slot - 1] == FRONTEND_NONE) {
@@ -234,8 +232,11 @@ void
 translate_receive_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
 	struct candidate c[BURST_MAX];
-	unsigned n_replies = 0, n = pick(t, w, b, c);
+	unsigned n_replies = 0, n;
 
+	if (!(b->seen & BURST_PORT)) /* a client here is at a port */
+		return;
+	n = pick(t, w, b, c);
 	if (n == 0)
 		return;
 	n = find_frontends(t, w, b, c, n, &n_replies);

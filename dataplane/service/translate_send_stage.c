@@ -33,9 +33,9 @@ struct tally {
 static void
 learn(struct worker *w, const struct pkt *p, const struct roles *roles)
 {
-	struct event event = { .kind = EVENT_PORT_USED, .addr = p->src };
+	struct event event;
 
-	if (roles == NULL || slot_is_client_port(p->sport) || (p->flags & (PKT_DRY_RUN | PKT_LATER_FRAGMENT)))
+	if (p->flags & (PKT_DRY_RUN | PKT_LATER_FRAGMENT))
 		return;
 	if (p->proto != PROTO_UDP && (p->proto != PROTO_TCP || (p->tcp_flags & TCP_RST)))
 		return;
@@ -43,8 +43,17 @@ learn(struct worker *w, const struct pkt *p, const struct roles *roles)
 		return;
 	if (!role_asks_take(&w->role_asks, &p->src, p->proto, p->sport, w->now_ns))
 		return;
-	event.value = (uint32_t)p->proto << 16 | p->sport;
+	event = (struct event){
+		.kind = EVENT_PORT_USED, .addr = p->src, .value = (uint32_t)p->proto << 16 | p->sport
+	};
 	events_put(w->events, &event);
+}
+
+/* What nearly all packets end with. */
+static inline bool
+may_be_news(const struct pkt *p, const struct roles *roles)
+{
+	return roles != NULL && !slot_is_client_port(p->sport);
 }
 
 /* Picks the packets that may be for a service. */
@@ -84,7 +93,8 @@ pass(const struct tables *t, struct worker *w, struct burst *b, const struct can
 	struct pkt *p = c->pkt;
 	int slot;
 
-	learn(w, p, c->roles);
+	if (may_be_news(p, c->roles))
+		learn(w, p, c->roles);
 	slot = hairpin_slot(&p->dst);
 	if (slot < 0 || p->origin != ORIGIN_POD || translate_is_opening(p))
 		return;
@@ -241,8 +251,6 @@ continue_exception(const struct tables *t, struct worker *w, struct burst *b, co
 	struct pkt *p = c->pkt;
 	struct nat_flow *x;
 
-	if (nat_flows_is_empty(w->exceptions) || !nat_flows_may_have(w->exceptions, true, p->hash))
-		return false;
 	x = nat_flows_find_forward(w->exceptions, &p->src, p->sport, &p->dst, p->dport, p->proto);
 	if (x == NULL)
 		return false;
@@ -473,12 +481,13 @@ forward(const struct tables *t, struct worker *w, struct burst *b, const struct 
 	uint16_t bucket;
 	unsigned slot;
 
-	learn(w, p, c->roles);
+	if (may_be_news(p, c->roles))
+		learn(w, p, c->roles);
 	if (translate_is_stuck(p)) {
 		pkt_drop(p, DROP_FRAGMENT);
 		return;
 	}
-	if (continue_exception(t, w, b, c, tally))
+	if (nat_flows_may_have(w->exceptions, true, p->hash) && continue_exception(t, w, b, c, tally))
 		return;
 	bucket = look_into_bucket(w, c, &needs_entry);
 	if (bucket == BUCKET_NONE) {
@@ -507,8 +516,11 @@ translate_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
 	struct candidate c[BURST_MAX];
 	struct tally tally = { 0 };
-	unsigned n = pick(t, w, b, c);
+	unsigned n;
 
+	if (!(b->seen & BURST_LOCAL))
+		return;
+	n = pick(t, w, b, c);
 	n = find_frontends(t, w, b, c, n, &tally);
 	for (unsigned i = 0; i < n; i++)
 		if (service_has_buckets(c[i].frontend))

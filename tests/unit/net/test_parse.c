@@ -9,6 +9,7 @@
 #include "dataplane/net/flow_key.h"
 #include "dataplane/net/parse.h"
 #include "dataplane/overlay/fdb_table.h"
+#include "dataplane/tables.h"
 #include "tests/support/pkt_build.h"
 
 #define SRC4 "10.244.1.10"
@@ -69,7 +70,7 @@ static const struct parse_case cases[] = {
 	{ "VLAN tag of the underlay", PKT(ETH("peer", "uplink"), VLAN(3), IP(SRC4, DST4), UDP(1, 4789)),
 		ORIGIN_UPLINK, 0, 0, 4, PROTO_UDP, 18, 38, 8, 1, 4789, 0 },
 	{ "ARP", PKT(ETH("pod1", "*"), ARP(ARP_REQUEST, "pod1", SRC4, NULL, DST4), PADDING(18)), ORIGIN_POD,
-		PKT_TRUST_CHECKSUM, 0, 0, 0, 14, 42, 0, 0, 0, ARP_REQUEST },
+		PKT_TRUST_CHECKSUM, PKT_TO_LINK, 0, 0, 14, 42, 0, 0, 0, ARP_REQUEST },
 };
 
 static void
@@ -112,6 +113,47 @@ descriptors_say_what_frames_are(void **state)
 		check_case(&cases[i]);
 }
 
+#define TO(mac, src, dst, ...) PKT(ETH("pod1", mac), IP(src, dst), __VA_ARGS__)
+
+static const struct link_case {
+	const char *name;
+	const struct layer *in;
+	bool is_for_link;
+} link_cases[] = {
+	{ "a pod", TO("gw", SRC4, "10.244.2.20", UDP(1, 2)), false },
+	{ "a pod, IPv6", TO("gw", SRC6, "fd00:10:244:2::20", UDP(1, 2)), false },
+	{ "the outside", TO("gw", SRC4, "198.51.100.1", ICMP(8, 0)), false },
+	{ "the outside, IPv6", TO("gw", SRC6, "2001:db8::1", ICMP(128, 0)), false },
+	{ "the gateway", TO("gw", SRC4, GATEWAY_V4, UDP(1, 2)), true },
+	{ "the gateway, IPv6", TO("gw", SRC6, GATEWAY_V6, UDP(1, 2)), true },
+	{ "multicast", TO("gw", SRC4, "224.0.0.1", UDP(1, 2)), true },
+	{ "multicast, IPv6", TO("gw", SRC6, "ff02::1", UDP(1, 2)), true },
+	{ "broadcast", TO("gw", SRC4, "255.255.255.255", UDP(1, 2)), true },
+	{ "everybody's frame", TO("*", SRC4, DST4, UDP(1, 2)), true },
+	{ "everybody's frame, IPv6", TO("*", SRC6, DST6, UDP(1, 2)), true },
+	{ "router solicitation", TO("gw", SRC6, DST6, ICMP(133, 0)), true },
+	{ "redirect", TO("gw", SRC6, DST6, ICMP(137, 0)), true },
+	{ "multicast listeners", TO("gw", SRC6, DST6, ICMP(132, 0)), false },
+};
+
+/* What has no PKT_TO_LINK is not looked at by the gateway. */
+static void
+what_is_for_the_link_is_noted(void **state)
+{
+	for (unsigned i = 0; i < sizeof(link_cases) / sizeof(link_cases[0]); i++) {
+		struct frame frame;
+		struct pkt p = { .origin = ORIGIN_POD, .flags = PKT_TRUST_CHECKSUM };
+
+		print_message("%s\n", link_cases[i].name);
+		pkt_build(&frame, link_cases[i].in, 0);
+		p.data = frame.bytes;
+		p.len = frame.len;
+		parse_pkt(&p);
+		assert_int_equal(p.verdict, VERDICT_CONTINUE);
+		assert_int_equal((p.flags & PKT_TO_LINK) != 0, link_cases[i].is_for_link);
+	}
+}
+
 /* However a frame is cut off, it is refused, unless only padding is missing. */
 static void
 no_prefix_of_a_frame_passes(void **state)
@@ -138,6 +180,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(descriptors_say_what_frames_are),
+		cmocka_unit_test(what_is_for_the_link_is_noted),
 		cmocka_unit_test(no_prefix_of_a_frame_passes),
 	};
 

@@ -107,8 +107,10 @@ put_packet(struct burst *b, enum origin origin, const struct ip_addr *src, uint1
 		.new_dst = *dst,
 		.dport = dport,
 		.new_dport = dport,
+		.vtep = FDB_NONE,
 		.hash = flow_hash(src, dst, sport, dport, proto),
 	};
+	burst_look(b);
 	return p;
 }
 

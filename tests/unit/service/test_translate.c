@@ -114,8 +114,10 @@ put_packet(struct burst *b, enum origin origin, uint16_t port, const struct ip_a
 		.new_dst = *dst,
 		.dport = dport,
 		.new_dport = dport,
+		.vtep = FDB_NONE,
 		.hash = flow_hash(src, dst, sport, dport, proto),
 	};
+	burst_look(b);
 	return p;
 }
 
