@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "control/model/object.h"
+#include "control/model/network_policy.h"
 
 static void
 labels_fini(struct labels *labels)
@@ -107,6 +107,7 @@ static const struct {
 	[OBJECT_POD] = { "Pod", pod_fini },
 	[OBJECT_SERVICE] = { "Service", service_fini },
 	[OBJECT_ENDPOINT_SLICE] = { "EndpointSlice", slice_fini },
+	[OBJECT_NETWORK_POLICY] = { "NetworkPolicy", network_policy_fini },
 };
 
 void

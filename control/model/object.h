@@ -14,6 +14,7 @@ enum object_kind {
 	OBJECT_POD,
 	OBJECT_SERVICE,
 	OBJECT_ENDPOINT_SLICE,
+	OBJECT_NETWORK_POLICY, /* struct network_policy_object: network_policy.h */
 	N_OBJECT_KINDS,
 };
 
@@ -47,9 +48,12 @@ struct node_object {
 				       the address */
 };
 
+/* What the API server labels each namespace with: its name. */
+#define NAMESPACE_NAME_LABEL "kubernetes.io/metadata.name"
+
 struct namespace_object {
 	struct object object;
-	struct labels labels;
+	struct labels labels; /* with that one */
 };
 
 struct container_port {

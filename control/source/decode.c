@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "control/model/network_policy.h"
+
 #define NAME_MAX_LEN 253 /* RFC 1123 subdomain */
 #define LABEL_MAX_LEN 63
 
@@ -26,6 +28,7 @@ DECODES(namespace)
 DECODES(pod)
 DECODES(service)
 DECODES(slice)
+DECODES(policy)
 
 static const struct kind kinds[] = {
 	{ "Node", { "v1" }, OBJECT_NODE, false, sizeof(struct node_object), decode_node },
@@ -34,6 +37,8 @@ static const struct kind kinds[] = {
 	{ "Service", { "v1" }, OBJECT_SERVICE, true, sizeof(struct service_object), decode_service },
 	{ "EndpointSlice", { "discovery.k8s.io/v1", "discovery.k8s.io/v1beta1" }, OBJECT_ENDPOINT_SLICE, true,
 		sizeof(struct slice_object), decode_slice },
+	{ "NetworkPolicy", { "networking.k8s.io/v1" }, OBJECT_NETWORK_POLICY, true,
+		sizeof(struct network_policy_object), decode_policy },
 };
 
 void

@@ -6,6 +6,8 @@
 #include "control/model/store.h"
 #include "control/source/field.h"
 
+struct network_policy_object;
+
 /* 0 with *out, which is NULL for what Ringway does not use (*ignored then says what it is; static or in the value), or
  * -EINVAL with the error. origin as in struct object, copied. */
 int object_decode(const struct yaml_file *file, json_t *value, unsigned line, const char *origin,
@@ -18,6 +20,7 @@ bool namespace_decode(const struct field *root, struct namespace_object *namespa
 bool pod_decode(const struct field *root, struct pod_object *pod);
 bool service_decode(const struct field *root, struct service_object *service);
 bool slice_decode(const struct field *root, struct slice_object *slice);
+bool policy_decode(const struct field *root, struct network_policy_object *policy);
 
 /* A part of service_decode(): what concerns the outside. Type and policies are known. */
 void exposure_decode(const struct field *root, struct service_object *service);

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "control/source/decode.h"
 
@@ -75,6 +76,30 @@ node_decode(const struct field *root, struct node_object *node)
 	return true;
 }
 
+/* As the API server does it, whatever the manifest says: policies select namespaces by their names with it. */
+static void
+label_with_name(const struct field *labels, const char *name, struct labels *out)
+{
+	struct label *items = reallocarray(out->items, out->n + 1, sizeof(*items)), *label = NULL;
+
+	if (items == NULL) {
+		field_fail(labels, "out of memory");
+		return;
+	}
+	out->items = items;
+	for (size_t i = 0; i < out->n; i++)
+		if (strcmp(items[i].key, NAMESPACE_NAME_LABEL) == 0)
+			label = &items[i];
+	if (label == NULL) {
+		label = &items[out->n++];
+		*label = (struct label){ .key = strdup(NAMESPACE_NAME_LABEL) };
+	}
+	free(label->value);
+	label->value = strdup(name);
+	if (label->key == NULL || label->value == NULL)
+		field_fail(labels, "out of memory");
+}
+
 bool
 namespace_decode(const struct field *root, struct namespace_object *namespace)
 {
@@ -82,5 +107,6 @@ namespace_decode(const struct field *root, struct namespace_object *namespace)
 	struct field labels = field_member(&metadata, "labels");
 
 	labels_decode(&labels, &namespace->labels);
+	label_with_name(&labels, namespace->object.name, &namespace->labels);
 	return true;
 }

@@ -65,6 +65,28 @@ field_member(const struct field *object, const char *key)
 	return f;
 }
 
+void
+field_only(const struct field *object, const char *const *known, size_t n)
+{
+	char list[128] = "";
+	size_t used = 0;
+	const char *key;
+	json_t *value;
+
+	for (size_t i = 0; i < n && used < sizeof(list); i++)
+		used += (size_t)snprintf(
+			list + used, sizeof(list) - used, "%s%s", i == 0 ? "" : ", ", known[i]);
+	json_object_foreach (object->value, key, value) {
+		struct field f = field_member(object, key);
+		size_t i = 0;
+
+		while (i < n && strcmp(key, known[i]) != 0)
+			i++;
+		if (i == n)
+			field_fail(&f, "is not known here; there are %s", list);
+	}
+}
+
 size_t
 field_count(const struct field *list)
 {

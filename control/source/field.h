@@ -37,6 +37,9 @@ struct field field_root(struct decoder *d, json_t *value, unsigned line);
 /* A member of an object; of a missing field: missing. */
 struct field field_member(const struct field *object, const char *key);
 
+/* Fails at a member of the object that is none of the n known. */
+void field_only(const struct field *object, const char *const *known, size_t n);
+
 /* Elements of a list; a missing one has none. */
 size_t field_count(const struct field *list);
 struct field field_element(const struct field *list, size_t index);

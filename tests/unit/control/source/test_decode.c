@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "control/model/network_policy.h"
+
 static int
 decode(const char *yaml, struct object **out, const char **ignored, struct decode_error *error)
 {
@@ -319,7 +321,104 @@ test_namespace(void **state)
 		good("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: a}}\n");
 
 	assert_string_equal(labels_get(&n->labels, "team"), "a");
+	assert_string_equal(labels_get(&n->labels, "kubernetes.io/metadata.name"), "shop");
 	object_free(&n->object);
+
+	n = good("apiVersion: v1\nkind: Namespace\n"
+		 "metadata: {name: shop, labels: {kubernetes.io/metadata.name: bank, team: a}}\n");
+	assert_int_equal(n->labels.n, 2);
+	assert_string_equal(labels_get(&n->labels, "kubernetes.io/metadata.name"), "shop");
+	object_free(&n->object);
+}
+
+#define POLICY \
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: np, namespace: shop}\n"
+
+static void
+test_policy(void **state)
+{
+	struct network_policy_object *p =
+		good(POLICY "spec:\n"
+			    "  podSelector:\n"
+			    "    matchLabels: {app: web}\n"
+			    "    matchExpressions:\n"
+			    "    - {key: tier, operator: In, values: [front, '']}\n"
+			    "    - {key: old, operator: DoesNotExist}\n"
+			    "  policyTypes: [Egress, Ingress]\n"
+			    "  ingress:\n"
+			    "  - from:\n"
+			    "    - podSelector: {}\n"
+			    "    - namespaceSelector: {matchLabels: {team: a}}\n"
+			    "      podSelector: {matchExpressions: [{key: x, operator: Exists}]}\n"
+			    "    - ipBlock: {cidr: 10.1.2.3/8, except: [10.1.0.0/16, 10.1.2.0/24]}\n"
+			    "    - ipBlock: {cidr: '::/0'}\n"
+			    "    ports:\n"
+			    "    - {port: 80}\n"
+			    "    - {port: 8000, endPort: 8080, protocol: SCTP}\n"
+			    "    - {port: dns, protocol: UDP}\n"
+			    "    - {protocol: UDP}\n"
+			    "  - {}\n"
+			    "  egress: []\n");
+	const struct policy_rule *rule = &p->rules[0][0];
+	char prefix[IP_PREFIX_STRLEN];
+
+	assert_string_equal(p->object.ns, "shop");
+	assert_string_equal(labels_get(&p->pods.match_labels, "app"), "web");
+	assert_int_equal(p->pods.n_expressions, 2);
+	assert_int_equal(p->pods.expressions[0].op, SELECTOR_IN);
+	assert_int_equal(p->pods.expressions[0].n_values, 2);
+	assert_string_equal(p->pods.expressions[0].values[1], "");
+	assert_int_equal(p->pods.expressions[1].op, SELECTOR_DOES_NOT_EXIST);
+	assert_true(p->isolates[0] && p->isolates[1]);
+	assert_int_equal(p->n_rules[0], 2);
+	assert_int_equal(p->n_rules[1], 0);
+	assert_int_equal(rule->n_peers, 4);
+	assert_true(rule->peers[0].pods != NULL && rule->peers[0].pods->n_expressions == 0);
+	assert_true(rule->peers[0].namespaces == NULL && rule->peers[0].block == NULL);
+	assert_true(rule->peers[1].pods != NULL && rule->peers[1].namespaces != NULL);
+	assert_string_equal(ip_prefix_format(&rule->peers[2].block->cidr, prefix), "10.0.0.0/8");
+	assert_int_equal(rule->peers[2].block->n_excepts, 2);
+	assert_string_equal(ip_prefix_format(&rule->peers[3].block->cidr, prefix), "::/0");
+	assert_int_equal(rule->n_ports, 4);
+	assert_true(
+		rule->ports[0].proto == PROTO_TCP && rule->ports[0].first == 80 && rule->ports[0].last == 80);
+	assert_true(rule->ports[1].proto == PROTO_SCTP && rule->ports[1].last == 8080);
+	assert_string_equal(rule->ports[2].name, "dns");
+	assert_true(rule->ports[3].name == NULL && rule->ports[3].first == 0 && rule->ports[3].last == 65535);
+	assert_true(p->rules[0][1].n_peers == 0 && p->rules[0][1].n_ports == 0);
+	object_free(&p->object);
+}
+
+/* Which directions a policy isolates when it does not say. */
+static void
+test_policy_types(void **state)
+{
+	static const struct {
+		const char *spec;
+		bool ingress, egress;
+	} cases[] = {
+		{ "{}", true, false },
+		{ "{podSelector: {}}", true, false },
+		{ "{ingress: [{}]}", true, false },
+		{ "{egress: [{}]}", true, true },
+		{ "{egress: []}", true, false },
+		{ "{policyTypes: [], egress: [{}]}", true, true },
+		{ "{policyTypes: ~}", true, false },
+		{ "{policyTypes: [Egress]}", false, true },
+		{ "{policyTypes: [Egress], ingress: [{}]}", false, true },
+		{ "{policyTypes: [Ingress], egress: [{}]}", true, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct network_policy_object *p;
+		char yaml[256];
+
+		snprintf(yaml, sizeof(yaml), POLICY "spec: %s\n", cases[i].spec);
+		p = good(yaml);
+		if (p->isolates[0] != cases[i].ingress || p->isolates[1] != cases[i].egress)
+			fail_msg("%s: ingress %d, egress %d", cases[i].spec, p->isolates[0], p->isolates[1]);
+		object_free(&p->object);
+	}
 }
 
 #define SERVICE "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n"
@@ -329,14 +428,31 @@ test_namespace(void **state)
 #define POD "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
 #define NODE "apiVersion: v1\nkind: Node\nmetadata: {name: node}\n"
 
+struct bad {
+	const char *yaml;
+	unsigned line;
+	const char *field, *message; /* how it begins */
+};
+
+static void
+expect_refusal(const struct bad *bad)
+{
+	struct decode_error error = { 0 };
+	const char *ignored;
+	struct object *object;
+
+	if (decode(bad->yaml, &object, &ignored, &error) == 0)
+		fail_msg("%s: is taken", bad->yaml);
+	assert_null(object);
+	if (error.line != bad->line || strcmp(error.field, bad->field) != 0 ||
+		strncmp(error.message, bad->message, strlen(bad->message)) != 0)
+		fail_msg("%s: got line %u: %s: %s", bad->yaml, error.line, error.field, error.message);
+}
+
 static void
 test_bad(void **state)
 {
-	static const struct {
-		const char *yaml;
-		unsigned line;
-		const char *field, *message; /* how it begins */
-	} cases[] = {
+	static const struct bad cases[] = {
 		{ "[1]", 1, "", "must be a mapping" },
 		{ "a: 1", 1, "kind", "is missing" },
 		{ "kind: [1]", 1, "kind", "must be text" },
@@ -443,19 +559,81 @@ test_bad(void **state)
 			"is 70000, must be from 1 to 65535" },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct decode_error error = { 0 };
-		const char *ignored;
-		struct object *object;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		expect_refusal(&cases[i]);
+}
 
-		if (decode(cases[i].yaml, &object, &ignored, &error) == 0)
-			fail_msg("%s: is taken", cases[i].yaml);
-		assert_null(object);
-		if (error.line != cases[i].line || strcmp(error.field, cases[i].field) != 0 ||
-			strncmp(error.message, cases[i].message, strlen(cases[i].message)) != 0)
-			fail_msg("%s: got line %u: %s: %s", cases[i].yaml, error.line, error.field,
-				error.message);
-	}
+#define SPEC POLICY "spec:\n  podSelector: {}\n" /* the next line is 6 */
+#define FROM SPEC "  ingress:\n  - from:\n"      /* 8 */
+#define TO_PORTS SPEC "  egress:\n  - ports:\n"  /* 8 */
+
+static void
+test_bad_policy(void **state)
+{
+	static const struct bad cases[] = {
+		{ POLICY "spec: ~\n", 4, "spec", "is missing" },
+		{ "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: Np}\nspec: {}\n",
+			3, "metadata.name", "\"Np\" is not a name" },
+		{ POLICY "spec: {podSelectors: {}}\n", 4, "spec.podSelectors",
+			"is not known here; there are podSelector, ingress, egress, policyTypes" },
+		{ POLICY "spec: {podSelector: {app: web}}\n", 4, "spec.podSelector.app",
+			"is not known here; there are matchLabels, matchExpressions" },
+		{ POLICY "spec: {podSelector: [a]}\n", 4, "spec.podSelector", "must be a mapping" },
+		{ POLICY "spec: {podSelector: {matchLabels: {app: a b}}}\n", 4,
+			"spec.podSelector.matchLabels.app", "\"a b\" is not a label's value" },
+		{ POLICY "spec: {podSelector: {matchExpressions: [{key: a}]}}\n", 4,
+			"spec.podSelector.matchExpressions[0].operator", "is missing: In, NotIn" },
+		{ POLICY "spec: {podSelector: {matchExpressions: [{key: a, operator: Is}]}}\n", 4,
+			"spec.podSelector.matchExpressions[0].operator",
+			"\"Is\" must be In, NotIn, Exists or DoesNotExist" },
+		{ POLICY "spec: {podSelector: {matchExpressions: [{operator: Exists}]}}\n", 4,
+			"spec.podSelector.matchExpressions[0].key", "is missing" },
+		{ POLICY "spec: {podSelector: {matchExpressions: [{key: a, operator: In}]}}\n", 4,
+			"spec.podSelector.matchExpressions[0].values", "must hold a value" },
+		{ POLICY "spec: {podSelector: {matchExpressions: [{key: a, operator: Exists, values: "
+			 "[b]}]}}\n",
+			4, "spec.podSelector.matchExpressions[0].values", "must be left out" },
+		{ SPEC "  policyTypes: [ingress]\n", 6, "spec.policyTypes[0]",
+			"\"ingress\" must be Ingress or Egress" },
+		{ SPEC "  policyTypes: ['']\n", 6, "spec.policyTypes[0]", "must be Ingress or Egress" },
+		{ SPEC "  ingress:\n  - form: []\n", 7, "spec.ingress[0].form",
+			"is not known here; there are from, ports" },
+		{ SPEC "  egress:\n  - from: []\n", 7, "spec.egress[0].from",
+			"is not known here; there are to, ports" },
+		{ SPEC "  ingress: {}\n", 6, "spec.ingress", "must be a list" },
+		{ FROM "    - {}\n", 8, "spec.ingress[0].from[0]", "selects nobody" },
+		{ FROM "    - podSelector:\n", 8, "spec.ingress[0].from[0]", "selects nobody" },
+		{ FROM "    - {podSelector: {}, ipBlock: {cidr: 10.0.0.0/8}}\n", 8, "spec.ingress[0].from[0]",
+			"has an ipBlock and a selector" },
+		{ FROM "    - ipBlock: {}\n", 8, "spec.ingress[0].from[0].ipBlock.cidr", "is missing" },
+		{ FROM "    - ipBlock: {cidr: 10.0.0.0}\n", 8, "spec.ingress[0].from[0].ipBlock.cidr",
+			"\"10.0.0.0\" is not a network" },
+		{ FROM "    - ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/16]}\n", 8,
+			"spec.ingress[0].from[0].ipBlock.except[0]",
+			"11.0.0.0/16 must be a part of 10.0.0.0/8" },
+		{ FROM "    - ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.0/8]}\n", 8,
+			"spec.ingress[0].from[0].ipBlock.except[0]", "10.0.0.0/8 must be a part of" },
+		{ FROM "    - ipBlock: {cidr: '::/0', except: [10.0.0.0/8]}\n", 8,
+			"spec.ingress[0].from[0].ipBlock.except[0]", "10.0.0.0/8 must be a part of ::/0" },
+		{ TO_PORTS "    - {port: 0}\n", 8, "spec.egress[0].ports[0].port", "is 0, must be from 1" },
+		{ TO_PORTS "    - {port: '80'}\n", 8, "spec.egress[0].ports[0].port",
+			"\"80\" is a name; write the number without quotes" },
+		{ TO_PORTS "    - {port: Web}\n", 8, "spec.egress[0].ports[0].port",
+			"\"Web\" is not the name of a port" },
+		{ TO_PORTS "    - {port: ''}\n", 8, "spec.egress[0].ports[0].port", "\"\" is not the name" },
+		{ TO_PORTS "    - {port: 80, protocol: ICMP}\n", 8, "spec.egress[0].ports[0].protocol",
+			"\"ICMP\" is not a protocol" },
+		{ TO_PORTS "    - {endPort: 80}\n", 8, "spec.egress[0].ports[0].endPort", "needs a port" },
+		{ TO_PORTS "    - {port: web, endPort: 80}\n", 8, "spec.egress[0].ports[0].endPort",
+			"needs a number in port" },
+		{ TO_PORTS "    - {port: 80, endPort: 79}\n", 8, "spec.egress[0].ports[0].endPort",
+			"is 79, before port 80" },
+		{ TO_PORTS "    - {port: 80, endport: 90}\n", 8, "spec.egress[0].ports[0].endport",
+			"is not known here" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		expect_refusal(&cases[i]);
 }
 
 static void
@@ -484,6 +662,9 @@ main(void)
 		cmocka_unit_test(test_node),
 		cmocka_unit_test(test_namespace),
 		cmocka_unit_test(test_pod),
+		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_policy_types),
+		cmocka_unit_test(test_bad_policy),
 		cmocka_unit_test(test_service),
 		cmocka_unit_test(test_service_defaults),
 		cmocka_unit_test(test_load_balancer),
