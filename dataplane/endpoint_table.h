@@ -11,6 +11,7 @@
 #define HOST_ADDRS 4
 #define ENDPOINT_NONE 0xffff
 
+struct policy_state;
 struct roles;
 
 enum family_index {
@@ -27,7 +28,8 @@ struct endpoint {
 	uint16_t mtu;              /* bytes from the IP header on */
 	uint8_t owner;             /* the worker that owns the port */
 	bool is_host;
-	struct roles *roles; /* the owner's worker writes; NULL for the host */
+	struct roles *roles;               /* the owner's worker writes; NULL for the host */
+	struct policy_state *policy_state; /* the same */
 };
 
 struct endpoint_table {

@@ -5,6 +5,7 @@
 
 #include "dataplane/endpoint_table.h"
 #include "dataplane/overlay/fdb_table.h"
+#include "dataplane/policy/policy_table.h"
 #include "dataplane/route/route_table.h"
 #include "dataplane/service/port_set.h"
 #include "dataplane/service/service_table.h"
@@ -48,6 +49,7 @@ struct tables {
 	const struct service_table *services;
 	const struct route_table *routes;
 	const struct fdb_table *fdb;
+	const struct policy_table *policies; /* NULL: no pod of this node is isolated */
 };
 
 #endif

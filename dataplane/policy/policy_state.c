@@ -1,0 +1,156 @@
+#include "dataplane/policy/policy_state.h"
+
+#include <string.h>
+
+/* Of memory that is all zero, and stays so but for this line: a pod that needs none of the rest uses no memory for it. */
+static void
+begin(struct policy_state *s, const uint64_t key[2])
+{
+	s->version = POLICY_STATE_VERSION;
+	s->size = sizeof(*s);
+	s->key[0] = key[0];
+	s->key[1] = key[1];
+}
+
+void
+policy_state_clear(struct policy_state *s, const uint64_t key[2])
+{
+	memset(s, 0, sizeof(*s));
+	begin(s, key);
+}
+
+bool
+policy_state_adopt(struct policy_state *s, const uint64_t key[2])
+{
+	if (s->version == 0 && s->size == 0) {
+		begin(s, key);
+		return false;
+	}
+	if (s->version != POLICY_STATE_VERSION || s->size != sizeof(*s)) {
+		policy_state_clear(s, key);
+		return false;
+	}
+	s->n_learned = 0; /* a process that was killed may have miscounted */
+	for (unsigned i = 0; i < 65536 / 64; i++)
+		s->n_learned += (uint32_t)__builtin_popcountll(s->learned[i]);
+	return true;
+}
+
+static bool
+set_server(struct policy_state *s, uint16_t port)
+{
+	unsigned group = port / SERVERS_PER_SUMMARY;
+
+	if (policy_is_server(s, port))
+		return false;
+	s->servers[port / 64] |= UINT64_C(1) << port % 64;
+	s->summary[group / 64] |= UINT64_C(1) << group % 64;
+	return true;
+}
+
+/* Forgets how the bit came to be, not that it is set. */
+static void
+unmark(struct policy_state *s, uint16_t port)
+{
+	uint64_t bit = UINT64_C(1) << port % 64;
+
+	if ((s->learned[port / 64] & bit) == 0)
+		return;
+	s->learned[port / 64] &= ~bit;
+	s->n_learned--;
+}
+
+bool
+policy_declare_server(struct policy_state *s, uint16_t port)
+{
+	unmark(s, port);
+	return set_server(s, port);
+}
+
+bool
+policy_learn_server(struct policy_state *s, uint16_t port)
+{
+	if (!set_server(s, port))
+		return false;
+	s->learned[port / 64] |= UINT64_C(1) << port % 64;
+	s->n_learned++;
+	return true;
+}
+
+bool
+policy_forget_server(struct policy_state *s, uint16_t port)
+{
+	unsigned group = port / SERVERS_PER_SUMMARY;
+	const uint64_t *words = &s->servers[group * (SERVERS_PER_SUMMARY / 64)];
+	uint64_t left = 0;
+
+	if (!policy_is_server(s, port))
+		return false;
+	unmark(s, port);
+	s->servers[port / 64] &= ~(UINT64_C(1) << port % 64);
+	for (unsigned i = 0; i < SERVERS_PER_SUMMARY / 64; i++)
+		left |= words[i];
+	if (left == 0)
+		s->summary[group / 64] &= ~(UINT64_C(1) << group % 64);
+	return true;
+}
+
+void
+policy_each_learned(const struct policy_state *s, void (*fn)(uint16_t port, void *arg), void *arg)
+{
+	for (unsigned word = 0; word < 65536 / 64 && s->n_learned != 0; word++)
+		for (uint64_t left = s->learned[word]; left != 0; left &= left - 1)
+			fn((uint16_t)(word * 64 + (unsigned)__builtin_ctzll(left)), arg);
+}
+
+static bool
+is_alive(uint64_t entry, uint16_t age)
+{
+	return entry != 0 && (uint16_t)(age - (uint16_t)entry) <= REPLY_AGES;
+}
+
+/* Where a line's new first entry comes from: the tag's own former place, one without a living entry, or none: REPLY_WAYS. */
+static unsigned
+find_place(const uint64_t *line, uint64_t tag, uint16_t age)
+{
+	unsigned free = REPLY_WAYS;
+
+	for (unsigned i = 0; i < REPLY_WAYS; i++) {
+		if ((line[i] ^ tag) >> 16 == 0)
+			return i;
+		if (free == REPLY_WAYS && !is_alive(line[i], age))
+			free = i;
+	}
+	return free;
+}
+
+/* Entries before the place move back by one, so that a line is in the order in which it was written. */
+bool
+reply_write(struct policy_state *s, uint64_t tag, uint64_t now_ns)
+{
+	uint64_t *line = s->replies[tag % REPLY_LINES];
+	uint16_t age = (uint16_t)(now_ns / REPLY_AGE_NS);
+	uint64_t entry = (tag & ~UINT64_C(0xffff)) | age;
+	unsigned place;
+
+	if (line[0] == entry)
+		return true;
+	place = find_place(line, tag, age);
+	if (place < REPLY_WAYS && line[place] == entry)
+		return true;
+	if (place == REPLY_WAYS)
+		s->n_displaced++;
+	memmove(line + 1, line, (place < REPLY_WAYS ? place : REPLY_WAYS - 1) * sizeof(*line));
+	line[0] = entry;
+	return place < REPLY_WAYS;
+}
+
+void
+reply_forget(struct policy_state *s, uint64_t tag)
+{
+	uint64_t *line = s->replies[tag % REPLY_LINES];
+
+	for (unsigned i = 0; i < REPLY_WAYS; i++)
+		if ((line[i] ^ tag) >> 16 == 0)
+			line[i] = 0;
+}
