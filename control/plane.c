@@ -188,6 +188,21 @@ adopt_affinity(struct daemon *d, unsigned w)
 	return 0;
 }
 
+static int
+adopt_blocks(struct daemon *d, unsigned w)
+{
+	struct worker_flows *flows = &d->flows[w];
+	const struct port_blocks_tables tables = {
+		.outbound = flows->outbound,
+		.inbound = flows->inbound,
+		.half_open = flows->half_open,
+	};
+
+	flows->port_blocks = port_blocks_adopt(
+		&tables, w, count_workers(d), d->config.masquerade.ports_per_pod / FLOW_OWNER_BLOCK);
+	return flows->port_blocks == NULL ? -ENOMEM : 0;
+}
+
 /* What each worker is given: its core, its flows, its way to tell control something. */
 static int
 equip_worker(struct daemon *d, unsigned w, int *cpu)
@@ -204,9 +219,7 @@ equip_worker(struct daemon *d, unsigned w, int *cpu)
 	result = adopt_affinity(d, w);
 	if (result < 0)
 		return result;
-	d->flows[w].port_blocks = port_blocks_adopt(d->flows[w].outbound, w, count_workers(d),
-		config->masquerade.ports_per_pod / FLOW_OWNER_BLOCK);
-	return d->flows[w].port_blocks == NULL ? -ENOMEM : 0;
+	return adopt_blocks(d, w);
 }
 
 int

@@ -285,20 +285,6 @@ owner_of_question(const struct tables *t, const struct pkt *p)
 	return flow_owner_of_client(&k.src, k.sport, k.proto, t->node->n_workers);
 }
 
-/* An answer is for the address by which the backend knows the client. */
-static unsigned
-owner_of_answer(const struct tables *t, const struct pkt *p)
-{
-	unsigned n = t->node->n_workers;
-	struct inbound_key k;
-
-	if (!inbound_key_of(p, &k))
-		return 0;
-	if (endpoint_is_inbound_addr(t->endpoints, &k.dst))
-		return flow_owner_of_port(k.dport, n);
-	return flow_owner_of_client(&k.dst, k.dport, k.proto, n);
-}
-
 /* Of a flow that the outside knows by an address and a port of this node: in the port, or in that of the packet that an
  * error quotes. */
 static unsigned
@@ -309,6 +295,22 @@ owner_of_masqueraded(const struct tables *t, const struct pkt *p)
 	if ((p->flags & PKT_ICMP_ERROR) && icmp_quote_read(p, &q))
 		return flow_owner_of_port(q.sport, t->node->n_workers);
 	return flow_owner_of_port(p->dport, t->node->n_workers);
+}
+
+/* An answer is for the address by which the backend knows the client: a backend outside, by the same as it knows pods. */
+static unsigned
+owner_of_answer(const struct tables *t, const struct pkt *p)
+{
+	unsigned n = t->node->n_workers;
+	struct inbound_key k;
+
+	if (pkt_is_to_masquerade(p))
+		return owner_of_masqueraded(t, p);
+	if (!inbound_key_of(p, &k))
+		return 0;
+	if (endpoint_is_inbound_addr(t->endpoints, &k.dst))
+		return flow_owner_of_port(k.dport, n);
+	return flow_owner_of_client(&k.dst, k.dport, k.proto, n);
 }
 
 unsigned

@@ -37,7 +37,9 @@ enum pkt_flag {
 	PKT_KEEP_SOURCE =
 		1 << 12, /* a translated ICMP error by somebody on the way: new_src is for its quote */
 	PKT_INBOUND =
-		1 << 13, /* from a client outside; or what may answer one, on its way to the flow's owner */
+		1
+		<< 13, /* from a client outside; or what may answer one, on its way to the flow's owner; with
+			    PKT_OUTBOUND, from the uplink: an answer to one by a backend outside */
 	PKT_STEERED = 1 << 14, /* crosses before translation: the flow's owner begins the send half anew */
 	PKT_TO_LINK = 1 << 15, /* a quick look says that it may be for the pods' link (gateway_stage.c) */
 };
@@ -116,7 +118,8 @@ pkt_reply(struct pkt *p, enum reply_kind kind)
 static inline bool
 pkt_is_from_outside(const struct pkt *p)
 {
-	return (p->flags & (PKT_INBOUND | PKT_DECAPPED)) == PKT_INBOUND && p->origin == ORIGIN_UPLINK;
+	return (p->flags & (PKT_INBOUND | PKT_OUTBOUND | PKT_DECAPPED)) == PKT_INBOUND &&
+	       p->origin == ORIGIN_UPLINK;
 }
 
 /* It may answer a client outside: only the worker that would have the flow can tell. */
@@ -126,7 +129,8 @@ pkt_is_to_outside(const struct pkt *p)
 	return (p->flags & PKT_INBOUND) && !pkt_is_from_outside(p);
 }
 
-/* From outside, to this node's masquerade address and a port that a pod's flow may have there. */
+/* From outside, to this node's masquerade address and a port that a pod's flow may have there, or by which a backend outside
+ * knows a client outside. */
 static inline bool
 pkt_is_to_masquerade(const struct pkt *p)
 {

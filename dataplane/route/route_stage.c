@@ -1,7 +1,7 @@
 /* The next hop: a pod here, the host's stack, another node's tunnel end, or for what is outside of the cluster, the
  * next hop that the node itself would take on the underlay; with it the egress port and what the way takes. A packet of a
- * pod or of the host passes us as its one router; what comes out of a tunnel has passed its router at the other end, and
- * what the host's stack receives has arrived. */
+ * pod or of the host passes us as its one router, and so does what goes from outside to outside through a service; what comes
+ * out of a tunnel has passed its router at the other end, and what the host's stack receives has arrived. */
 #include "dataplane/net/headers.h"
 #include "dataplane/net/icmp.h"
 #include "dataplane/net/refuse.h"
@@ -28,11 +28,28 @@ to_pod(const struct tables *t, struct pkt *p, uint32_t index)
 	to_endpoint(p, &t->endpoints->endpoints[index]);
 }
 
-/* Through a tunnel, a node's reserved addresses are all that others may reach of its stack. */
+/* An answer to a client outside: the worker that has the flow knows where it goes, and sends it out of its uplink. */
+static void
+to_client(const struct tables *t, struct pkt *p)
+{
+	if (t->node->uplink_port[0] == PORTS_MAX) {
+		pkt_drop(p, DROP_NO_ROUTE);
+		return;
+	}
+	p->flags |= p->flags & PKT_DECAPPED ? PKT_INBOUND : PKT_INBOUND | PKT_ROUTER_HOP;
+	p->out_port = t->node->uplink_port[0];
+	p->mtu = t->node->uplink_mtu;
+	p->vtep = FDB_NONE;
+}
+
+/* Through a tunnel, a node's reserved addresses are all that others may reach of its stack. A backend outside knows a client
+ * outside by the node's own address. */
 static void
 to_host(const struct tables *t, struct pkt *p)
 {
-	if ((p->flags & PKT_DECAPPED) && endpoint_host_slot(t->endpoints, &p->new_dst) < 0)
+	if (pkt_is_to_outside(p) && pkt_is_to_masquerade(p))
+		to_client(t, p);
+	else if ((p->flags & PKT_DECAPPED) && endpoint_host_slot(t->endpoints, &p->new_dst) < 0)
 		pkt_drop(p, DROP_TUNNEL_DESTINATION);
 	else if (t->endpoints->host == ENDPOINT_NONE)
 		pkt_drop(p, DROP_NO_ROUTE);
@@ -76,40 +93,35 @@ to_service(const struct tables *t, struct pkt *p)
 		pkt_drop(p, DROP_NO_SERVICE);
 }
 
+/* This node is nobody else's way out, but for what a client outside sends to a service: it goes as the node's own. */
+static bool
+may_go_out(const struct tables *t, const struct pkt *p)
+{
+	return p->origin != ORIGIN_UPLINK ||
+	       (pkt_is_from_outside(p) &&
+		       ip_addr_eq(&p->new_src, &t->node->masquerade[p->family == 6 ? V6 : V4]));
+}
+
 static void
 to_underlay(const struct tables *t, struct worker *w, struct pkt *p, const struct route *r)
 {
 	uint16_t uplink = t->node->uplink_port[w->id];
+	/* needs no other address on its way, or has it already */
+	bool is_done = p->origin == ORIGIN_UPLINK || (r->flags & ROUTE_NATIVE);
 
-	if (p->origin == ORIGIN_UPLINK) {
-		pkt_drop(p, DROP_TUNNEL_DESTINATION); /* this node is nobody else's way out */
-	} else if (uplink == PORTS_MAX) {
+	if (uplink == PORTS_MAX) {
 		pkt_drop(p, DROP_NO_ROUTE);
 	} else if (mac_is_zero(&r->next_hop)) {
 		pkt_drop(p, DROP_NO_NEIGHBOUR);
 		if (r->kind == ROUTE_SEGMENT)
 			neighbour_ask(w, p);
 	} else {
-		p->flags |= r->flags & ROUTE_NATIVE ? PKT_ROUTER_HOP : PKT_ROUTER_HOP | PKT_OUTBOUND;
+		p->flags |= is_done ? PKT_ROUTER_HOP : PKT_ROUTER_HOP | PKT_OUTBOUND;
 		p->out_port = uplink;
 		p->mtu = t->node->uplink_mtu;
 		p->vtep = FDB_NONE;
 		p->next_hop = r->next_hop;
 	}
-}
-
-/* An answer to a client outside: the worker that has the flow knows where it goes, and sends it out of its uplink. */
-static void
-to_client(const struct tables *t, struct pkt *p)
-{
-	if (t->node->uplink_port[0] == PORTS_MAX) {
-		pkt_drop(p, DROP_NO_ROUTE);
-		return;
-	}
-	p->flags |= p->flags & PKT_DECAPPED ? PKT_INBOUND : PKT_INBOUND | PKT_ROUTER_HOP;
-	p->out_port = t->node->uplink_port[0];
-	p->mtu = t->node->uplink_mtu;
-	p->vtep = FDB_NONE;
 }
 
 /* Whether a pod that sends this to the outside may answer a client which it knows by its own address, or complain about
@@ -143,10 +155,10 @@ to_outside(const struct tables *t, struct worker *w, struct pkt *p, const struct
 			p->next_hop = r->next_hop;
 		}
 		to_client(t, p);
+	} else if (!may_go_out(t, p)) {
+		pkt_drop(p, DROP_TUNNEL_DESTINATION);
 	} else if (has_way) {
 		to_underlay(t, w, p, r);
-	} else if (p->origin == ORIGIN_UPLINK) {
-		pkt_drop(p, DROP_TUNNEL_DESTINATION);
 	} else {
 		pkt_drop(p, r == NULL ? DROP_NO_ROUTE : DROP_OTHER_INTERFACE);
 	}

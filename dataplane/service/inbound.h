@@ -5,7 +5,9 @@
 
 #include "dataplane/net/icmp_quote.h"
 #include "dataplane/pkt.h"
+#include "dataplane/service/nat_flows.h"
 #include "dataplane/service/translate.h"
+#include "dataplane/worker.h"
 
 /* The ends of a packet that somebody sent, or of the answer to what its error quotes. */
 struct inbound_key {
@@ -28,6 +30,25 @@ inbound_key_of(const struct pkt *p, struct inbound_key *k)
 		return false;
 	*k = (struct inbound_key){ q.dst, q.src, q.dport, q.sport, q.proto };
 	return true;
+}
+
+/* The flow that a packet answers, among confirmed or half-open ones; NULL: none. */
+static inline struct nat_flow *
+inbound_find_reverse(struct nat_flows *e, const struct inbound_key *k)
+{
+	if (nat_flows_is_empty(e))
+		return NULL;
+	return nat_flows_find_reverse(e, &k->src, k->sport, &k->dst, k->dport, k->proto);
+}
+
+/* Whether it answers a client outside, on the worker that would have the flow. */
+static inline bool
+inbound_is_answer(const struct worker *w, const struct pkt *p)
+{
+	struct inbound_key k;
+
+	return inbound_key_of(p, &k) && (inbound_find_reverse(w->inbound, &k) != NULL ||
+						inbound_find_reverse(w->half_open, &k) != NULL);
 }
 
 #endif

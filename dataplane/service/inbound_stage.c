@@ -8,10 +8,12 @@
  *
  * Backends know the client by this node's reserved address, so that they answer to this node; where the frontend keeps the
  * client's address (externalTrafficPolicy Local, hostPort), its backends are pods of this node, whose answers pass here
- * anyway. */
+ * anyway. Backends outside, such as another node's own address, know it as they know pods: by the node's own address and a
+ * port of a block (port_blocks.h). */
 #include "dataplane/net/headers.h"
 #include "dataplane/service/nat_flows.h"
 #include "dataplane/service/inbound.h"
+#include "dataplane/service/port_blocks.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
@@ -83,17 +85,24 @@ choose_backend(const struct tables *t, const struct frontend *f, const struct pk
 }
 
 /* As whom the backend shall see the client: none when this node has no address for that. This node's own stack would
- * answer a client's address by itself, so it is not shown one. */
-static struct ip_addr
-wire_of(const struct tables *t, const struct frontend *f, const struct backend *backend, const struct pkt *p)
+ * answer a client's address by itself, so it is not shown one; nor is who is outside, whose answers would not come here. */
+static void
+choose_wire(const struct tables *t, const struct frontend *f, const struct pkt *p, struct nat_flow *flow)
 {
-	const struct route *r;
+	const struct route *r = route_lookup(t->routes, &flow->backend);
+	enum family_index family = translate_family(p);
+	bool keeps_address = (f->flags & FRONTEND_LOCAL) || f->kind == FRONTEND_HOST_PORT;
 
-	if (!(f->flags & FRONTEND_LOCAL) && f->kind != FRONTEND_HOST_PORT)
-		return t->endpoints->inbound_addrs[translate_family(p)];
-	r = route_lookup(t->routes, &backend->addr);
-	return r != NULL && r->kind == ROUTE_ENDPOINT ? p->src
-						      : t->endpoints->inbound_addrs[translate_family(p)];
+	flow->wire_port = 0; /* another address has any port that is free there */
+	if (route_is_outside(r)) {
+		flow->wire = t->node->masquerade[family];
+		flow->has_block = true;
+	} else if (keeps_address && r->kind == ROUTE_ENDPOINT) {
+		flow->wire = p->src;
+		flow->wire_port = p->sport;
+	} else {
+		flow->wire = t->endpoints->inbound_addrs[family];
+	}
 }
 
 /* Ends the closed flow that has the port which this one keeps: a client may use its port again, for another frontend of
@@ -115,9 +124,17 @@ give_way(struct worker *w, const struct nat_flow *flow)
 	return false;
 }
 
-/* A half-open flow towards the backend; NULL when there is no room, or a dry run: then *flow says how it would be. */
+/* Towards a backend outside; NULL when no port is left. */
 static struct nat_flow *
-add_flow(const struct tables *t, struct worker *w, const struct pkt *p, struct nat_flow *flow)
+add_outside(const struct tables *t, struct worker *w, struct nat_flow *flow)
+{
+	flow->wire_port = port_blocks_choose_shared(w->port_blocks, &t->node->masquerade_ports, flow);
+	return flow->wire_port == 0 ? NULL : nat_flows_add(w->half_open, flow, NULL, w->now_ns);
+}
+
+/* Towards a backend in the cluster. */
+static struct nat_flow *
+add_inside(const struct tables *t, struct worker *w, const struct pkt *p, struct nat_flow *flow)
 {
 	/* its port stays with it: by both, answers find the flow's owner */
 	bool keeps_address = ip_addr_eq(&flow->wire, &p->src);
@@ -128,12 +145,20 @@ add_flow(const struct tables *t, struct worker *w, const struct pkt *p, struct n
 		.n_workers = t->node->n_workers,
 		.also = w->inbound,
 	};
-	uint64_t n_evicted = w->half_open->n_evicted;
-	struct nat_flow *x;
+	struct nat_flow *x = nat_flows_add(w->half_open, flow, &ports, w->now_ns);
 
-	x = nat_flows_add(w->half_open, flow, &ports, w->now_ns);
 	if (x == NULL && keeps_address && give_way(w, flow))
 		x = nat_flows_add(w->half_open, flow, &ports, w->now_ns);
+	return x;
+}
+
+/* A half-open flow; NULL when there is no room. */
+static struct nat_flow *
+add_flow(const struct tables *t, struct worker *w, const struct pkt *p, struct nat_flow *flow)
+{
+	uint64_t n_evicted = w->half_open->n_evicted;
+	struct nat_flow *x = flow->has_block ? add_outside(t, w, flow) : add_inside(t, w, p, flow);
+
 	counter_add(&w->counters.counts[COUNT_HALF_OPEN_EVICTED], w->half_open->n_evicted - n_evicted);
 	if (x != NULL)
 		count(&w->counters, COUNT_INBOUND_CREATED);
@@ -177,9 +202,7 @@ begin(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, 
 		flow.backend_port = backend->port;
 		flow.generation = backend->generation;
 		flow.pod = backend->pod;
-		flow.wire = wire_of(t, f, backend, p);
-		/* another address has any port that is free there */
-		flow.wire_port = ip_addr_eq(&flow.wire, &p->src) ? p->sport : 0;
+		choose_wire(t, f, p, &flow);
 		if (ip_addr_is_none(&flow.wire))
 			x = NULL;
 		else if (!(p->flags & PKT_DRY_RUN))
@@ -364,14 +387,6 @@ inbound_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 	}
 }
 
-static struct nat_flow *
-find_reverse(struct nat_flows *e, const struct inbound_key *k)
-{
-	if (nat_flows_is_empty(e))
-		return NULL;
-	return nat_flows_find_reverse(e, &k->src, k->sport, &k->dst, k->dport, k->proto);
-}
-
 /* Notes what an answer tells of a half-open flow. */
 static void
 note_answer(const struct pkt *p, struct nat_flow *x)
@@ -401,12 +416,12 @@ restore(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p
 {
 	struct inbound_key k;
 	bool has_key = inbound_key_of(p, &k) && (p->origin != ORIGIN_POD || ip_addr_eq(&k.src, &p->src));
-	struct nat_flow *x = has_key ? find_reverse(w->inbound, &k) : NULL;
+	struct nat_flow *x = has_key ? inbound_find_reverse(w->inbound, &k) : NULL;
 	bool is_half_open = x == NULL;
 	char addr[IP_ADDR_STRLEN];
 
 	if (has_key && is_half_open)
-		x = find_reverse(w->half_open, &k);
+		x = inbound_find_reverse(w->half_open, &k);
 	p->flags &= (uint16_t)~PKT_INBOUND;
 	/* a pod that goes out with its own address has said all by now */
 	if (x == NULL && !mac_is_zero(&p->next_hop) && !(p->flags & PKT_OUTBOUND))

@@ -3,10 +3,12 @@
  * an identifier where it is an echo. When a service chose the backend, the entry remembers the frontend as well, and the
  * answer is translated back in one step.
  *
- * Answers arrive on any queue and are steered to the worker that gave the port out. What fits no flow is not ours to judge:
- * it goes on to the host's stack, which may have a socket there. */
+ * Answers arrive on any queue and are steered to the worker that gave the port out. What fits no flow of a pod may be for a
+ * client outside, whose backend is outside, too (inbound_stage.c). What fits none at all is not ours to judge: it goes on to the
+ * host's stack, which may have a socket there. */
 #include "dataplane/net/icmp_quote.h"
 #include "dataplane/route/neighbour_ask.h"
+#include "dataplane/service/inbound.h"
 #include "dataplane/service/port_blocks.h"
 #include "dataplane/service/translate.h"
 #include "dataplane/stages.h"
@@ -62,14 +64,14 @@ begin_flow(const struct tables *t, struct worker *w, const struct pkt *p, struct
 		.backend = p->new_dst,
 		.backend_port = is_echo_request(p) ? 0 : p->new_dport,
 		.wire = t->node->masquerade[translate_family(p)],
+		.has_block = true,
 		.proto = p->proto,
 	};
 	if (w->outbound == NULL || ip_addr_is_none(&flow->wire))
 		return DROP_MASQUERADE_FULL;
 	if (!nat_flows_has_room(w->outbound, &p->src))
 		return DROP_MASQUERADE_QUOTA;
-	flow->wire_port =
-		port_blocks_choose(w->port_blocks, w->outbound, &t->node->masquerade_ports, flow, &is_quota);
+	flow->wire_port = port_blocks_choose(w->port_blocks, &t->node->masquerade_ports, flow, &is_quota);
 	if (flow->wire_port == 0)
 		return is_quota ? DROP_MASQUERADE_QUOTA : DROP_MASQUERADE_FULL;
 	if (is_echo_request(p))
@@ -207,6 +209,20 @@ masquerade_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 			masquerade(t, w, b, p);
 }
 
+/* No flow of a pod has this port. */
+static void
+pass_on(const struct worker *w, struct burst *b, struct pkt *p)
+{
+	if (inbound_is_answer(w, p)) {
+		p->flags |= PKT_INBOUND;
+		b->seen |= PKT_INBOUND;
+		TRACE(b, "masquerade", "by a backend outside to a client outside");
+	} else {
+		p->flags &= (uint16_t)~PKT_OUTBOUND;
+		TRACE(b, "masquerade", "no flow of a pod has this port: to the host's stack");
+	}
+}
+
 /* An answer from outside, on the worker that gave its port out. */
 static void
 restore(struct worker *w, struct burst *b, struct pkt *p)
@@ -216,8 +232,7 @@ restore(struct worker *w, struct burst *b, struct pkt *p)
 								       p->sport, &p->dst, p->dport, p->proto);
 
 	if (x == NULL) {
-		p->flags &= (uint16_t)~PKT_OUTBOUND;
-		TRACE(b, "masquerade", "no flow of a pod has this port: to the host's stack");
+		pass_on(w, b, p);
 		return;
 	}
 	if (translate_is_stuck(p) || ((p->flags & PKT_FRAGMENT) && !translate_is_transport(p->proto))) {
@@ -245,7 +260,7 @@ restore_error(struct worker *w, struct burst *b, struct pkt *p)
 	if (icmp_quote_read(p, &q) && !nat_flows_is_empty(w->outbound))
 		x = nat_flows_find_reverse(w->outbound, &q.dst, q.dport, &q.src, q.sport, q.proto);
 	if (x == NULL) {
-		p->flags &= (uint16_t)~PKT_OUTBOUND;
+		pass_on(w, b, p);
 		return;
 	}
 	p->sport = q.dport;

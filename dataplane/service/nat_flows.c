@@ -82,7 +82,8 @@ nat_flows_link(struct nat_flows *e, struct nat_flow *x)
 		*head = (uint32_t)(x - entries(e));
 		summarize(e, d, head);
 	}
-	block_uses(e)[x->wire_port / FLOW_OWNER_BLOCK]++;
+	if (x->has_block)
+		block_uses(e)[x->wire_port / FLOW_OWNER_BLOCK]++;
 	x->quota = e->quota != 0 ? nat_flow_account_charge(e, &x->client) : NONE;
 	e->n++;
 }
@@ -102,9 +103,17 @@ nat_flows_remove(struct nat_flows *e, struct nat_flow *x)
 	}
 	if (x->quota != NONE)
 		nat_flow_account_refund(e, x->quota);
-	block_uses(e)[x->wire_port / FLOW_OWNER_BLOCK]--;
+	if (x->has_block)
+		block_uses(e)[x->wire_port / FLOW_OWNER_BLOCK]--;
 	__atomic_store_n(&x->proto, 0, __ATOMIC_RELEASE);
 	x->next[FORWARD] = e->free_entry;
 	e->free_entry = i;
 	e->n--;
+}
+
+void
+nat_flows_evict(struct nat_flows *e, struct nat_flow *victim)
+{
+	nat_flows_remove(e, victim);
+	e->n_evicted++;
 }

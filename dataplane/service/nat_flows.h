@@ -64,7 +64,8 @@ struct nat_flow {
 			     owes an answer, 0: it owes none */
 	uint32_t generation; /* of the backend; 0: not known */
 	uint64_t pod;        /* likewise */
-	uint8_t pad[8];
+	bool has_block;      /* the wire port is the node's own address's, of a block (port_blocks.h) */
+	uint8_t pad[7];
 };
 static_assert(sizeof(struct nat_flow) == 128, "two cache lines per entry");
 
@@ -173,7 +174,7 @@ struct nat_flow *nat_flows_add(
 struct nat_flow *nat_flows_move(
 	struct nat_flows *to, struct nat_flows *from, struct nat_flow *x, uint64_t now_ns);
 
-/* How many entries have a wire port of a block, whose number is the port's by FLOW_OWNER_BLOCK. */
+/* How many entries with a block (has_block) have this one, whose number is the port's by FLOW_OWNER_BLOCK. */
 uint32_t nat_flows_block_uses(const struct nat_flows *e, unsigned block);
 
 /* Whether nat_flows_add() would find room for another flow of this client. */
@@ -190,6 +191,21 @@ bool nat_flow_is_unanswered(const struct nat_flow *x, uint64_t now_ns);
 
 /* Ends an entry that this table returned. */
 void nat_flows_remove(struct nat_flows *e, struct nat_flow *x);
+
+/* Of a table that evicts: the next of its random numbers (xorshift, Marsaglia), unforeseen by who only sees that entries
+ * vanish. */
+static inline uint32_t
+nat_flows_random(struct nat_flows *e)
+{
+	e->random ^= e->random << 13;
+	e->random ^= e->random >> 17;
+	e->random ^= e->random << 5;
+	return e->random;
+}
+
+/* Ends an entry to make room where there is none: in the whole table, where every entry is as likely, in a chain, or of
+ * ports. */
+void nat_flows_evict(struct nat_flows *e, struct nat_flow *victim);
 
 /* Looks at the next few entries and ends those that have aged. Cheap; the worker's loop calls it always. NULL is fine. */
 void nat_flows_expire_some(struct nat_flows *e, uint64_t now_ns);

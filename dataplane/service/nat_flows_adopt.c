@@ -1,6 +1,6 @@
 #include "dataplane/service/nat_flows_internal.h"
 
-#define LAYOUT_VERSION 4u
+#define LAYOUT_VERSION 5u
 
 size_t
 nat_flows_size(uint32_t capacity)

@@ -68,7 +68,7 @@ summary(const struct nat_flows *e, enum direction d)
 	return (uint64_t *)(e->memory + e->summary) + d * summary_words(e->capacity);
 }
 
-/* How many entries' wire ports each block has. */
+/* How many entries each block serves. */
 static inline uint32_t *
 block_uses(const struct nat_flows *e)
 {
@@ -94,23 +94,5 @@ void nat_flow_account_refund(struct nat_flows *e, uint32_t i);
 uint16_t nat_flow_choose_port(
 	struct nat_flows *e, const struct nat_flow *flow, const struct nat_ports *ports);
 bool nat_flow_is_port_free(struct nat_flows *e, const struct nat_flow *flow, uint16_t port);
-
-/* Xorshift (Marsaglia): enough to be unforeseen by who only sees that entries vanish. */
-static inline uint32_t
-nat_flows_random(struct nat_flows *e)
-{
-	e->random ^= e->random << 13;
-	e->random ^= e->random >> 17;
-	e->random ^= e->random << 5;
-	return e->random;
-}
-
-/* Makes room where there is none: in the whole table, where every entry is as likely, in a chain, or of ports. */
-static inline void
-nat_flows_evict(struct nat_flows *e, struct nat_flow *victim)
-{
-	nat_flows_remove(e, victim);
-	e->n_evicted++;
-}
 
 #endif

@@ -107,6 +107,7 @@ add_flow(struct fixture *f, const char *client, uint16_t client_port, const char
 		.backend = addr(backend),
 		.backend_port = backend_port,
 		.wire_port = port,
+		.has_block = true,
 		.proto = proto,
 	};
 

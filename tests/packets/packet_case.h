@@ -54,6 +54,7 @@ void packet_cases_note(const struct fixture *f);
 	X(parse_cases)      \
 	X(quote_cases)      \
 	X(refuse_cases)     \
+	X(relay_cases)      \
 	X(rewrite_cases)    \
 	X(route_cases)      \
 	X(safety_cases)     \

@@ -23,6 +23,8 @@
 #define PORT_ON_HOST 30085   /* at the host's stack, port 9000, and would keep the client's address */
 #define PORT_HIDDEN 30086    /* not for outside */
 #define PORT_LOCAL_TOO 30087 /* the same as PORT_LOCAL: another frontend of its backend */
+#define PORT_BEYOND 30088    /* at another node's own address, port 9000 */
+#define PORT_OF_TUNNEL 30089 /* at another node's tunnel end */
 #define PORT_OF_POD1 31000   /* pod1's hostPort, for its port 8080 */
 
 /* Puts them in place of those that the fixture has. */

@@ -181,8 +181,9 @@ give_memories(struct fixture *f)
 		memset(f->affinity[i], 0, affinity_size(FIXTURE_AFFINITY));
 		affinity_adopt(f->affinity[i], FIXTURE_AFFINITY, 0);
 		f->outbound[i] = flows_new(&outbound);
-		f->port_blocks[i] =
-			must(port_blocks_adopt(f->outbound[i], i, f->n_workers, FIXTURE_OUTBOUND_BLOCKS));
+		f->port_blocks[i] = must(port_blocks_adopt(
+			&(struct port_blocks_tables){ f->outbound[i], f->inbound[i], f->half_open[i] }, i,
+			f->n_workers, FIXTURE_OUTBOUND_BLOCKS));
 	}
 	for (unsigned i = 1; i < f->endpoints->n; i++) {
 		f->endpoints->endpoints[i].roles = must(calloc(1, sizeof(struct roles)));

@@ -3,18 +3,20 @@ addresses, host ports. With one worker and with two, of which only the first has
 
 import contextlib
 import ipaddress
+import types
 
 import pytest
 
 from cluster import BareNode, Cluster
 from lab import wait_until
-from traffic import Running, run_flows, run_transfer
+from traffic import PYTHON, Running, run_flows, run_transfer
 
 FLOWS = 200
 FAMILIES = pytest.mark.parametrize("family", (4, 6))
 PROTOS = pytest.mark.parametrize("proto", ("tcp", "udp"))
 BALANCER = {4: "198.51.100.80", 6: "2001:db8:80::1"}
 EXTERNAL = {4: "198.51.100.81", 6: "2001:db8:81::1"}
+MASQUERADE_PORTS = range(16384, 29952)
 CLUSTER, LOCAL = ({"externalTrafficPolicy": policy} for policy in ("Cluster", "Local"))
 
 
@@ -25,6 +27,11 @@ def counters_of(node):
         return c if c["received"] == c["forwarded"] + c["replied"] + c["punted"] + c["dropped"] else None
 
     return wait_until(balanced, what=f"the books of node {node.name} balance")
+
+
+def endpoint(place, node):
+    """A machine's own address as a service's endpoint, as hostNetwork pods have it."""
+    return types.SimpleNamespace(ip=place.ip, node=node, name=place.name)
 
 
 @pytest.fixture(scope="module", params=(1, 2), ids=("one worker", "two workers"))
@@ -48,6 +55,9 @@ def cluster(request):
                                          spec={"externalIPs": list(EXTERNAL.values())})
         made.outside = BareNode(made, "outside", 100)
         made.stranger = BareNode(made, "stranger", 101)
+        made.machine = BareNode(made, "machine", 102)
+        for name, port, place in (("host-of-b", 86, made.b), ("no-node", 87, made.machine)):
+            made.add_service(name, port, 8090, [endpoint(place, made.b)], spec={"type": "NodePort", **CLUSTER})
         for client in (made.outside, made.stranger):
             for address in (BALANCER, EXTERNAL):
                 client.ns.ip(f"route add {address[4]}/32 via {made.a.ip[4]}")
@@ -112,6 +122,45 @@ def test_a_node_without_the_backend_passes_it_on(cluster, family, proto):
 
 @FAMILIES
 @PROTOS
+@pytest.mark.parametrize("where", ("another node", "no node"))
+def test_a_backend_outside_sees_the_node(cluster, where, family, proto):
+    """A backend at another node's own address, or at that of a machine which is no node: as the node's own."""
+    place, port = (cluster.b, 30086) if where == "another node" else (cluster.machine, 30087)
+    address = cluster.a.ip[family]
+    server = Running(place, "serve", 8090, where)
+    # the first packet to a host of the segment has control look for it, and is lost
+    wait_until(lambda: run_flows(cluster.outside, proto, address, port, 1)["lost"] == 0, what="the way to the backend")
+    result = run_flows(cluster.outside, proto, address, port, FLOWS)
+    seen = server.end()
+    assert (result["lost"], result["answers"]) == (0, {where: FLOWS}), result
+    assert all(same_address(source, address) for source in seen["sources"]), seen
+    assert set(seen["ports"][proto]) <= set(MASQUERADE_PORTS), seen["ports"]
+
+
+@FAMILIES
+def test_a_backend_outside_refuses(cluster, family):
+    """A closed port: by a reset, or by an ICMP error whose quote is the client's own packet."""
+    wait_until(lambda: cluster.outside.run([PYTHON, "-c", REFUSED, cluster.a.ip[family], "30086", "tcp"],
+                                           check=False).stdout.strip() == "refused", what="a reset")
+    assert cluster.outside.run([PYTHON, "-c", REFUSED, cluster.a.ip[family], "30086", "udp"]).stdout.strip() == "refused"
+
+
+REFUSED = """
+import socket, sys
+s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET,
+                  socket.SOCK_DGRAM if sys.argv[3] == "udp" else socket.SOCK_STREAM)
+s.settimeout(20)
+try:
+    s.connect((sys.argv[1], int(sys.argv[2])))
+    s.send(b"x")
+    s.recv(9)
+except ConnectionRefusedError:
+    print("refused")
+"""
+
+
+@FAMILIES
+@PROTOS
 def test_a_local_policy_keeps_the_clients_address(cluster, family, proto):
     for node, name in ((cluster.a, "near"), (cluster.b, "far")):
         seen = reaches(cluster, proto, node.ip[family], 30082, (name,))
@@ -168,17 +217,17 @@ def test_the_nodes_own_ports_are_its_own(cluster, family):
 
 
 @FAMILIES
-@pytest.mark.parametrize("port", (30081, 30082), ids=("through the tunnel", "on the node"))
+@pytest.mark.parametrize("port", (30081, 30082, 30087), ids=("through the tunnel", "on the node", "outside"))
 def test_bulk_both_ways(cluster, family, port):
     """Segments fit, which is the tunnel's doing, and arrive whole."""
-    node, pod = (cluster.a, cluster.far) if port == 30081 else (cluster.a, cluster.near)
-    assert run_transfer(cluster.outside, pod, node.ip[family], port=port, server_port=8080)
+    receiver, at = {30081: (cluster.far, 8080), 30082: (cluster.near, 8080), 30087: (cluster.machine, 8090)}[port]
+    assert run_transfer(cluster.outside, receiver, cluster.a.ip[family], port=port, server_port=at)
 
 
 def test_connections_live_through_a_restart(cluster):
-    with serving((cluster.near, cluster.far)):
+    with serving((cluster.near, cluster.far)), serving((cluster.b,), 8090):
         streams = [Running(cluster.outside, "stream", cluster.a.ip[family], port, 20)
-                   for family in (4, 6) for port in (30080, 30081, 30082)]
+                   for family in (4, 6) for port in (30080, 30081, 30082, 30086)]
         cluster.a.crash()
         answered = {s: s.popen.poll() for s in streams}
         assert set(answered.values()) == {None}, "a connection ended"
