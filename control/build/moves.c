@@ -1,11 +1,26 @@
 #include "control/build/moves.h"
 
+#include <search.h>
 #include <stdlib.h>
+#include <string.h>
 
+/* When a deployment grows or a node goes, thousands may move at a time, and each is looked for with each build and packet. */
 struct moves {
 	size_t n, room;
 	struct move **items;
+	void *by_frontend; /* tsearch */
 };
+
+static int
+compare_moves(const void *a, const void *b)
+{
+	const struct move *x = a, *y = b;
+	int order = memcmp(&x->addr, &y->addr, sizeof(x->addr));
+
+	if (order == 0)
+		order = (int)x->port - (int)y->port;
+	return order != 0 ? order : (int)x->proto - (int)y->proto;
+}
 
 struct moves *
 moves_new(void)
@@ -26,8 +41,8 @@ moves_free(struct moves *m)
 {
 	if (m == NULL)
 		return;
-	for (size_t i = 0; i < m->n; i++)
-		free_move(m->items[i]);
+	while (m->n != 0)
+		moves_end(m, &m->items[0]->addr, m->items[0]->port, m->items[0]->proto);
 	free(m->items);
 	free(m);
 }
@@ -45,24 +60,41 @@ moves_each(struct moves *m, void (*fn)(struct move *move, void *arg), void *arg)
 		fn(m->items[i], arg);
 }
 
-/* Few at a time, so they are gone through. */
-static size_t
-index_of(const struct moves *m, const struct ip_addr *addr, uint16_t port, uint8_t proto)
+struct move *
+moves_find(const struct moves *m, const struct ip_addr *addr, uint16_t port, uint8_t proto)
 {
-	size_t i = 0;
+	const struct move key = { .addr = *addr, .port = port, .proto = proto };
+	struct move **place = tfind(&key, &m->by_frontend, compare_moves);
 
-	while (i < m->n && !(m->items[i]->port == port && m->items[i]->proto == proto &&
-				   ip_addr_eq(&m->items[i]->addr, addr)))
-		i++;
-	return i;
+	return place == NULL ? NULL : *place;
 }
 
-struct move *
-moves_find(struct moves *m, const struct ip_addr *addr, uint16_t port, uint8_t proto)
+static struct move *
+add_move(struct moves *m, const struct frontend *f, uint64_t now_ns)
 {
-	size_t i = index_of(m, addr, port, proto);
+	struct move *move;
 
-	return i == m->n ? NULL : m->items[i];
+	if (m->n == m->room) {
+		size_t room = m->room == 0 ? 16 : 2 * m->room;
+		struct move **items = realloc(m->items, room * sizeof(struct move *));
+
+		if (items == NULL)
+			return NULL;
+		m->items = items;
+		m->room = room;
+	}
+	move = calloc(1, sizeof(*move));
+	if (move == NULL)
+		return NULL;
+	*move = (struct move){
+		.addr = f->addr, .port = f->port, .proto = f->proto, .since_ns = now_ns, .at = m->n
+	};
+	if (tsearch(move, &m->by_frontend, compare_moves) == NULL) {
+		free(move);
+		return NULL;
+	}
+	m->items[m->n++] = move;
+	return move;
 }
 
 struct move *
@@ -70,24 +102,10 @@ moves_begin(struct moves *m, const struct frontend *f, uint32_t n_moving, uint64
 {
 	struct move *move = moves_find(m, &f->addr, f->port, f->proto);
 
-	if (move == NULL) {
-		if (m->n == m->room) {
-			size_t room = m->room == 0 ? 16 : 2 * m->room;
-			struct move **items = realloc(m->items, room * sizeof(struct move *));
-
-			if (items == NULL)
-				return NULL;
-			m->items = items;
-			m->room = room;
-		}
-		move = calloc(1, sizeof(*move));
-		if (move == NULL)
-			return NULL;
-		*move = (struct move){
-			.addr = f->addr, .port = f->port, .proto = f->proto, .since_ns = now_ns
-		};
-		m->items[m->n++] = move;
-	}
+	if (move == NULL)
+		move = add_move(m, f, now_ns);
+	if (move == NULL)
+		return NULL;
 	move->service = f->service;
 	move->n_buckets = f->bucket_mask + 1;
 	move->n_moving = n_moving;
@@ -97,12 +115,14 @@ moves_begin(struct moves *m, const struct frontend *f, uint32_t n_moving, uint64
 void
 moves_end(struct moves *m, const struct ip_addr *addr, uint16_t port, uint8_t proto)
 {
-	size_t i = index_of(m, addr, port, proto);
+	struct move *move = moves_find(m, addr, port, proto);
 
-	if (i == m->n)
+	if (move == NULL)
 		return;
-	free_move(m->items[i]);
-	m->items[i] = m->items[--m->n];
+	tdelete(move, &m->by_frontend, compare_moves);
+	m->items[move->at] = m->items[--m->n];
+	m->items[move->at]->at = move->at;
+	free_move(move);
 }
 
 static bool
@@ -266,6 +286,22 @@ moves_listing_refuse(struct move *move, uint32_t hash)
 	move->n_refused++;
 	if (move->listed != NULL)
 		clear_bit(move->listed, hash & move->mask);
+}
+
+void
+moves_listing_refuse_unmoved(struct moves *m, struct unmoved *unmoved)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		struct move *move = m->items[i];
+		uint64_t parts = *unmoved_parts(unmoved, &move->addr, move->port, move->proto);
+
+		if (parts == 0 || move->listed == NULL)
+			continue;
+		move->n_refused++;
+		for (uint32_t k = 0; k <= move->mask || k < UNMOVED_PARTS; k++)
+			if (get_bit(&parts, k % UNMOVED_PARTS))
+				clear_bit(move->listed, k & move->mask);
+	}
 }
 
 size_t

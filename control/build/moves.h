@@ -12,6 +12,7 @@
 #define RINGWAY_BUILD_MOVES_H
 
 #include "dataplane/service/service_table.h"
+#include "dataplane/service/unmoved.h"
 
 struct moves;
 
@@ -28,6 +29,7 @@ struct move {
 	uint32_t mask;
 	uint64_t *listed;  /* moving since before the listing that goes on */
 	uint64_t *settled; /* seen through by one that has ended */
+	size_t at;         /* the registry's */
 };
 
 /* NULL if out of memory. */
@@ -38,7 +40,7 @@ size_t moves_n(const struct moves *m);
 void moves_each(struct moves *m, void (*fn)(struct move *move, void *arg), void *arg);
 
 /* NULL: it has no moving buckets. */
-struct move *moves_find(struct moves *m, const struct ip_addr *addr, uint16_t port, uint8_t proto);
+struct move *moves_find(const struct moves *m, const struct ip_addr *addr, uint16_t port, uint8_t proto);
 
 /* What buckets name. */
 struct bucket_side {
@@ -77,6 +79,9 @@ bool moves_listing_begin(struct moves *m, const struct service_table *t);
 
 /* There was no room for a flow's entry, and it is one to wait for: its bucket (by the flow's hash) stays. */
 void moves_listing_refuse(struct move *move, uint32_t hash);
+
+/* Likewise for what workers noted meanwhile, of all of them together. */
+void moves_listing_refuse_unmoved(struct moves *m, struct unmoved *unmoved);
 
 /* All sockets were seen: buckets are settled. Returns how many frontends have some. Or the listing failed. */
 size_t moves_listing_end(struct moves *m);

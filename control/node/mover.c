@@ -168,18 +168,18 @@ list_client(struct mover *m, const struct client *client)
 static void
 watch_unmoved(struct worker *w, void *arg)
 {
-	w->unmoved.is_on = true;
-	w->unmoved.n = 0;
+	w->unmoved = (struct unmoved){ .is_on = true };
 }
 
 /* And as it ends. */
 static void
 take_unmoved(struct worker *w, void *arg)
 {
-	struct unmoved *out = arg;
+	struct unmoved *sum = arg;
 
 	w->unmoved.is_on = false;
-	*out = w->unmoved;
+	for (unsigned i = 0; i < UNMOVED_PLACES; i++)
+		sum->parts[i] |= w->unmoved.parts[i];
 }
 
 static void
@@ -260,18 +260,11 @@ begin(struct mover *m)
 static void
 refuse_unmoved(struct mover *m)
 {
-	struct unmoved unmoved;
+	struct unmoved sum = { 0 };
 
-	for (unsigned i = 0; i < engine_n_workers(m->config.engine); i++) {
-		worker_call(engine_worker(m->config.engine, i), take_unmoved, &unmoved);
-		for (unsigned k = 0; k < unmoved.n; k++) {
-			struct move *move = moves_find(moves_of(m), &unmoved.items[k].addr,
-				unmoved.items[k].port, unmoved.items[k].proto);
-
-			if (move != NULL)
-				moves_listing_refuse(move, unmoved.items[k].bucket);
-		}
-	}
+	for (unsigned i = 0; i < engine_n_workers(m->config.engine); i++)
+		worker_call(engine_worker(m->config.engine, i), take_unmoved, &sum);
+	moves_listing_refuse_unmoved(moves_of(m), &sum);
 }
 
 static void

@@ -361,7 +361,8 @@ begin_exception(const struct tables *t, struct worker *w, struct burst *b, const
 	}
 	if (x == NULL) {
 		pkt_drop(p, DROP_EXCEPTIONS_FULL);
-		TRACE(b, "translate", "this flow fits no slot, and there is no room for another exception");
+		TRACE(b, "translate",
+			"this flow needs an entry of its own, and there is no room for another");
 		return;
 	}
 	apply_exception(p, x, tally);
@@ -450,6 +451,23 @@ keep_affinity(struct worker *w, struct burst *b, const struct candidate *c, cons
 	return kept;
 }
 
+/* Whether a connection that opens in a moving bucket has to have an entry. Where nobody finds room for one it need not, but
+ * control hears of it. A client that has used up its own part does without the connection: there is nothing to keep its
+ * bucket for, which is others' too. */
+static bool
+must_have_entry(struct worker *w, const struct candidate *c)
+{
+	const struct frontend *f = c->frontend;
+	const struct pkt *p = c->pkt;
+
+	if (w->exceptions != NULL && (nat_flows_has_room(w->exceptions, &p->src) ||
+					     nat_flows_is_over_quota(w->exceptions, &p->src)))
+		return true;
+	if (!(p->flags & PKT_DRY_RUN))
+		unmoved_note(&w->unmoved, &f->addr, f->port, f->proto, c->hash);
+	return false;
+}
+
 /* The bucket's content for this packet; BUCKET_NONE: nobody serves. While a bucket moves, connections open where it will be,
  * each with an entry that says so. Without room for one they open where it was. */
 static uint16_t
@@ -466,8 +484,7 @@ look_into_bucket(struct worker *w, const struct candidate *c, bool *needs_entry)
 	next = service_next_bucket(f, c->hash);
 	if (next == BUCKET_NONE || next == *c->bucket)
 		return next;
-	*needs_entry = nat_flows_has_room(w->exceptions, &c->pkt->src) ||
-		       (!(c->pkt->flags & PKT_DRY_RUN) && !unmoved_note(&w->unmoved, f, c->hash));
+	*needs_entry = must_have_entry(w, c);
 	return *needs_entry ? next : *c->bucket;
 }
 

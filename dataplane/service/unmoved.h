@@ -1,44 +1,35 @@
-/* Connections that opened at the old backend of a moving bucket, because there was no room for the entry which would have
- * taken them to the new one. While control lists sockets it has to know of them, since the listing may be past
+/* Connections that opened at the old backend of a moving bucket, because no client whatever found room for the entry which
+ * would have taken them to the new one. While control lists sockets it has to know of them, since the listing may be past
  * their client already: their buckets stay. The worker notes them; control switches that on, reads and ends it through
- * worker_call(). */
+ * worker_call().
+ *
+ * A note is a bit for a part of a frontend's buckets, whatever their number is when it is made. So notes never run out, and
+ * who makes many of them keeps only such buckets where they are (of frontends that share a place, now and then another's). */
 #ifndef RINGWAY_SERVICE_UNMOVED_H
 #define RINGWAY_SERVICE_UNMOVED_H
 
-#include "dataplane/service/service_table.h"
+#include "dataplane/net/flow_key.h"
 
-#define UNMOVED_MAX 64
+#define UNMOVED_PLACES 256 /* for frontends, by their hash */
+#define UNMOVED_PARTS 64   /* of a frontend's buckets: those whose number is the same modulo this */
 
 struct unmoved {
 	bool is_on;
-	unsigned n;
-	struct {
-		struct ip_addr addr; /* of the frontend */
-		uint16_t port;
-		uint8_t proto;
-		uint32_t bucket; /* its number */
-	} items[UNMOVED_MAX];
+	uint64_t parts[UNMOVED_PLACES];
 };
 
-/* False: there are too many, and the connection may not open. */
-static inline bool
-unmoved_note(struct unmoved *u, const struct frontend *f, uint32_t hash)
+static inline uint64_t *
+unmoved_parts(struct unmoved *u, const struct ip_addr *frontend, uint16_t port, uint8_t proto)
 {
-	uint32_t bucket = hash & f->bucket_mask;
+	return &u->parts[addr_hash(frontend, port, proto) & (UNMOVED_PLACES - 1)];
+}
 
-	if (!u->is_on)
-		return true;
-	for (unsigned i = 0; i < u->n; i++)
-		if (u->items[i].bucket == bucket && u->items[i].port == f->port &&
-			u->items[i].proto == f->proto && ip_addr_eq(&u->items[i].addr, &f->addr))
-			return true;
-	if (u->n == UNMOVED_MAX)
-		return false;
-	u->items[u->n].addr = f->addr;
-	u->items[u->n].port = f->port;
-	u->items[u->n].proto = f->proto;
-	u->items[u->n++].bucket = bucket;
-	return true;
+/* 'hash': of the flow, as service_flow() has it. */
+static inline void
+unmoved_note(struct unmoved *u, const struct ip_addr *frontend, uint16_t port, uint8_t proto, uint32_t hash)
+{
+	if (u->is_on)
+		*unmoved_parts(u, frontend, port, proto) |= UINT64_C(1) << hash % UNMOVED_PARTS;
 }
 
 #endif

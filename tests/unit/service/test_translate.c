@@ -422,7 +422,34 @@ an_opening_segment_does_not_follow_a_pin(void **state)
 	}
 }
 
-/* Without room for an entry a connection opens where it was, and control hears of the bucket if it is listing sockets. */
+static unsigned
+notes(const struct worker *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < UNMOVED_PLACES; i++)
+		n += (unsigned)__builtin_popcountll(w->unmoved.parts[i]);
+	return n;
+}
+
+/* Clients that nobody else has, each with as much as it may have, until n entries are left. */
+static void
+fill_exceptions(struct nat_flows *e, uint32_t left)
+{
+	struct nat_flow flow = { .frontend_port = 81, .backend_port = 81, .proto = PROTO_TCP };
+
+	flow.frontend = addr("10.96.0.99");
+	flow.backend = addr("10.244.2.99");
+	flow.client = flow.wire = addr("10.244.1.100");
+	while (e->n + left < e->capacity) {
+		flow.client_port = flow.wire_port = (uint16_t)(30000 + e->n);
+		flow.client.b[15] = flow.wire.b[15] = (uint8_t)(100 + e->n / FIXTURE_EXCEPTIONS_QUOTA);
+		assert_non_null(nat_flows_add(e, &flow, NULL, 0));
+	}
+}
+
+/* When nobody finds room for an entry a connection opens where it was, and control hears of the bucket if it is listing
+ * sockets, however many clients open however many. */
 static void
 a_move_waits_for_room(void **state)
 {
@@ -432,22 +459,54 @@ a_move_waits_for_room(void **state)
 	struct worker *w = f->workers[0];
 	struct pkt sent;
 
-	for (uint16_t i = 0; i < FIXTURE_EXCEPTIONS_QUOTA; i++)
-		assert_true(send_to(f, FIXTURE_POD1, n->pod, (uint16_t)(41000 + i), n->frontend, PROTO_TCP,
-			TCP_SYN, &sent));
+	fill_exceptions(f->exceptions[0], 0);
 	assert_true(send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_TCP, TCP_SYN, &sent));
 	assert_true(ip_addr_eq(&sent.new_dst, &was));
-	assert_int_equal(w->unmoved.n, 0);
+	assert_int_equal(notes(w), 0);
 	w->unmoved.is_on = true;
-	for (unsigned i = 0; i < 2; i++)
+	for (uint16_t i = 0; i < 2000; i++) {
 		assert_true(send_to(f, FIXTURE_POD1, n->pod, (uint16_t)(40000 + i), n->frontend, PROTO_TCP,
 			TCP_SYN, &sent));
-	assert_int_equal(w->unmoved.n, 1);
-	/* more of them than can be told may not open */
-	w->unmoved.n = UNMOVED_MAX;
-	w->unmoved.items[0].port = 81;
-	assert_false(send_to(f, FIXTURE_POD1, n->pod, 40002, n->frontend, PROTO_TCP, TCP_SYN, &sent));
+		assert_true(ip_addr_eq(&sent.new_dst, &was));
+	}
+	assert_int_equal(notes(w), UNMOVED_PARTS);
 	fixture_free(f);
+}
+
+/* A pod that has as many entries as it may have keeps no bucket: it opens nothing there until the move is through, while its
+ * neighbour does. */
+static void
+no_move_waits_for_a_pod_over_its_quota(void **state)
+{
+	for (unsigned family = 0; family < N_FAMILIES; family++) {
+		const struct names *n = &families[family];
+		struct fixture *f = moving_world(n->frontend, n->backend, n->second, PROTO_TCP);
+		const char *neighbour = family == V4 ? "10.244.1.11" : "fd00:10:244:1::11";
+		struct ip_addr is = addr(n->second);
+		struct worker *w = f->workers[0];
+		struct pkt sent;
+
+		w->unmoved.is_on = true;
+		for (uint16_t i = 0; i < FIXTURE_EXCEPTIONS_QUOTA; i++)
+			assert_true(send_to(f, FIXTURE_POD1, n->pod, (uint16_t)(41000 + i), n->frontend,
+				PROTO_TCP, TCP_SYN, &sent));
+		assert_false(send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_TCP, TCP_SYN, &sent));
+		assert_int_equal(sent.drop_reason, DROP_EXCEPTIONS_FULL);
+		assert_int_equal(notes(w), 0);
+		assert_true(
+			send_to(f, FIXTURE_POD2, neighbour, 40000, n->frontend, PROTO_TCP, TCP_SYN, &sent));
+		assert_true(ip_addr_eq(&sent.new_dst, &is));
+		/* also when the table is full: others open where they did, it does not open */
+		fill_exceptions(f->exceptions[0], 0);
+		assert_false(send_to(f, FIXTURE_POD1, n->pod, 40001, n->frontend, PROTO_TCP, TCP_SYN, &sent));
+		assert_int_equal(notes(w), 0);
+		assert_true(
+			send_to(f, FIXTURE_POD2, neighbour, 40001, n->frontend, PROTO_TCP, TCP_SYN, &sent));
+		assert_int_equal(notes(w), 1);
+		/* what it has goes on */
+		assert_true(send_to(f, FIXTURE_POD1, n->pod, 39999, n->frontend, PROTO_TCP, TCP_ACK, &sent));
+		fixture_free(f);
+	}
 }
 
 /* The last backend leaves: what stands goes on, what opens is refused. */
@@ -607,6 +666,7 @@ main(void)
 		cmocka_unit_test(a_moving_bucket_has_two_backends),
 		cmocka_unit_test(an_opening_segment_does_not_follow_a_pin),
 		cmocka_unit_test(a_move_waits_for_room),
+		cmocka_unit_test(no_move_waits_for_a_pod_over_its_quota),
 		cmocka_unit_test(a_bucket_may_move_to_nobody),
 		cmocka_unit_test(datagrams_do_not_wait_for_a_backend_that_left),
 		cmocka_unit_test(connected_datagrams_leave_a_backend_that_is_silent),

@@ -52,7 +52,7 @@ struct world {
 	bool ready[N_PODS];
 	uint32_t uid[N_PODS];
 	struct flow flows[N_FLOWS];
-	bool is_listing;
+	struct unmoved unmoved;
 	uint64_t now_ns;
 };
 
@@ -158,10 +158,8 @@ open_flow(struct world *w, struct flow *flow, bool is_full)
 			return;
 		}
 		flow->has_entry = !is_full;
-		if (is_full && w->is_listing) /* a worker says so */
-			moves_listing_refuse(
-				moves_find(service_builder_moves(w->builder), &f->addr, f->port, f->proto),
-				hash);
+		if (is_full)
+			unmoved_note(&w->unmoved, &f->addr, f->port, f->proto, hash);
 		bucket = is_full ? bucket : service_next_bucket(f, hash);
 	}
 	flow->backend = service_backend(f, bucket)->addr;
@@ -236,14 +234,15 @@ list(struct world *w)
 	bool is_full = draw(4) == 0;
 
 	assert_true(moves_listing_begin(moves, w->table));
-	w->is_listing = true;
+	w->unmoved = (struct unmoved){ .is_on = true };
 	list_flows(w, 0, N_FLOWS / 2, is_full);
 	open_some(w, is_full);
 	for (unsigned i = draw(4); i > 0; i--) /* overtaken */
 		change(w);
 	open_some(w, is_full);
 	list_flows(w, N_FLOWS / 2, N_FLOWS / 2, is_full);
-	w->is_listing = false;
+	w->unmoved.is_on = false;
+	moves_listing_refuse_unmoved(moves, &w->unmoved);
 	if (draw(8) == 0) {
 		moves_listing_cancel(moves);
 	} else if (moves_listing_end(moves) != 0) {
@@ -327,6 +326,51 @@ buckets_follow_the_endpoints(void **state)
 		assert_in_range(n[i], (f->bucket_mask + 1) / 5, (f->bucket_mask + 1) / 5 + 1);
 	world_end(&w);
 	slots_free(slots);
+}
+
+static struct frontend
+frontend_of(unsigned i)
+{
+	struct frontend f = {
+		.addr = addr("10.96.0.0"), .proto = PROTO_TCP, .service = i, .bucket_mask = 15
+	};
+
+	f.addr.b[14] = (uint8_t)(i >> 8);
+	f.addr.b[15] = (uint8_t)i;
+	f.port = (uint16_t)(80 + i % 3);
+	return f;
+}
+
+/* As many as a node that goes has services; they end in another order. */
+static void
+thousands_of_frontends_may_move_at_once(void **state)
+{
+	struct moves *m = moves_new();
+	unsigned n = 20000;
+
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < n; i++) {
+			struct frontend f = frontend_of(i);
+
+			assert_non_null(moves_begin(m, &f, 1 + round, 0));
+		}
+		assert_int_equal(moves_n(m), n);
+	}
+	for (unsigned i = 0; i < n; i += 2) {
+		struct frontend f = frontend_of(i);
+
+		moves_end(m, &f.addr, f.port, f.proto);
+		moves_end(m, &f.addr, f.port, f.proto);
+	}
+	assert_int_equal(moves_n(m), n / 2);
+	for (unsigned i = 0; i < n; i++) {
+		struct frontend f = frontend_of(i);
+		const struct move *move = moves_find(m, &f.addr, f.port, f.proto);
+
+		assert_int_equal(move != NULL, i % 2);
+		assert_true(move == NULL || (move->service == i && move->n_moving == 2));
+	}
+	moves_free(m);
 }
 
 /* The endpoints changed while no daemon ran: what a former process's buckets were is known from its slots. */
@@ -434,6 +478,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_flow_loses_its_backend),
 		cmocka_unit_test(buckets_follow_the_endpoints),
+		cmocka_unit_test(thousands_of_frontends_may_move_at_once),
 		cmocka_unit_test(a_restart_goes_on_from_where_the_buckets_were),
 		cmocka_unit_test(buckets_do_not_wait_for_a_pod_that_is_gone),
 		cmocka_unit_test(another_pod_under_the_address_ends_the_former_ones_pins),
