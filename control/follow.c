@@ -379,5 +379,5 @@ follow_free(struct follow *f)
 const char *
 follow_warning(const struct follow *f, unsigned i)
 {
-	return own_node_warning(f->own_node, i);
+	return i < OWN_NODE_WARNINGS ? own_node_warning(f->own_node, i) : mover_waits_for(f->mover);
 }

@@ -27,8 +27,8 @@ void follow_now(struct follow *f);
 /* For struct attach_config: puts the attachments in force and returns when no worker uses older tables. */
 int follow_publish(void *follow);
 
-/* What is wrong with the uplink (0), the host port (1), what is exposed (2), or "". */
-#define FOLLOW_WARNINGS OWN_NODE_WARNINGS
+/* What is wrong with the uplink (0), the host port (1), what is exposed (2), buckets that move (3), or "". */
+#define FOLLOW_WARNINGS (OWN_NODE_WARNINGS + 1)
 const char *follow_warning(const struct follow *f, unsigned i);
 
 #endif

@@ -1,5 +1,6 @@
 /* What a listing of clients' sockets (mover.h) does when something goes wrong for one of them. No connection is cut
- * without need, and no single client holds up for long what all others wait for. Pure. */
+ * without need: what we ourselves lack is waited for. But no single client holds up for long, by what is its own,
+ * what all others wait for. Pure. */
 #ifndef RINGWAY_NODE_LISTING_H
 #define RINGWAY_NODE_LISTING_H
 
@@ -21,15 +22,17 @@ enum listing_next {
 	LISTING_ON,    /* to the next client */
 	LISTING_AGAIN, /* this one once more, after LISTING_AGAIN_NS */
 	LISTING_SKIP,  /* on without this one, whose connections may be cut: to be told */
+	LISTING_WAIT,  /* give this listing up, and begin another one later: to be told once */
 };
 
-/* What follows a client's n_tries-th look (1 is the first), which ended with 0 or -errno. */
+/* What follows a client's n_tries-th look (1 is the first), which ended with 0 or -errno. What the daemon itself or the node
+ * is short of, as descriptors or memory, says nothing of the client. */
 enum listing_next listing_after(int result, unsigned n_tries);
 
-/* Whether a flow's bucket has to stay because the flow found no room for an entry. Only if nobody finds room: what a client
- * lacks because it has used up its own part (is_full: false) is its own loss, not that of all who share the bucket. And
- * datagrams need not stay with a backend that serves no more. 'f': the flow's frontend, with buckets; 'hash': of
- * the flow, as service_flow() has it. */
-bool listing_keeps_bucket(const struct frontend *f, uint32_t hash, const struct nat_flow *flow, bool is_full);
+/* Whether a flow's bucket has to stay because the flow found no room for an entry. Not if that is its client's own fault: it
+ * is its own loss then, not that of all who share the bucket. And datagrams need not stay with a backend that serves no
+ * more. 'f': the flow's frontend, with buckets; 'hash': of the flow, as service_flow() has it. */
+bool listing_keeps_bucket(
+	const struct frontend *f, uint32_t hash, const struct nat_flow *flow, bool is_own_fault);
 
 #endif

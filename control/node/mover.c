@@ -1,8 +1,10 @@
 #include "control/node/mover.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "control/build/publish.h"
@@ -37,6 +39,7 @@ struct mover {
 	/* the listing's sum */
 	uint64_t began_ns;
 	unsigned n_sockets, n_added, n_refused, n_let_go;
+	char waits_for[MOVER_TEXT_SIZE]; /* "": nothing */
 };
 
 /* One client's sockets. */
@@ -57,7 +60,7 @@ moves_of(const struct mover *m)
 }
 
 static void
-on_refused(const struct nat_flow *x, bool is_full, void *arg)
+on_refused(const struct nat_flow *x, bool is_own_fault, void *arg)
 {
 	struct look *look = arg;
 	struct move *move = moves_find(look->moves, &x->frontend, x->frontend_port, x->proto);
@@ -70,7 +73,7 @@ on_refused(const struct nat_flow *x, bool is_full, void *arg)
 		return;
 	hash = service_flow(f,
 		flow_hash(&x->client, &x->frontend, x->client_port, x->frontend_port, x->proto), &x->client);
-	if (listing_keeps_bucket(f, hash, x, is_full))
+	if (listing_keeps_bucket(f, hash, x, is_own_fault))
 		moves_listing_refuse(move, hash);
 	else
 		look->n_let_go++;
@@ -227,6 +230,23 @@ gather_clients(struct mover *m)
 	return true;
 }
 
+/* Tells for what moves wait, once in the log and, as it changes, in status. NULL: for nothing. */
+__attribute__((format(printf, 2, 3))) static void
+wait_for(struct mover *m, const char *format, ...)
+{
+	bool is_news = m->waits_for[0] == '\0';
+	va_list args;
+
+	m->waits_for[0] = '\0';
+	if (format == NULL)
+		return;
+	va_start(args, format);
+	vsnprintf(m->waits_for, sizeof(m->waits_for), format, args);
+	va_end(args);
+	if (is_news)
+		log_warn("%s", m->waits_for);
+}
+
 static void
 retry_later(struct mover *m)
 {
@@ -275,6 +295,14 @@ end(struct mover *m)
 	refuse_unmoved(m);
 	n = moves_listing_end(moves_of(m));
 	m->is_listing = false;
+	if (m->n_refused != 0)
+		wait_for(m,
+			"services' traffic moves to other backends only in part: no room to remember %u "
+			"connections "
+			"that stay (services.exceptions)",
+			m->n_refused);
+	else
+		wait_for(m, NULL);
 	log_debug("moved buckets of %zu of %zu frontends in %.1f ms: %u sockets listed, %u flows kept, no "
 		  "room for %u, and for %u that do not wait for it",
 		n, moves_n(moves_of(m)), (double)(clock_now_ns() - m->began_ns) / 1e6, m->n_sockets,
@@ -287,22 +315,39 @@ end(struct mover *m)
 	publisher_check(m->config.publisher);
 }
 
+/* A listing that has not seen all sockets settles nothing. */
+static void
+give_up(struct mover *m, const struct client *client, int result)
+{
+	wait_for(m,
+		"services' traffic does not move to other backends: sockets of %s cannot be listed now (%s)",
+		client->name, strerror(-result));
+	moves_listing_cancel(moves_of(m));
+	retry_later(m);
+}
+
 /* Looks at the next client, once more if that fails. */
 static void
 list_next(struct mover *m)
 {
 	const struct client *client = &m->clients[m->next];
 	int result = list_client(m, client);
-	enum listing_next after = listing_after(result, ++m->n_tries);
 
-	if (after == LISTING_AGAIN) {
+	switch (listing_after(result, ++m->n_tries)) {
+	case LISTING_AGAIN:
 		loop_timer_set(m->retry, LISTING_AGAIN_NS, 0);
 		return;
-	}
-	if (after == LISTING_SKIP)
+	case LISTING_WAIT:
+		give_up(m, client, result);
+		return;
+	case LISTING_SKIP:
 		log_warn("sockets of %s cannot be listed (%s), so its connections may be cut as services' "
 			 "endpoints change",
 			client->name, strerror(-result));
+		break;
+	case LISTING_ON:
+		break;
+	}
 	m->next++;
 	m->n_tries = 0;
 	loop_defer(m->config.loop, &m->step);
@@ -334,9 +379,16 @@ on_retry(void *arg)
 void
 mover_wake(struct mover *m)
 {
-	if (m->is_listing || loop_timer_is_set(m->retry) || moves_n(moves_of(m)) == 0)
-		return;
-	loop_defer(m->config.loop, &m->step);
+	if (moves_n(moves_of(m)) == 0)
+		wait_for(m, NULL);
+	else if (!m->is_listing && !loop_timer_is_set(m->retry))
+		loop_defer(m->config.loop, &m->step);
+}
+
+const char *
+mover_waits_for(const struct mover *m)
+{
+	return m->waits_for;
 }
 
 struct mover *

@@ -107,13 +107,6 @@ put_one(struct worker *w, struct pins *p, const struct nat_flow *flow)
 	return true;
 }
 
-/* Why there was none: not for this client's own fault. */
-static bool
-is_full_for_all(const struct nat_flows *e, const struct ip_addr *client)
-{
-	return e == NULL || (nat_flows_is_full(e) && !nat_flows_is_over_quota(e, client));
-}
-
 static void
 put(struct worker *w, void *arg)
 {
@@ -123,15 +116,15 @@ put(struct worker *w, void *arg)
 		if (put_one(w, p, &p->flows[i]))
 			continue;
 		p->is_refused |= UINT64_C(1) << i;
-		if (is_full_for_all(w->exceptions, &p->flows[i].client))
-			p->is_full |= UINT64_C(1) << i;
+		if (w->exceptions != NULL && nat_flows_is_own_fault(w->exceptions, &p->flows[i]))
+			p->is_own_fault |= UINT64_C(1) << i;
 	}
 }
 
 void
 pins_flush(struct pins *p)
 {
-	p->is_refused = p->is_full = 0;
+	p->is_refused = p->is_own_fault = 0;
 	if (p->n != 0)
 		worker_call(p->worker, put, p);
 	for (unsigned i = 0; i < p->n; i++) {
@@ -139,7 +132,7 @@ pins_flush(struct pins *p)
 			continue;
 		p->n_refused++;
 		if (p->refused != NULL)
-			p->refused(&p->flows[i], p->is_full >> i & 1, p->arg);
+			p->refused(&p->flows[i], p->is_own_fault >> i & 1, p->arg);
 	}
 	p->n = 0;
 }

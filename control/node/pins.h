@@ -29,11 +29,11 @@ struct pins {
 	struct worker *worker;
 	unsigned n;
 	unsigned n_added, n_refused; /* so far; those that had an entry are neither */
-	/* called for each that found no room; is_full: nobody would, else it is the client that may have no more, or
-	 * whose ports are taken; may be NULL */
-	void (*refused)(const struct nat_flow *flow, bool is_full, void *arg);
+	/* called for each that found no room; is_own_fault: what its client has itself is in the way
+	 * (nat_flows_is_own_fault()); may be NULL */
+	void (*refused)(const struct nat_flow *flow, bool is_own_fault, void *arg);
 	void *arg;
-	uint64_t is_refused, is_full; /* of the flows below, a bit each */
+	uint64_t is_refused, is_own_fault; /* of the flows below, a bit each */
 	struct nat_flow flows[PINS_AT_ONCE];
 };
 

@@ -72,6 +72,26 @@ nat_flows_add(
 	return x;
 }
 
+/* Whether a chain that takes no more is mostly this client's. */
+static bool
+is_own_chain(const struct nat_flows *e, const struct nat_flow *x, enum direction d)
+{
+	unsigned n = 0, n_own = 0;
+
+	for (uint32_t i = *nat_flows_head_of(e, x, d); i != NONE && n < CHAIN_MAX;
+		i = entries(e)[i].next[d], n++)
+		n_own += ip_addr_eq(&entries(e)[i].client, &x->client);
+	return n == CHAIN_MAX && 2 * n_own > n;
+}
+
+bool
+nat_flows_is_own_fault(struct nat_flows *e, const struct nat_flow *flow)
+{
+	if (nat_flows_is_over_quota(e, &flow->client) || !nat_flow_is_port_free(e, flow, flow->wire_port))
+		return true;
+	return is_own_chain(e, flow, FORWARD) || is_own_chain(e, flow, REVERSE);
+}
+
 struct nat_flow *
 nat_flows_move(struct nat_flows *to, struct nat_flows *from, struct nat_flow *x, uint64_t now_ns)
 {
