@@ -19,16 +19,13 @@
 #include "control/node/path_mtu.h"
 #include "control/node/seed.h"
 #include "control/node/slot_file.h"
-#include "control/node/sweep.h"
+#include "control/node/sweeper.h"
 #include "control/node/underlay.h"
 #include "control/node/uplink.h"
 #include "dataplane/engine.h"
 
 /* How often what can change unseen is looked at: deleted links, half-done attachments, aged path MTUs. */
 #define TICK_NS (5 * NS_PER_S)
-
-/* How often quiet exceptions are compared with the pods' sockets. */
-#define SWEEP_NS (30 * NS_PER_S)
 
 struct follow {
 	struct daemon *d;
@@ -39,10 +36,11 @@ struct follow {
 	struct seeder *seeder;
 	struct learner *learner;
 	struct mover *mover;
+	struct sweeper *sweeper;
 	struct events *const *events;
 	int event_fd;
 	struct loop_fd *events_watch, *reap_watch;
-	struct loop_timer *tick, *sweep;
+	struct loop_timer *tick;
 	struct loop_task task;
 	uint64_t attach_generation;
 };
@@ -167,23 +165,6 @@ on_reap(uint32_t events, void *arg)
 	engine_reap(((struct follow *)arg)->d->engine);
 }
 
-/* Exceptions whose connections are gone. */
-static void
-on_sweep(void *arg)
-{
-	struct follow *f = arg;
-	struct sweep_views views;
-	unsigned ended = 0;
-
-	sweep_views_init(&views, f->d->attach, f->d->slots, clock_now_ns());
-	for (unsigned w = 0; w < engine_n_workers(f->d->engine); w++)
-		ended += sweep_worker(engine_worker(f->d->engine, w), views.now_ns, sweep_ask_client,
-			sweep_touch_slot, &views);
-	sweep_views_fini(&views);
-	if (ended != 0)
-		log_debug("%u exceptional service flows ended with their sockets", ended);
-}
-
 static void
 on_tick(void *arg)
 {
@@ -288,6 +269,20 @@ make_mover(struct follow *f)
 }
 
 static int
+make_sweeper(struct follow *f)
+{
+	struct sweeper_config config = {
+		.loop = f->d->loop,
+		.engine = f->d->engine,
+		.attach = f->d->attach,
+		.slots = f->d->slots,
+	};
+
+	f->sweeper = sweeper_new(&config);
+	return f->sweeper == NULL ? -ENOMEM : 0;
+}
+
+static int
 watch(struct follow *f)
 {
 	struct loop *loop = f->d->loop;
@@ -295,11 +290,9 @@ watch(struct follow *f)
 	f->events_watch = loop_fd_add(loop, f->event_fd, EPOLLIN, on_worker_events, f);
 	f->reap_watch = loop_fd_add(loop, engine_reap_fd(f->d->engine), EPOLLIN, on_reap, f);
 	f->tick = loop_timer_new(loop, on_tick, f);
-	f->sweep = loop_timer_new(loop, on_sweep, f);
-	if (f->events_watch == NULL || f->reap_watch == NULL || f->tick == NULL || f->sweep == NULL)
+	if (f->events_watch == NULL || f->reap_watch == NULL || f->tick == NULL)
 		return -errno;
 	loop_timer_set(f->tick, TICK_NS, TICK_NS);
-	loop_timer_set(f->sweep, SWEEP_NS, SWEEP_NS);
 	return 0;
 }
 
@@ -341,6 +334,8 @@ follow_new(struct follow **out, struct daemon *d, struct events *const *events, 
 	if (result == 0)
 		result = make_mover(f);
 	if (result == 0)
+		result = make_sweeper(f);
+	if (result == 0)
 		result = watch(f);
 	if (result < 0) {
 		follow_free(f);
@@ -359,7 +354,7 @@ follow_free(struct follow *f)
 	loop_fd_remove(f->events_watch);
 	loop_fd_remove(f->reap_watch);
 	loop_timer_free(f->tick);
-	loop_timer_free(f->sweep);
+	sweeper_free(f->sweeper);
 	publisher_free(f->d->publisher);
 	f->d->publisher = NULL;
 	underlay_free(f->d->underlay);

@@ -64,6 +64,7 @@ exception_reason(const struct tables *t, const struct endpoint *client, const st
 
 struct copy {
 	uint32_t cursor;
+	bool is_more;
 	unsigned n;
 	struct nat_flow entries[AT_ONCE];
 };
@@ -73,8 +74,9 @@ copy_some(struct worker *w, void *arg)
 {
 	struct copy *c = arg;
 
-	c->n = w->exceptions == NULL ? 0
-				     : nat_flows_copy_some(w->exceptions, &c->cursor, c->entries, AT_ONCE);
+	c->n = 0;
+	c->is_more = !nat_flows_is_empty(w->exceptions) &&
+		     nat_flows_copy_some(w->exceptions, &c->cursor, c->entries, AT_ONCE, &c->n);
 }
 
 void
@@ -88,7 +90,7 @@ exceptions_each(struct daemon *d, void (*fn)(const struct nat_flow *x, void *arg
 			worker_call(engine_worker(d->engine, i), copy_some, c);
 			for (unsigned k = 0; k < c->n; k++)
 				fn(&c->entries[k], arg);
-		} while (c->n != 0);
+		} while (c->is_more);
 	}
 	free(c);
 }

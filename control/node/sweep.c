@@ -1,177 +1,157 @@
 #include "control/node/sweep.h"
 
-#include <errno.h>
-#include <unistd.h>
+#include <stdlib.h>
 
-#include "control/build/slots.h"
-#include "control/node/attach.h"
-#include "control/node/sockets.h"
 #include "dataplane/worker.h"
 
-/* Entries per worker_call(): the worker stands still meanwhile. */
-#define AT_ONCE 64
+/* The tables of a worker that are swept. Masqueraded flows say nothing of slots. */
+enum {
+	EXCEPTIONS,
+	OUTBOUND,
+	N_TABLES,
+};
 
-struct batch {
-	struct nat_flows *flows;
-	uint32_t cursor;
-	unsigned n;
-	struct nat_flow entries[AT_ONCE];
+static struct nat_flows *
+table_of(const struct worker *w, unsigned table)
+{
+	return table == EXCEPTIONS ? w->exceptions : w->outbound;
+}
+
+struct copy {
+	struct sweep *sweep;
+	bool is_more; /* in this table */
 };
 
 static void
-copy_batch(struct worker *w, void *arg)
+copy_some(struct worker *w, void *arg)
 {
-	struct batch *batch = arg;
+	struct copy *copy = arg;
+	struct sweep *s = copy->sweep;
+	const struct nat_flows *e = table_of(w, s->table);
+	unsigned n;
 
-	batch->n = nat_flows_copy_some(batch->flows, &batch->cursor, batch->entries, AT_ONCE);
-}
-
-/* What was used since it was copied stays. */
-static void
-delete_batch(struct worker *w, void *arg)
-{
-	struct batch *batch = arg;
-	unsigned deleted = 0;
-
-	for (unsigned i = 0; i < batch->n; i++)
-		deleted += nat_flows_delete(batch->flows, &batch->entries[i]);
-	batch->n = deleted;
+	copy->is_more = !nat_flows_is_empty(e) &&
+			nat_flows_copy_some(e, &s->cursor, &s->entries[s->n], SWEEP_AT_ONCE, &n);
+	if (copy->is_more)
+		s->n += n;
 }
 
 /* Datagrams age by themselves, but for those of connected sockets. */
 static bool
-lives_with_socket(const struct nat_flow *x)
+is_asked_about(const struct nat_flow *x, uint64_t now_ns)
 {
-	return x->proto == PROTO_TCP || (x->flags & NAT_FLOW_CONNECTED);
-}
-
-/* Keeps only the entries that are to be ended. */
-static void
-judge_batch(struct batch *batch, uint64_t now_ns, sweep_ask *ask, sweep_stay *stay, void *arg)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < batch->n; i++) {
-		const struct nat_flow *x = &batch->entries[i];
-
-		if (!lives_with_socket(x) || x->last_seen_ns + SWEEP_QUIET_NS > now_ns || ask(x, arg) != 0) {
-			if (stay != NULL)
-				stay(x, arg);
-			continue;
-		}
-		if (n != i)
-			batch->entries[n] = *x;
-		n++;
-	}
-	batch->n = n;
-}
-
-static unsigned
-sweep_table(struct worker *w, struct nat_flows *flows, uint64_t now_ns, sweep_ask *ask, sweep_stay *stay,
-	void *arg)
-{
-	struct batch batch = { .flows = flows };
-	unsigned ended = 0;
-
-	if (flows == NULL)
-		return 0;
-	for (;;) {
-		worker_call(w, copy_batch, &batch);
-		if (batch.n == 0)
-			return ended;
-		judge_batch(&batch, now_ns, ask, stay, arg);
-		if (batch.n != 0)
-			worker_call(w, delete_batch, &batch);
-		ended += batch.n;
-	}
-}
-
-unsigned
-sweep_worker(struct worker *w, uint64_t now_ns, sweep_ask *ask, sweep_stay *stay, void *arg)
-{
-	/* masqueraded flows say nothing of slots */
-	return sweep_table(w, w->exceptions, now_ns, ask, stay, arg) +
-	       sweep_table(w, w->outbound, now_ns, ask, NULL, arg);
-}
-
-void
-sweep_views_init(struct sweep_views *v, const struct attach *attach, struct slots *slots, uint64_t now_ns)
-{
-	*v = (struct sweep_views){ .attach = attach, .slots = slots, .now_ns = now_ns, .view = -1 };
-}
-
-void
-sweep_views_fini(struct sweep_views *v)
-{
-	if (v->view >= 0)
-		close(v->view);
-	v->view = -1;
-}
-
-struct search {
-	const struct ip_addr *addr;
-	const char *netns; /* NULL: no pod has the address */
-};
-
-static void
-match_pod(const struct attached *pod, void *arg)
-{
-	struct search *search = arg;
-
-	for (unsigned family = 0; family < N_FAMILIES; family++)
-		if (ip_addr_eq(&pod->record.addrs[family], search->addr))
-			search->netns = pod->record.netns;
-}
-
-struct datagrams {
-	const struct nat_flow *x;
-	bool found;
-};
-
-static void
-match_socket(const struct socket_seen *socket, void *arg)
-{
-	struct datagrams *d = arg;
-
-	d->found |=
-		socket->remote_port == d->x->frontend_port && ip_addr_eq(&socket->remote, &d->x->frontend);
+	return (x->proto == PROTO_TCP || (x->flags & NAT_FLOW_CONNECTED)) &&
+	       x->last_seen_ns + SWEEP_QUIET_NS <= now_ns;
 }
 
 static int
-has_udp(int view, const struct nat_flow *x)
+compare_clients(const void *a, const void *b)
 {
-	struct sockets_wanted wanted = { PROTO_UDP, SOCKETS_ALL, x->client_port };
-	struct datagrams d = { .x = x };
-	int result = sockets_each(view, &wanted, match_socket, &d);
+	const struct nat_flow *x = a, *y = b;
 
-	return result < 0 ? result : d.found;
+	return memcmp(&x->client, &y->client, sizeof(x->client));
+}
+
+/* Leaves those that are to be asked about, by client. */
+static void
+sort_out(struct sweep *s, sweep_stay *stay, void *arg)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		if (is_asked_about(&s->entries[i], s->now_ns))
+			s->entries[n++] = s->entries[i];
+		else if (stay != NULL && s->table == EXCEPTIONS)
+			stay(&s->entries[i], arg);
+	}
+	s->n = n;
+	s->next = 0;
+	qsort(s->entries, n, sizeof(s->entries[0]), compare_clients);
+	s->is_copied = true;
+}
+
+/* Some more of a chunk; a chunk is of one table. */
+static void
+copy_step(struct sweep *s, struct worker *w, sweep_stay *stay, void *arg)
+{
+	struct copy copy = { .sweep = s };
+
+	worker_call(w, copy_some, &copy);
+	if (!copy.is_more || s->n + SWEEP_AT_ONCE > SWEEP_CHUNK)
+		sort_out(s, stay, arg);
+	if (!copy.is_more)
+		s->cursor = UINT32_MAX;
+}
+
+struct gone {
+	struct nat_flows *flows;
+	unsigned n, n_ended;
+	struct nat_flow entries[SWEEP_AT_ONCE];
+};
+
+/* What was used since it was copied stays. */
+static void
+delete_gone(struct worker *w, void *arg)
+{
+	struct gone *gone = arg;
+
+	for (unsigned i = 0; i < gone->n; i++)
+		gone->n_ended += nat_flows_delete(gone->flows, &gone->entries[i]);
+}
+
+static void
+ask_step(struct sweep *s, struct worker *w, sweep_ask *ask, sweep_stay *stay, void *arg)
+{
+	struct gone gone = { .flows = table_of(w, s->table) };
+
+	for (unsigned i = 0; i < SWEEP_AT_ONCE && s->next < s->n; i++) {
+		const struct nat_flow *x = &s->entries[s->next++];
+
+		if (ask(x, arg) == 0)
+			gone.entries[gone.n++] = *x;
+		else if (stay != NULL && s->table == EXCEPTIONS)
+			stay(x, arg);
+	}
+	if (gone.n != 0)
+		worker_call(w, delete_gone, &gone);
+	s->n_ended += gone.n_ended;
 }
 
 void
-sweep_touch_slot(const struct nat_flow *x, void *arg)
+sweep_begin(struct sweep *s, uint64_t now_ns)
 {
-	const struct sweep_views *v = arg;
-
-	slots_touch(
-		v->slots, &x->backend, x->backend_port, x->proto, &x->frontend, x->frontend_port, v->now_ns);
+	s->now_ns = now_ns;
+	s->n_ended = s->worker = s->table = s->n = s->next = 0;
+	s->cursor = 0;
+	s->is_copied = false;
 }
 
-int
-sweep_ask_client(const struct nat_flow *x, void *arg)
+/* Behind a chunk: what comes next. */
+static void
+go_on(struct sweep *s)
 {
-	struct sweep_views *v = arg;
-
-	if (!ip_addr_eq(&v->client, &x->client)) {
-		struct search search = { .addr = &x->client };
-
-		sweep_views_fini(v);
-		attach_each(v->attach, match_pod, &search);
-		v->view = sockets_open(search.netns);
-		v->client = x->client;
+	s->is_copied = false;
+	s->n = 0;
+	if (s->cursor != UINT32_MAX)
+		return;
+	s->cursor = 0;
+	if (++s->table == N_TABLES) {
+		s->table = 0;
+		s->worker++;
 	}
-	if (v->view < 0)
-		return v->view;
-	if (x->proto == PROTO_UDP)
-		return has_udp(v->view, x);
-	return sockets_has_tcp(v->view, &x->client, x->client_port, &x->frontend, x->frontend_port);
+}
+
+bool
+sweep_step(struct sweep *s, struct worker *const *workers, unsigned n, sweep_ask *ask, sweep_stay *stay,
+	void *arg)
+{
+	if (s->worker == n)
+		return false;
+	if (!s->is_copied)
+		copy_step(s, workers[s->worker], stay, arg);
+	else if (s->next < s->n)
+		ask_step(s, workers[s->worker], ask, stay, arg);
+	if (s->is_copied && s->next == s->n)
+		go_on(s);
+	return true;
 }

@@ -1,16 +1,22 @@
-/* Ends the entries of TCP and of connected UDP sockets, exceptions and masqueraded, whose connection is gone. An entry never ages by itself, since quiet is not dead (DESIGN 5.2):
- * the client's own kernel is asked. Control thread only. */
+/* Ends the entries of TCP and of connected UDP sockets, exceptions and masqueraded, whose connection is gone. An entry never
+ * ages by itself, since quiet is not dead (DESIGN 5.2): the client's own kernel is asked (sweeper.h). In steps that are bounded
+ * whatever the tables hold, for control has packets' neighbours and the runtime's requests to see to meanwhile. Control
+ * thread only. */
 #ifndef RINGWAY_NODE_SWEEP_H
 #define RINGWAY_NODE_SWEEP_H
 
 #include "dataplane/service/nat_flows.h"
 
-struct attach;
-struct slots;
 struct worker;
 
 /* Entries that were used more lately than this are not asked about. */
 #define SWEEP_QUIET_NS (60 * UINT64_C(1000000000))
+
+/* Questions of one step, and entries copied in one: a worker stands still meanwhile. */
+#define SWEEP_AT_ONCE 64
+
+/* Entries that are sorted by client before any is asked about: to look into another namespace costs more than to ask. */
+#define SWEEP_CHUNK 1024
 
 /* Whether an entry's connection still exists: 1, 0, or -errno when that cannot be told. */
 typedef int sweep_ask(const struct nat_flow *x, void *arg);
@@ -18,25 +24,22 @@ typedef int sweep_ask(const struct nat_flow *x, void *arg);
 /* Told of each entry that stays. */
 typedef void sweep_stay(const struct nat_flow *x, void *arg);
 
-/* Looks at all of a worker's entries and ends those that 'ask' says are gone. Returns how many. stay may be NULL. */
-unsigned sweep_worker(struct worker *w, uint64_t now_ns, sweep_ask *ask, sweep_stay *stay, void *arg);
-
-/* The real question, in the network namespace of the client: a pod's, or ours for addresses that no pod has. 'arg' is a
- * struct sweep_views, which remembers the last namespace, since entries of one client stand together. */
-struct sweep_views {
-	const struct attach *attach;
-	struct slots *slots;
+/* One that is under way. */
+struct sweep {
 	uint64_t now_ns;
-	struct ip_addr client; /* whose view it is; none: there is no view */
-	int view;
+	unsigned n_ended;       /* so far */
+	unsigned worker, table; /* from which entries are copied now */
+	uint32_t cursor;
+	bool is_copied;   /* what there is of this chunk; now they are asked about */
+	unsigned n, next; /* entries, and the next one to ask about */
+	struct nat_flow entries[SWEEP_CHUNK];
 };
 
-void sweep_views_init(
-	struct sweep_views *v, const struct attach *attach, struct slots *slots, uint64_t now_ns);
-void sweep_views_fini(struct sweep_views *v);
-sweep_ask sweep_ask_client;
+void sweep_begin(struct sweep *s, uint64_t now_ns);
 
-/* What an entry says about its port on the wire may be a slot's, which then is nobody else's. */
-sweep_stay sweep_touch_slot;
+/* A step: copies some entries, or asks about some and ends those that are gone. False: it is through. workers: all n of them.
+ * stay may be NULL. */
+bool sweep_step(struct sweep *s, struct worker *const *workers, unsigned n, sweep_ask *ask, sweep_stay *stay,
+	void *arg);
 
 #endif

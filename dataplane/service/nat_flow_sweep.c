@@ -1,14 +1,16 @@
 #include "dataplane/service/nat_flows_internal.h"
 
-unsigned
-nat_flows_copy_some(const struct nat_flows *e, uint32_t *cursor, struct nat_flow *out, unsigned max)
+bool
+nat_flows_copy_some(
+	const struct nat_flows *e, uint32_t *cursor, struct nat_flow *out, unsigned max, unsigned *n)
 {
-	unsigned n = 0;
+	uint32_t from = *cursor;
 
-	for (; *cursor < e->capacity && n < max; ++*cursor)
+	*n = 0;
+	for (; *cursor < e->capacity && *n < max && *cursor - from < NAT_FLOWS_LOOK; ++*cursor)
 		if (entries(e)[*cursor].proto != 0)
-			out[n++] = entries(e)[*cursor];
-	return n;
+			out[(*n)++] = entries(e)[*cursor];
+	return from < e->capacity;
 }
 
 bool

@@ -214,9 +214,12 @@ void nat_flows_evict(struct nat_flows *e, struct nat_flow *victim);
 /* Looks at the next few entries and ends those that have aged. Cheap; the worker's loop calls it always. NULL is fine. */
 void nat_flows_expire_some(struct nat_flows *e, uint64_t now_ns);
 
-/* For control, which compares TCP entries with the pods' sockets outside the worker: copies up to max entries
- * in use from *cursor on (0 at first) and moves it; returns how many, 0 at the end. */
-unsigned nat_flows_copy_some(const struct nat_flows *e, uint32_t *cursor, struct nat_flow *out, unsigned max);
+/* For control, which compares entries with the pods' sockets outside the worker: copies up to max entries in use from *cursor
+ * on (0 at first) and moves it; *n are copied, which may be none, since no more than NAT_FLOWS_LOOK places are looked at. False
+ * at the end. */
+#define NAT_FLOWS_LOOK 4096
+bool nat_flows_copy_some(
+	const struct nat_flows *e, uint32_t *cursor, struct nat_flow *out, unsigned max, unsigned *n);
 
 /* Ends the entry with the copy's flow, unless it was used after the copy was made. True if it did. */
 bool nat_flows_delete(struct nat_flows *e, const struct nat_flow *copy);

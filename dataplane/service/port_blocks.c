@@ -41,7 +41,7 @@ adopt_flows(struct port_blocks *b, struct nat_flows *flows, bool is_shared)
 	uint32_t cursor = 0;
 	unsigned n;
 
-	while (flows != NULL && (n = nat_flows_copy_some(flows, &cursor, copies, 64)) != 0) {
+	while (flows != NULL && nat_flows_copy_some(flows, &cursor, copies, 64, &n)) {
 		for (unsigned i = 0; i < n; i++) {
 			const struct nat_flow *x = &copies[i];
 

@@ -173,6 +173,7 @@ test_only_quiet_tcp_entries_without_a_socket_end(void **state)
 	};
 	struct worker *w = worker_new(&config);
 	uint64_t now = 10 * SWEEP_QUIET_NS;
+	static struct sweep sweep;
 	unsigned asked = 0;
 	struct ip_addr client = addr("10.244.1.10"), frontend = addr("10.96.0.10");
 
@@ -187,7 +188,10 @@ test_only_quiet_tcp_entries_without_a_socket_end(void **state)
 		nat_flows_find_forward(e, &client, port, &frontend, 80, PROTO_UDP)->flags |=
 			NAT_FLOW_CONNECTED;
 	}
-	assert_int_equal(sweep_worker(w, now, ask_by_port, NULL, &asked), 5);
+	sweep_begin(&sweep, now);
+	while (sweep_step(&sweep, &w, 1, ask_by_port, NULL, &asked))
+		;
+	assert_int_equal(sweep.n_ended, 5);
 	assert_int_equal(asked, 10);
 	for (uint16_t port = 1; port <= 8; port++)
 		assert_int_equal(
@@ -202,6 +206,87 @@ test_only_quiet_tcp_entries_without_a_socket_end(void **state)
 	free(e);
 }
 
+/* What a question costs: a look into another namespace for each client that is not the last one. */
+struct questions {
+	struct ip_addr last;
+	unsigned n, n_clients, n_stayed;
+};
+
+static int
+ask_each(const struct nat_flow *x, void *arg)
+{
+	struct questions *q = arg;
+
+	q->n++;
+	q->n_clients += !ip_addr_eq(&q->last, &x->client);
+	q->last = x->client;
+	return 1;
+}
+
+static void
+count_stayed(const struct nat_flow *x, void *arg)
+{
+	((struct questions *)arg)->n_stayed++;
+}
+
+static void
+a_sweep_goes_in_bounded_steps_client_by_client(void **state)
+{
+	enum { TABLE = 16384, CLIENTS = 8, N = 4000 };
+	struct nat_flows *tables[2];
+	struct crossing *crossing = crossing_new(2);
+	struct snapshot *snapshot = snapshot_new(2);
+	struct worker *workers[2];
+	static struct sweep sweep;
+	struct questions sum = { 0 };
+	bool is_more = true;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct worker_config config = {
+			.cpu = -1, .id = i, .snapshot = snapshot, .crossing = crossing
+		};
+
+		tables[i] = aligned_alloc(CACHE_LINE, nat_flows_size(TABLE));
+		memset(tables[i], 0, nat_flows_size(TABLE));
+		nat_flows_adopt(tables[i], &(struct nat_flows_config){ .capacity = TABLE }, 0);
+		for (unsigned k = 0; k < N; k++) {
+			struct nat_flow x = { .frontend = addr("10.96.0.10"),
+				.backend = addr("10.244.2.20"),
+				.client = addr("10.244.1.10"),
+				.client_port = (uint16_t)(1000 + k),
+				.wire_port = (uint16_t)(1000 + k),
+				.proto = PROTO_TCP };
+
+			x.client.b[15] = (uint8_t)(10 + k % CLIENTS);
+			x.wire = x.client;
+			assert_non_null(nat_flows_add(tables[i], &x, NULL, 0));
+		}
+		config.flows.exceptions = tables[i];
+		workers[i] = worker_new(&config);
+		assert_non_null(workers[i]);
+	}
+	sweep_begin(&sweep, 10 * SWEEP_QUIET_NS);
+	while (is_more) {
+		struct questions q = { 0 };
+
+		is_more = sweep_step(&sweep, workers, 2, ask_each, count_stayed, &q);
+		assert_in_range(q.n, 0, SWEEP_AT_ONCE);
+		sum.n += q.n;
+		sum.n_clients += q.n_clients;
+		sum.n_stayed += q.n_stayed;
+	}
+	assert_int_equal(sum.n, 2 * N);
+	assert_int_equal(sum.n_stayed, 2 * N);
+	/* a step that begins with the client of the last one's end counts it again here */
+	assert_in_range(sum.n_clients, 1, 2 * (N / SWEEP_CHUNK + 1) * CLIENTS + 2 * N / SWEEP_AT_ONCE + 16);
+	for (unsigned i = 0; i < 2; i++) {
+		worker_free(workers[i]);
+		free(tables[i]);
+	}
+	snapshot_free(snapshot);
+	crossing_free(crossing);
+}
+
 int
 main(void)
 {
@@ -209,6 +294,7 @@ main(void)
 		cmocka_unit_test(test_the_kernel_tells_which_connections_exist),
 		cmocka_unit_test(test_another_namespace_is_looked_into_and_left_again),
 		cmocka_unit_test(test_only_quiet_tcp_entries_without_a_socket_end),
+		cmocka_unit_test(a_sweep_goes_in_bounded_steps_client_by_client),
 	};
 
 	if (geteuid() != 0) {
