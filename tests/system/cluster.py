@@ -83,9 +83,10 @@ class Cluster:
         self.routers.append(router)
         return router
 
-    def add_node(self, name, kind=None, behind=None):
-        """behind: the router whose segment it is on; else it is on the common one."""
+    def add_node(self, name, kind=None, behind=None, options=None):
+        """behind: the router whose segment it is on; else it is on the common one. options: more of its ringway.yaml."""
         node = (kind or Node)(self, name, len(self.nodes) + 1, behind)
+        node.options = options or {}
         self.nodes.append(node)
         self.write_manifest(f"node-{name}", {
             "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, **node.metadata()},
@@ -270,6 +271,7 @@ class Node(BareNode):
 
     def __init__(self, cluster, name, number, behind=None):
         super().__init__(cluster, name, number, behind)
+        self.options = {}
         self.daemon = None
         self.socket = self.dir / "run" / "ringway.sock"
         # The machine below ringwayd: as long as it lives, so do its mounts, whatever becomes of ringwayd. Mounts made
@@ -289,8 +291,9 @@ class Node(BareNode):
                         "podCIDRs": [POD_CIDRS[family] for family in families],
                         "serviceCIDRs": [SERVICE_CIDRS[family] for family in families]},
             "uplink": {"interface": "uplink"}}
-        for section, keys in self.cluster.options.items():
-            config.setdefault(section, {}).update(keys)
+        for options in (self.cluster.options, self.options):
+            for section, keys in options.items():
+                config.setdefault(section, {}).update(keys)
         return config
 
     def wrap(self, command):
