@@ -41,6 +41,8 @@ struct lane {
 	const char *wrong; /* the first packet that was not as it should be; NULL */
 	uint32_t wrong_flow;
 
+	volatile uint8_t *cold; /* [params->cold_kib * 1024] what is written between bursts */
+
 	unsigned n_intervals;
 	double *intervals; /* [INTERVALS_MAX] cycles per packet whose journey ended here */
 	struct hist latency_ns;
@@ -140,12 +142,21 @@ process(struct lane *l)
 	return from;
 }
 
+/* Leaves as little of the dataplane's tables in the near caches as the kernel's sends do. */
+static void
+chill(struct lane *l)
+{
+	for (size_t i = 0; i < (size_t)l->params->cold_kib * 1024; i += CACHE_LINE)
+		l->cold[i]++;
+}
+
 static uint64_t
 run_burst(struct lane *l)
 {
 	uint64_t took;
 
 	feeder_fill(&l->feed);
+	chill(l);
 	took = process(l);
 	check_books(l);
 	verify_sample(l);
@@ -272,7 +283,8 @@ init_lanes(struct lane *lanes, struct world *w, const struct params *p, pthread_
 		l->overhead = overhead;
 		l->intervals =
 			calloc(INTERVALS_MAX, sizeof(l->intervals[0])); /* pages come as they are used */
-		if (l->intervals == NULL)
+		l->cold = calloc(p->cold_kib + 1, 1024);
+		if (l->intervals == NULL || l->cold == NULL)
 			return false;
 		feeder_init(&l->feed, w, i, p);
 	}
@@ -410,6 +422,8 @@ run_world(struct world *w, const struct params *p)
 	}
 	for (unsigned i = 0; lanes != NULL && i < p->workers; i++)
 		free(lanes[i].intervals);
+	for (unsigned i = 0; lanes != NULL && i < p->workers; i++)
+		free((void *)lanes[i].cold);
 	free(learned);
 	free(lanes);
 	return result;

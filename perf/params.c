@@ -24,6 +24,7 @@ enum {
 	KEY_TESTPMD,
 	KEY_PAIRS,
 	KEY_CHANGES,
+	KEY_COLD,
 };
 
 static const char *const scenario_names[N_SCENARIOS] = {
@@ -76,6 +77,11 @@ static const struct argp_option pipeline_options[] = {
 	OPTIONS_COMMON{ "workers", KEY_WORKERS, "N", 0, "workers, each pinned to a core (1)", 3 },
 	{ "packets", KEY_PACKETS, "N", 0, "run for this many packets per worker instead of a time", 3 },
 	{ "udp", KEY_UDP, NULL, 0, "UDP instead of established TCP", 2 },
+	{ "cold", KEY_COLD, "KIB", 0,
+		"between bursts, outside the timed section, write so much other memory, as the kernel does "
+		"while "
+		"it sends (0)",
+		2 },
 	{ 0 },
 };
 
@@ -262,6 +268,9 @@ parse(int key, char *arg, struct argp_state *state)
 	case KEY_CHANGES:
 		p->changes = (unsigned)number(state, "changes", arg, 1, 1000000);
 		break;
+	case KEY_COLD:
+		p->cold_kib = (unsigned)number(state, "cold", arg, 0, 65536);
+		break;
 	case KEY_PAIRS:
 		p->pairs = (unsigned)number(state, "pairs", arg, 1, 99);
 		break;
@@ -364,9 +373,10 @@ params_print_json(const struct params *p, FILE *out)
 	fprintf(out,
 		"{\"services\": %u, \"endpoints\": %u, \"flows\": %u, \"skew\": \"%s\", \"size\": %u, "
 		"\"policy_rules\": %u, "
-		"\"workers\": %u, \"seconds\": %g, \"packets\": %llu, \"family\": %u, \"protocol\": \"%s\"",
+		"\"workers\": %u, \"seconds\": %g, \"packets\": %llu, \"cold_kib\": %u, \"family\": %u, "
+		"\"protocol\": \"%s\"",
 		p->services, p->endpoints, p->flows, params_format_skew(p, skew), p->size, p->policy_rules,
-		p->workers, p->seconds, (unsigned long long)p->packets, p->ipv6 ? 6 : 4,
+		p->workers, p->seconds, (unsigned long long)p->packets, p->cold_kib, p->ipv6 ? 6 : 4,
 		p->udp ? "udp" : "tcp");
 	if (p->is_wire)
 		fprintf(out, ", \"bare\": %s, \"testpmd\": %s, \"pairs\": %u", p->bare ? "true" : "false",

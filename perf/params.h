@@ -32,8 +32,9 @@ struct params {
 	uint64_t packets; /* 0: as many as fit into the seconds */
 	bool ipv6;
 	bool udp;
-	const char *json; /* file, "-": standard output; NULL: none */
-	const char *html; /* file; NULL: none */
+	unsigned cold_kib; /* written between bursts */
+	const char *json;  /* file, "-": standard output; NULL: none */
+	const char *html;  /* file; NULL: none */
 
 	/* update only */
 	unsigned changes;
