@@ -164,8 +164,8 @@ move_to_umem(struct worker *w, struct pkt *p, struct umem *umem)
 	return true;
 }
 
-/* Queues the packet at its port, or changes the verdict to what stands in the way. */
-static void
+/* Queues the packet at its port, or changes the verdict to what stands in the way. For every packet: so in line. */
+static inline __attribute__((always_inline)) void
 send_packet(struct worker *w, struct pkt *p)
 {
 	struct port *port = w->ports[p->out_port];

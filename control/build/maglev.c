@@ -11,6 +11,8 @@ maglev_size(uint32_t n)
 {
 	uint32_t size = MAGLEV_BUCKETS_MIN;
 
+	if (n == 1)
+		return 1;
 	while (size < n * MAGLEV_BUCKETS_PER_BACKEND)
 		size *= 2;
 	return size;

@@ -12,7 +12,8 @@
 #define MAGLEV_BUCKETS_MIN 256
 #define MAGLEV_BACKENDS_MAX 32768u
 
-/* How many buckets n backends (1..MAGLEV_BACKENDS_MAX) get. */
+/* How many buckets n backends (1..MAGLEV_BACKENDS_MAX) get. A single one leaves no choice and has one bucket, which lies
+ * next to it: a packet then touches one cache line less, and so many services have one backend that it counts. */
 uint32_t maglev_size(uint32_t n);
 
 /* Fills buckets[0..size) with numbers 0..n-1. hashes[i] is the hash of what backend i is, and with equal hashes the
