@@ -102,6 +102,17 @@ list_flow_tables(const struct config *c, struct flow_table out[FLOW_TABLES])
 	memcpy(out, tables, sizeof(tables));
 }
 
+/* Where clients have their backends: a worker's tables for those inside and outside. */
+static const struct {
+	const char *name;
+	size_t offset; /* in struct worker_flows */
+	const char *whose;
+} affinity_tables[] = {
+	{ "affinity", offsetof(struct worker_flows, affinity), "clients'" },
+	{ "affinity-outside", offsetof(struct worker_flows, inbound_affinity), "outside clients'" },
+};
+#define N_AFFINITY_TABLES (sizeof(affinity_tables) / sizeof(affinity_tables[0]))
+
 int
 plane_arena_start(struct daemon *d)
 {
@@ -115,7 +126,7 @@ plane_arena_start(struct daemon *d)
 	list_flow_tables(&d->config, tables);
 	for (unsigned i = 0; i < FLOW_TABLES; i++)
 		flows += nat_flows_size(tables[i].config.capacity) * count_workers(d);
-	flows += affinity_size(AFFINITY_ENTRIES) * count_workers(d);
+	flows += N_AFFINITY_TABLES * affinity_size(AFFINITY_ENTRIES) * count_workers(d);
 	snprintf(path, sizeof(path), "%s/%s", d->config.run.dir, ARENA_FILE);
 	result = arena_open(&d->arena, path, flows + roles + ARENA_SLACK, -1);
 	if (result < 0)
@@ -173,18 +184,21 @@ adopt_flows(struct daemon *d, unsigned w)
 static int
 adopt_affinity(struct daemon *d, unsigned w)
 {
-	char name[ARENA_NAME_MAX];
-	struct affinity *a;
-	uint32_t kept;
+	for (unsigned i = 0; i < N_AFFINITY_TABLES; i++) {
+		char name[ARENA_NAME_MAX];
+		struct affinity *a;
+		uint32_t kept;
 
-	snprintf(name, sizeof(name), "affinity/%u", w);
-	a = arena_region(d->arena, name, affinity_size(AFFINITY_ENTRIES), NULL);
-	if (a == NULL)
-		return -ENOMEM;
-	kept = affinity_adopt(a, AFFINITY_ENTRIES, clock_now_ns());
-	if (kept != 0)
-		log_info("worker %u goes on with %u clients' session affinity", w, kept);
-	d->flows[w].affinity = a;
+		snprintf(name, sizeof(name), "%s/%u", affinity_tables[i].name, w);
+		a = arena_region(d->arena, name, affinity_size(AFFINITY_ENTRIES), NULL);
+		if (a == NULL)
+			return -ENOMEM;
+		kept = affinity_adopt(a, AFFINITY_ENTRIES, clock_now_ns());
+		if (kept != 0)
+			log_info("worker %u goes on with %u %s session affinity", w, kept,
+				affinity_tables[i].whose);
+		*(struct affinity **)((char *)&d->flows[w] + affinity_tables[i].offset) = a;
+	}
 	return 0;
 }
 

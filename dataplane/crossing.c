@@ -274,15 +274,29 @@ crossing_wake(struct crossing *c, unsigned worker)
 		;
 }
 
+static bool
+has_affinity(const struct service_table *s, const struct inbound_key *k)
+{
+	const struct frontend *f;
+
+	if (!s->has_exposed_affinity)
+		return false;
+	f = service_frontend(s, addr_hash(&k->dst, k->dport, k->proto), &k->dst, k->dport, k->proto);
+	return f != NULL && (f->flags & FRONTEND_AFFINITY);
+}
+
 /* Of a flow from outside: see flow_owner.h. */
 static unsigned
 owner_of_question(const struct tables *t, const struct pkt *p)
 {
+	unsigned n = t->node->n_workers;
 	struct inbound_key k;
 
 	if (!inbound_key_of(p, &k))
 		return 0;
-	return flow_owner_of_client(&k.src, k.sport, k.proto, t->node->n_workers);
+	if (has_affinity(t->services, &k) != p->is_asked)
+		return flow_owner_of_affinity(&k.src, n);
+	return flow_owner_of_client(&k.src, k.sport, k.proto, n);
 }
 
 /* Of a flow that the outside knows by an address and a port of this node: in the port, or in that of the packet that an
@@ -310,6 +324,8 @@ owner_of_answer(const struct tables *t, const struct pkt *p)
 		return 0;
 	if (endpoint_is_inbound_addr(t->endpoints, &k.dst))
 		return flow_owner_of_port(k.dport, n);
+	if (p->is_asked)
+		return flow_owner_of_affinity(&k.dst, n);
 	return flow_owner_of_client(&k.dst, k.dport, k.proto, n);
 }
 
@@ -334,6 +350,26 @@ crossing_hand_over(struct worker *w, unsigned to, struct pkt *p)
 		pkt_drop(p, DROP_CROSSING_FULL);
 }
 
+bool
+crossing_ask_other(const struct tables *t, struct worker *w, struct pkt *p)
+{
+	unsigned other;
+
+	if (t->node->n_workers == 1 || !t->services->has_exposed_affinity || p->is_asked)
+		return false;
+	p->is_asked = true;
+	if (pkt_is_from_outside(p))
+		p->flags |= PKT_STEERED;
+	other = crossing_target(t, p);
+	if (other == w->id) {
+		p->is_asked = false;
+		p->flags &= (uint16_t)~PKT_STEERED;
+		return false;
+	}
+	crossing_hand_over(w, other, p);
+	return true;
+}
+
 void
 steer_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
@@ -342,7 +378,7 @@ steer_burst(const struct tables *t, struct worker *w, struct burst *b)
 	BURST_FOREACH_UNDECIDED (b, p) {
 		unsigned owner;
 
-		if (!pkt_is_from_outside(p) && !pkt_is_to_masquerade(p))
+		if (p->is_asked || (!pkt_is_from_outside(p) && !pkt_is_to_masquerade(p)))
 			continue;
 		p->flags |= PKT_STEERED;
 		owner = crossing_target(t, p);

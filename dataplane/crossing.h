@@ -20,6 +20,10 @@ void crossing_free(struct crossing *c);
  * answer to it leaves by. Any thread. */
 unsigned crossing_target(const struct tables *t, const struct pkt *p);
 
+/* Hands a packet of a flow that this worker, its owner, does not know to the other one that may own it (flow_owner.h), in
+ * the descriptor or by dropping. False when there is none, or that one has asked us. */
+bool crossing_ask_other(const struct tables *t, struct worker *w, struct pkt *p);
+
 /* Hands the packet in hand to another worker, in the descriptor or by dropping. */
 void crossing_hand_over(struct worker *w, unsigned to, struct pkt *p);
 

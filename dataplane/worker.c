@@ -53,6 +53,7 @@ worker_new(const struct worker_config *config)
 	w->inbound = config->flows.inbound;
 	w->half_open = config->flows.half_open;
 	w->affinity = config->flows.affinity;
+	w->inbound_affinity = config->flows.inbound_affinity;
 	w->outbound = config->flows.outbound;
 	w->port_blocks = config->flows.port_blocks;
 	w->events = config->events;
@@ -352,6 +353,7 @@ receive_from(struct worker *w, struct port *port, struct burst *b)
 		p->in_port = port->id;
 		p->origin = port->origin;
 		p->origin_worker = (uint8_t)w->id;
+		p->is_asked = false;
 		p->flags = port->origin == ORIGIN_UPLINK ? 0 : PKT_TRUST_CHECKSUM;
 		bytes += p->len;
 	}

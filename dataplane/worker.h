@@ -30,8 +30,8 @@ struct worker_request;
 /* A worker's tables of flows (service/nat_flows.h), in memory that outlives the process; each may be NULL. */
 struct worker_flows {
 	struct nat_flows *exceptions, *inbound, *half_open, *outbound;
-	struct affinity *affinity;       /* service/affinity.h */
-	struct port_blocks *port_blocks; /* of outbound's entries */
+	struct affinity *affinity, *inbound_affinity; /* of pods and the host; of clients outside */
+	struct port_blocks *port_blocks;              /* of outbound's entries */
 };
 
 struct worker {
@@ -41,7 +41,7 @@ struct worker {
 	struct snapshot *snapshot;
 	struct crossing *crossing;
 	struct nat_flows *exceptions, *inbound, *half_open, *outbound; /* see struct worker_flows */
-	struct affinity *affinity;
+	struct affinity *affinity, *inbound_affinity;
 	struct port_blocks *port_blocks;
 	struct events *events; /* to control; NULL: nobody listens */
 	int epoll_fd;          /* its crossing, and ports unless they are busy: what wakes it */

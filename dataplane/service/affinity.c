@@ -1,6 +1,8 @@
 #include "dataplane/service/affinity.h"
 
-#define VERSION 1u /* of the layout */
+#include "dataplane/trace.h"
+
+#define VERSION 2u /* of the layout */
 #define WAYS 8
 #define SECOND_NS UINT64_C(1000000000)
 
@@ -72,9 +74,11 @@ count_of_client(const struct affinity_entry *set, const struct ip_addr *client)
 	return n;
 }
 
-/* The place for an entry: its own, a free one, or that of whoever has most and expires first. */
+/* The place for an entry: its own, a free one, or that of whoever has most and expires first, of strangers if there are
+ * some. NULL: a stranger finds none. */
 static struct affinity_entry *
-place_for(struct affinity_entry *set, const struct ip_addr *client, const struct frontend *f, uint64_t now_s)
+place_for(struct affinity_entry *set, const struct ip_addr *client, const struct frontend *f, bool is_known,
+	uint64_t now_s)
 {
 	struct affinity_entry *best = NULL;
 	unsigned most = 0;
@@ -87,7 +91,9 @@ place_for(struct affinity_entry *set, const struct ip_addr *client, const struct
 
 		if (set[i].proto == 0 || set[i].expires_s <= now_s)
 			return &set[i];
-		n = count_of_client(set, &set[i].client);
+		if (set[i].is_known && !is_known)
+			continue;
+		n = count_of_client(set, &set[i].client) + (set[i].is_known ? 0 : WAYS);
 		if (n > most || (n == most && set[i].expires_s < best->expires_s)) {
 			most = n;
 			best = &set[i];
@@ -105,11 +111,15 @@ is_backend(const struct affinity_entry *e, const struct backend *b)
 
 void
 affinity_note(struct affinity *a, const struct ip_addr *client, const struct frontend *f,
-	const struct backend *backend, uint64_t now_ns)
+	const struct backend *backend, bool is_known, uint64_t now_ns)
 {
 	uint64_t now_s = now_ns / SECOND_NS;
-	struct affinity_entry *e = place_for((struct affinity_entry *)set_of(a, client, f), client, f, now_s);
+	struct affinity_entry *set = (struct affinity_entry *)set_of(a, client, f);
+	struct affinity_entry *e = place_for(set, client, f, is_known, now_s);
 
+	if (e == NULL)
+		return;
+	is_known |= is_of(e, client, f) && e->expires_s > now_s && e->is_known;
 	if (!is_of(e, client, f) || !is_backend(e, backend)) {
 		__atomic_store_n(&e->proto, 0, __ATOMIC_RELEASE);
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -120,27 +130,50 @@ affinity_note(struct affinity *a, const struct ip_addr *client, const struct fro
 		e->backend_port = backend->port;
 		e->generation = backend->generation;
 	}
+	e->is_known = is_known;
 	e->expires_s = (uint32_t)(now_s + f->extra->affinity_timeout_s);
 	__atomic_store_n(&e->proto, f->proto, __ATOMIC_RELEASE);
 }
 
+/* Backends that only a move's old buckets name are none: what begins now does not go there. */
+static const struct backend *
+find_backend(const struct frontend *f, const struct affinity_entry *e, bool is_outside)
+{
+	bool is_local = is_outside && (f->flags & FRONTEND_LOCAL);
+	uint32_t n = f->n_backends + (is_local ? f->extra->n_outside_only : 0);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (is_backend(e, &f->backends[i]) && (!is_local || (f->backends[i].flags & BACKEND_OUTSIDE)))
+			return &f->backends[i];
+	return NULL;
+}
+
 const struct backend *
-affinity_keep(struct affinity *a, const struct ip_addr *client, const struct frontend *f,
-	const struct backend *chosen, bool is_dry_run, uint64_t now_ns)
+affinity_keep(const struct affinity *a, const struct ip_addr *client, const struct frontend *f,
+	const struct backend *chosen, bool is_outside, uint64_t now_ns)
 {
 	const struct affinity_entry *e = a == NULL ? NULL : affinity_find(a, client, f, now_ns);
+	const struct backend *kept;
 
-	if (a == NULL)
+	if (e == NULL || is_backend(e, chosen))
 		return chosen;
-	if (e != NULL && !is_backend(e, chosen)) {
-		for (uint32_t i = 0; i < f->n_backends; i++) {
-			if (is_backend(e, &f->backends[i])) {
-				chosen = &f->backends[i];
-				break;
-			}
-		}
-	}
-	if (!is_dry_run)
-		affinity_note(a, client, f, chosen, now_ns);
-	return chosen;
+	kept = find_backend(f, e, is_outside);
+	return kept == NULL ? chosen : kept;
+}
+
+void
+affinity_trace(const struct affinity *a, struct burst *b, const char *stage, const struct ip_addr *client,
+	const struct frontend *f, const struct backend *kept, uint64_t now_ns)
+{
+	const struct affinity_entry *e = a == NULL ? NULL : affinity_find(a, client, f, now_ns);
+	char addr[IP_ADDR_STRLEN];
+
+	if (e == NULL)
+		TRACE(b, stage, "session affinity: no entry of this client, so its address chooses, for %u s",
+			f->extra->affinity_timeout_s);
+	else
+		TRACE(b, stage, "session affinity: this client has backend %s port %u for %u s more%s",
+			ip_addr_format(&e->backend, addr), e->backend_port,
+			e->expires_s - (uint32_t)(now_ns / SECOND_NS),
+			is_backend(e, kept) ? "" : ", which serves no more: its address chooses anew");
 }

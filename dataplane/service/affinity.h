@@ -2,16 +2,21 @@
  * by itself until the frontend's backends change; this table remembers it across such changes, for the service's timeout
  * since the client's last new connection or datagram, as kube-proxy does.
  *
- * Bounded: a full set makes room at the cost of the client that has most entries in it. One worker owns it, the one with
- * its clients' ports. It lives in memory that the caller gives and that outlives the process: fixed layout, no pointers,
- * and an entry's protocol is written last, so one that a killed process left half-written is no entry. Times are
- * CLOCK_MONOTONIC in nanoseconds, ports in host byte order. */
+ * Each worker has one for the pods whose ports it has and for the host, and one for the clients outside whose flows it owns
+ * (flow_owner.h), so that the outside takes nothing from pods. Bounded: a full set of a few entries makes room at the cost
+ * of the client that has most of them. A stranger, who may have written any address on its packet, takes room from
+ * strangers only: in a set full of clients that are known it gets none, and its address alone chooses.
+ *
+ * It lives in memory that the caller gives and that outlives the process: fixed layout, no pointers, and an entry's protocol
+ * is written last, so one that a killed process left half-written is no entry. Times are CLOCK_MONOTONIC in nanoseconds,
+ * ports in host byte order. */
 #ifndef RINGWAY_SERVICE_AFFINITY_H
 #define RINGWAY_SERVICE_AFFINITY_H
 
+#include "dataplane/burst.h"
 #include "dataplane/service/service_table.h"
 
-#define AFFINITY_ENTRIES 16384 /* per worker; a power of two */
+#define AFFINITY_ENTRIES 16384 /* per table; a power of two */
 
 struct affinity_entry {
 	struct ip_addr client, frontend, backend;
@@ -19,7 +24,8 @@ struct affinity_entry {
 	uint32_t generation; /* the backend's */
 	uint32_t expires_s;
 	uint8_t proto; /* 0: not in use */
-	uint8_t pad[3];
+	bool is_known; /* the client is who it says: a pod, or one outside that has answered us */
+	uint8_t pad[2];
 };
 static_assert(sizeof(struct affinity_entry) == CACHE_LINE, "one line per entry");
 
@@ -43,13 +49,18 @@ uint32_t affinity_adopt(struct affinity *a, uint32_t capacity, uint64_t now_ns);
 const struct affinity_entry *affinity_find(
 	const struct affinity *a, const struct ip_addr *client, const struct frontend *f, uint64_t now_ns);
 
-/* Notes that the client has this backend there, from now on for the frontend's timeout. */
+/* Notes that the client has this backend (address, port, generation) there, from now on for the frontend's timeout. A client
+ * that is known once stays so. */
 void affinity_note(struct affinity *a, const struct ip_addr *client, const struct frontend *f,
-	const struct backend *backend, uint64_t now_ns);
+	const struct backend *backend, bool is_known, uint64_t now_ns);
 
-/* The backend for a new flow of a client: the one that it has, as long as the frontend does, else the one that is chosen;
- * and notes it, unless this is a dry run. a may be NULL: then the chosen one. */
-const struct backend *affinity_keep(struct affinity *a, const struct ip_addr *client,
-	const struct frontend *f, const struct backend *chosen, bool is_dry_run, uint64_t now_ns);
+/* The backend for a new flow of a client: the one that it has, as long as that may have what comes from there (is_outside:
+ * through an exposed frontend), else the one that is chosen. a may be NULL: then the chosen one. */
+const struct backend *affinity_keep(const struct affinity *a, const struct ip_addr *client,
+	const struct frontend *f, const struct backend *chosen, bool is_outside, uint64_t now_ns);
+
+/* Says of a new flow what its client's entry is, and what becomes of it: kept is what affinity_keep() returned. */
+void affinity_trace(const struct affinity *a, struct burst *b, const char *stage,
+	const struct ip_addr *client, const struct frontend *f, const struct backend *kept, uint64_t now_ns);
 
 #endif

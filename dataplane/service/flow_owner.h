@@ -1,7 +1,12 @@
 /* Which worker owns a flow that outsiders know. A flow with a pod is its pod's worker's; what comes from outside the cluster
  * arrives on any queue, so the owner follows from the packet alone. From the client it is a hash of whom it is from; from
  * a backend that knows the client by an address of this node, and from outside to a masqueraded flow, it is in the port:
- * ports belong to workers in blocks, in turn. Stateless; any thread. Ports in host byte order. */
+ * ports belong to workers in blocks, in turn.
+ *
+ * With session affinity a client's flows to a frontend are all one worker's, who remembers its backend, so the hash is of
+ * the client's address alone. A backend's answer to the client's own address does not tell which of the two it is, nor does
+ * a packet of a flow that began before the service's affinity changed: who does not know the flow asks the other owner
+ * (crossing_ask_other). Stateless; any thread. Ports in host byte order. */
 #ifndef RINGWAY_SERVICE_FLOW_OWNER_H
 #define RINGWAY_SERVICE_FLOW_OWNER_H
 
@@ -19,6 +24,12 @@ static inline unsigned
 flow_owner_of_client(const struct ip_addr *client, uint16_t port, uint8_t proto, unsigned n_workers)
 {
 	return n_workers == 1 ? 0 : addr_hash(client, port, proto) % n_workers;
+}
+
+static inline unsigned
+flow_owner_of_affinity(const struct ip_addr *client, unsigned n_workers)
+{
+	return flow_owner_of_client(client, 0, 0, n_workers);
 }
 
 /* A worker's ports within a range. */

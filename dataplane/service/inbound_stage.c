@@ -11,6 +11,7 @@
  * anyway. Backends outside, such as another node's own address, know it as they know pods: by the node's own address and a
  * port of a block (port_blocks.h). */
 #include "dataplane/net/headers.h"
+#include "dataplane/service/affinity.h"
 #include "dataplane/service/nat_flows.h"
 #include "dataplane/service/inbound.h"
 #include "dataplane/service/port_blocks.h"
@@ -68,7 +69,7 @@ is_admitted(const struct frontend *f, const struct ip_addr *client)
 /* The backend for a new flow: as every node would choose, with affinity by the client's address alone. NULL: none
  * serves. */
 static const struct backend *
-choose_backend(const struct tables *t, const struct frontend *f, const struct pkt *p)
+choose_backend(const struct frontend *f, const struct pkt *p)
 {
 	uint32_t hash = service_flow(f, p->hash, &p->src);
 
@@ -82,6 +83,32 @@ choose_backend(const struct tables *t, const struct frontend *f, const struct pk
 	if (f->flags & FRONTEND_MOVING)
 		return service_backend(f, f->extra->next_buckets[hash & f->extra->next_mask]);
 	return service_backend(f, *service_bucket(f, hash));
+}
+
+/* A new flow goes where its client went before. */
+static const struct backend *
+keep_affinity(struct worker *w, struct burst *b, const struct frontend *f, const struct pkt *p,
+	const struct backend *chosen)
+{
+	const struct backend *kept = affinity_keep(w->inbound_affinity, &p->src, f, chosen, true, w->now_ns);
+
+	if (b->trace != NULL)
+		affinity_trace(w->inbound_affinity, b, "inbound", &p->src, f, kept, w->now_ns);
+	return kept;
+}
+
+/* Notes where a flow of the client's goes that begins, or is confirmed. */
+static void
+note_affinity(struct worker *w, const struct frontend *f, const struct nat_flow *x, bool is_confirmed)
+{
+	const struct backend backend = {
+		.addr = x->backend,
+		.port = x->backend_port,
+		.generation = x->generation,
+	};
+
+	if ((f->flags & FRONTEND_AFFINITY) && w->inbound_affinity != NULL)
+		affinity_note(w->inbound_affinity, &x->client, f, &backend, is_confirmed, w->now_ns);
 }
 
 /* As whom the backend shall see the client: none when this node has no address for that. This node's own stack would
@@ -179,7 +206,7 @@ apply(struct worker *w, struct pkt *p, const struct nat_flow *x)
 static void
 begin(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, const struct frontend *f)
 {
-	const struct backend *backend = choose_backend(t, f, p);
+	const struct backend *backend = choose_backend(f, p);
 	struct nat_flow flow = {
 		.client = p->src,
 		.client_port = p->sport,
@@ -192,12 +219,18 @@ begin(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, 
 	char addr[IP_ADDR_STRLEN];
 
 	if (!is_beginning(p)) {
+		if (crossing_ask_other(t, w, p)) {
+			TRACE(b, "inbound", "not a flow that this worker knows");
+			return;
+		}
 		pkt_drop(p, DROP_NO_FLOW);
 	} else if (!is_admitted(f, &p->src)) {
 		pkt_drop(p, DROP_SOURCE_RANGE);
 	} else if (backend == NULL) {
 		translate_refuse(p, f);
 	} else {
+		if (f->flags & FRONTEND_AFFINITY)
+			backend = keep_affinity(w, b, f, p, backend);
 		flow.backend = backend->addr;
 		flow.backend_port = backend->port;
 		flow.generation = backend->generation;
@@ -209,6 +242,8 @@ begin(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, 
 			x = w->half_open == NULL ? NULL : add_flow(t, w, p, &flow);
 		if (x == NULL)
 			pkt_drop(p, DROP_INBOUND_FULL);
+		else if (!(p->flags & PKT_DRY_RUN))
+			note_affinity(w, f, x, false);
 	}
 	if (p->verdict != VERDICT_CONTINUE) {
 		TRACE(b, "inbound", "from outside, to service %u: %s", f->service,
@@ -246,10 +281,16 @@ frontend_of(const struct service_table *s, const struct pkt *p)
 static bool
 still_stands(const struct service_table *s, const struct pkt *p, const struct nat_flow *x, bool is_confirmed)
 {
+	const struct frontend *f;
+
 	if (p->proto == PROTO_TCP &&
 		(!translate_is_opening(p) || (is_confirmed && !(x->flags & NAT_FLOW_CLOSED))))
 		return true;
-	return service_has_backend(s, frontend_of(s, p), &x->backend, x->backend_port);
+	f = frontend_of(s, p);
+	/* with affinity, the client may have got another one since */
+	if ((x->flags & NAT_FLOW_CLOSED) && (f->flags & FRONTEND_AFFINITY))
+		return false;
+	return service_has_backend(s, f, &x->backend, x->backend_port);
 }
 
 static struct nat_flow *
@@ -270,8 +311,9 @@ has_room_for(const struct nat_flows *inbound, const struct pkt *p)
 
 /* From half-open to inbound; false when that has no room. */
 static bool
-confirm(struct worker *w, const struct pkt *p, struct nat_flow **x)
+confirm(const struct tables *t, struct worker *w, const struct pkt *p, struct nat_flow **x)
 {
+	const struct frontend *f = frontend_of(t->services, p);
 	struct nat_flow *moved = nat_flows_move(w->inbound, w->half_open, *x, w->now_ns);
 
 	if (moved == *x)
@@ -279,6 +321,8 @@ confirm(struct worker *w, const struct pkt *p, struct nat_flow **x)
 	if (p->proto == PROTO_TCP)
 		moved->seq = be32_host(tcp_of(p)->seq);
 	*x = moved;
+	if (service_has_backend(t->services, f, &moved->backend, moved->backend_port))
+		note_affinity(w, f, moved, true);
 	count(&w->counters, COUNT_INBOUND_CONFIRMED);
 	return true;
 }
@@ -321,7 +365,8 @@ go_on(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, 
 		ip_addr_format(&x->backend, addr), x->backend_port);
 	if (p->flags & PKT_DRY_RUN)
 		return true;
-	if (table == w->half_open && has_room_for(w->inbound, p) && is_confirmed(p, x) && confirm(w, p, &x))
+	if (table == w->half_open && has_room_for(w->inbound, p) && is_confirmed(p, x) &&
+		confirm(t, w, p, &x))
 		table = w->inbound;
 	/* the way back may change under a connection, but not by an opening segment, which may be anybody's */
 	if (!translate_is_opening(p)) {
@@ -343,14 +388,16 @@ take_ports(struct worker *w, struct pkt *p, const struct inbound_key *k)
 /* From a client or from anybody on the way there, about an answer: to the backend. Where that knows the client by our
  * reserved address, it knows nobody on the way, either. */
 static void
-translate_error(struct worker *w, struct burst *b, struct pkt *p, const struct inbound_key *k)
+translate_error(
+	const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, const struct inbound_key *k)
 {
 	const struct nat_flow *x = find_forward(w->inbound, k);
 
 	if (x == NULL)
 		x = find_forward(w->half_open, k);
 	if (x == NULL) {
-		pkt_drop(p, DROP_NO_FLOW);
+		if (!crossing_ask_other(t, w, p))
+			pkt_drop(p, DROP_NO_FLOW);
 		TRACE(b, "inbound", "an ICMP error about a flow from outside that is not known");
 		return;
 	}
@@ -378,7 +425,7 @@ inbound_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 		/* parse leaves it out, as of tunnels nobody asks */
 		p->hash = flow_hash(&k.src, &k.dst, k.sport, k.dport, k.proto);
 		if (p->flags & PKT_ICMP_ERROR) {
-			translate_error(w, b, p, &k);
+			translate_error(t, w, b, p, &k);
 			continue;
 		}
 		if (go_on(t, w, b, p, &k))
@@ -422,6 +469,10 @@ restore(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p
 
 	if (has_key && is_half_open)
 		x = inbound_find_reverse(w->half_open, &k);
+	if (has_key && x == NULL && crossing_ask_other(t, w, p)) {
+		TRACE(b, "inbound", "not an answer in a flow that this worker knows");
+		return;
+	}
 	p->flags &= (uint16_t)~PKT_INBOUND;
 	/* a pod that goes out with its own address has said all by now */
 	if (x == NULL && !mac_is_zero(&p->next_hop) && !(p->flags & PKT_OUTBOUND))

@@ -121,6 +121,7 @@ struct service_table {
 	uint32_t n_frontends;
 	uint32_t n_reverses;
 	uint64_t exposed_changes; /* so often did a frontend become reachable from outside, or ended to be */
+	bool has_exposed_affinity; /* one that is reachable from outside has or, in a version before, had affinity */
 	struct frontend *frontends[SERVICE_SHARDS];
 	struct reverse *reverses[SERVICE_SHARDS];
 	struct service_addr *addrs[SERVICE_SHARDS];

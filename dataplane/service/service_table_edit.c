@@ -117,6 +117,12 @@ discount_addr(struct service_table *t, const struct ip_addr *addr)
 	return 0;
 }
 
+static bool
+is_exposed_with_affinity(const struct frontend *f)
+{
+	return (f->flags & (FRONTEND_EXPOSED | FRONTEND_AFFINITY)) == (FRONTEND_EXPOSED | FRONTEND_AFFINITY);
+}
+
 uint32_t
 service_table_ref(const struct service_table *t, const struct ip_addr *addr, uint16_t port, uint8_t proto)
 {
@@ -141,6 +147,7 @@ service_table_add(struct service_table *t, const struct frontend *f, uint32_t *r
 	t->edit->taken[SHARD_FRONTENDS][shard] += place->proto == 0;
 	*place = *f;
 	t->exposed_changes += (f->flags & FRONTEND_EXPOSED) != 0;
+	t->has_exposed_affinity |= is_exposed_with_affinity(f);
 	if (place->buckets == NULL)
 		place->buckets = no_buckets;
 	t->n_frontends++;
@@ -172,6 +179,7 @@ service_table_replace(struct service_table *t, const struct frontend *f)
 	if (place->backends != f->backends && service_piece_drop(t, place->backends, place->piece_size) < 0)
 		return -ENOMEM;
 	t->exposed_changes += ((place->flags ^ f->flags) & FRONTEND_EXPOSED) != 0;
+	t->has_exposed_affinity |= is_exposed_with_affinity(f);
 	*place = *f;
 	return 0;
 }

@@ -411,27 +411,6 @@ trace_move(struct burst *b, const struct candidate *c, uint16_t chosen)
 		to, what);
 }
 
-static void
-trace_affinity(struct burst *b, const struct worker *w, const struct candidate *c, const struct backend *kept)
-{
-	const struct frontend *f = c->frontend;
-	const struct affinity_entry *e =
-		w->affinity == NULL ? NULL : affinity_find(w->affinity, &c->pkt->src, f, w->now_ns);
-	char addr[IP_ADDR_STRLEN];
-
-	if (e == NULL)
-		TRACE(b, "translate",
-			"session affinity: no entry of this client, so its address chooses, for %u s",
-			f->extra->affinity_timeout_s);
-	else
-		TRACE(b, "translate", "session affinity: this client has backend %s port %u for %u s more%s",
-			ip_addr_format(&e->backend, addr), e->backend_port,
-			e->expires_s - (uint32_t)(w->now_ns / 1000000000u),
-			e->backend_port == kept->port && ip_addr_eq(&e->backend, &kept->addr)
-				? ""
-				: ", which serves no more: its address chooses anew");
-}
-
 /* A new flow goes where its client went before. When that is not where its bucket goes, no slot says so. */
 static const struct backend *
 keep_affinity(struct worker *w, struct burst *b, const struct candidate *c, const struct backend *chosen,
@@ -442,12 +421,13 @@ keep_affinity(struct worker *w, struct burst *b, const struct candidate *c, cons
 
 	if (p->proto == PROTO_TCP && !translate_is_opening(p))
 		return chosen;
-	kept = affinity_keep(
-		w->affinity, &p->src, c->frontend, chosen, (p->flags & PKT_DRY_RUN) != 0, w->now_ns);
+	kept = affinity_keep(w->affinity, &p->src, c->frontend, chosen, false, w->now_ns);
 	if (kept != chosen)
 		*slot = 0;
 	if (b->trace != NULL)
-		trace_affinity(b, w, c, kept);
+		affinity_trace(w->affinity, b, "translate", &p->src, c->frontend, kept, w->now_ns);
+	if (w->affinity != NULL && !(p->flags & PKT_DRY_RUN))
+		affinity_note(w->affinity, &p->src, c->frontend, kept, true, w->now_ns);
 	return kept;
 }
 

@@ -2,6 +2,7 @@
  * flows of client port 40000 are the second one's, which has neither the uplink nor pod1; those of 40002 the first's. */
 #include <stdlib.h>
 
+#include "dataplane/service/affinity.h"
 #include "dataplane/service/flow_owner.h"
 #include "tests/packets/names.h"
 #include "tests/packets/packet_case.h"
@@ -99,6 +100,25 @@ no_room(struct fixture *f)
 		f->workers[i]->half_open = NULL;
 }
 
+/* Clients that have been pod1's. */
+static void
+clients_with_affinity(struct fixture *f)
+{
+	static const char *const clients[] = { CLIENT_V4, CLIENT_V6 }, *const nodes[] = { NODE_V4, NODE_V6 };
+	static const uint8_t protos[] = { PROTO_TCP, PROTO_UDP };
+
+	exposed_services(f);
+	for (unsigned i = 0; i < 4; i++) {
+		struct ip_addr client = addr(clients[i / 2]), node = addr(nodes[i / 2]);
+		uint8_t proto = protos[i % 2];
+		const struct frontend *front = service_frontend(
+			f->services, addr_hash(&node, PORT_STICKY, proto), &node, PORT_STICKY, proto);
+
+		affinity_note(f->inbound_affinity[flow_owner_of_affinity(&client, f->n_workers)], &client,
+			front, &front->backends[1], true, 0);
+	}
+}
+
 static void
 a_short_tunnel(struct fixture *f)
 {
@@ -187,6 +207,25 @@ a_short_tunnel(struct fixture *f)
 		DROPS("a load balancer's address " #F, exposed_services, FIXTURE_UPLINK,                     \
 			DROP_SPOOFED_SOURCE, FROM_CLIENT, IP(BALANCER_##F, NODE_##F),                        \
 			TCP(CLIENT_PORT, PORT_NEAR, SYN))
+
+#define AFFINITY_CASES(F)                                                                                    \
+	COMES("a client without a backend of its own, to that of its address " #F, exposed_services,         \
+		PKT(FROM_CLIENT, IP(CLIENT_##F, NODE_##F), UDP(CLIENT_PORT, PORT_STICKY), DATA(5)),          \
+		FIXTURE_POD2,                                                                                \
+		PKT(TO_POD2, IP(CLIENT_##F, POD2_##F, .ttl = 63), UDP(CLIENT_PORT, 8080), DATA(5))),         \
+		COMES("a client's new connection, to the backend that it has " #F, clients_with_affinity,    \
+			PKT(FROM_CLIENT, IP(CLIENT_##F, NODE_##F), TCP(CLIENT_PORT, PORT_STICKY, SYN)),      \
+			FIXTURE_POD1,                                                                        \
+			PKT(TO_POD1, IP(CLIENT_##F, POD1_##F, .ttl = 63), TCP(CLIENT_PORT, 8080, SYN))),     \
+		COMES("from another port, too " #F, clients_with_affinity,                                   \
+			PKT(FROM_CLIENT, IP(CLIENT_##F, NODE_##F), TCP(CLIENT_PORT_NEAR, PORT_STICKY, SYN)), \
+			FIXTURE_POD1,                                                                        \
+			PKT(TO_POD1, IP(CLIENT_##F, POD1_##F, .ttl = 63),                                    \
+				TCP(CLIENT_PORT_NEAR, 8080, SYN))),                                          \
+		COMES("and its datagram " #F, clients_with_affinity,                                         \
+			PKT(FROM_CLIENT, IP(CLIENT_##F, NODE_##F), UDP(CLIENT_PORT, PORT_STICKY), DATA(5)),  \
+			FIXTURE_POD1,                                                                        \
+			PKT(TO_POD1, IP(CLIENT_##F, POD1_##F, .ttl = 63), UDP(CLIENT_PORT, 8080), DATA(5)))
 
 #define FLOW_CASES(F)                                                                                       \
 	COMES("a connection goes on, from the reserved address " #F, confirmed_flows,                       \
@@ -365,6 +404,8 @@ a_short_tunnel(struct fixture *f)
 const struct packet_case inbound_cases[] = {
 	NEW_CASES(V4),
 	NEW_CASES(V6),
+	AFFINITY_CASES(V4),
+	AFFINITY_CASES(V6),
 	FLOW_CASES(V4),
 	FLOW_CASES(V6),
 	ERROR_CASES(V4),

@@ -36,6 +36,9 @@ static const struct exposed {
 		{ { { PEER_V4, PEER_V6 }, 4789 } }, false },
 	{ { NODE_V4, NODE_V6 }, PORT_HIDDEN, FRONTEND_NODE_PORT, 0, { { { POD2_V4, POD2_V6 }, 8080 } },
 		false },
+	{ { NODE_V4, NODE_V6 }, PORT_STICKY, FRONTEND_NODE_PORT,
+		FRONTEND_EXPOSED | FRONTEND_LOCAL | FRONTEND_AFFINITY,
+		{ { { POD2_V4, POD2_V6 }, 8080 }, { { POD1_V4, POD1_V6 }, 8080 } }, true },
 	{ { NODE_V4, NODE_V6 }, PORT_OF_POD1, FRONTEND_HOST_PORT, FRONTEND_EXPOSED,
 		{ { { POD1_V4, POD1_V6 }, 8080 } }, false },
 	{ { BALANCER_V4, BALANCER_V6 }, 80, FRONTEND_LOAD_BALANCER, FRONTEND_EXPOSED | FRONTEND_SOURCE_RANGES,
@@ -65,11 +68,13 @@ fill_parts(const struct exposed *s, unsigned family, const struct frontend_shape
 		parts->backends[i] = (struct backend){
 			.addr = addr(s->backends[i].addrs[family]),
 			.port = s->backends[i].port,
+			.flags = s->flags & FRONTEND_AFFINITY ? BACKEND_LOCAL | BACKEND_OUTSIDE : 0,
 		};
 	}
 	if (s->has_outside)
 		parts->outside_buckets[0] = 0;
 	parts->extra->n_outside = s->has_outside;
+	parts->extra->affinity_timeout_s = EXPOSED_AFFINITY_S;
 	if (shape->n_ranges != 0 &&
 		!ip_prefix_parse(family == V4 ? BALANCER_RANGE_V4 : BALANCER_RANGE_V6, &parts->ranges[0]))
 		abort();

@@ -14,6 +14,8 @@
 #define BALANCER_RANGE_V4 "203.0.113.0/24"
 #define BALANCER_RANGE_V6 "2001:db8:ffff::/64"
 
+#define EXPOSED_AFFINITY_S 600
+
 /* TCP and UDP ports of the node's address */
 #define PORT_NEAR 30080      /* at pod2, port 8080 */
 #define PORT_FAR 30081       /* at another node's pod, port 8080 */
@@ -25,6 +27,7 @@
 #define PORT_LOCAL_TOO 30087 /* the same as PORT_LOCAL: another frontend of its backend */
 #define PORT_BEYOND 30088    /* at another node's own address, port 9000 */
 #define PORT_OF_TUNNEL 30089 /* at another node's tunnel end */
+#define PORT_STICKY 30090    /* at pod2, with the client's address and session affinity; at pod1, too */
 #define PORT_OF_POD1 31000   /* pod1's hostPort, for its port 8080 */
 
 /* Puts them in place of those that the fixture has. */

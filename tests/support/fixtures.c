@@ -162,6 +162,16 @@ flows_new(const struct nat_flows_config *config)
 	return e;
 }
 
+static struct affinity *
+affinity_new(void)
+{
+	struct affinity *a = must(aligned_alloc(CACHE_LINE, affinity_size(FIXTURE_AFFINITY)));
+
+	memset(a, 0, affinity_size(FIXTURE_AFFINITY));
+	affinity_adopt(a, FIXTURE_AFFINITY, 0);
+	return a;
+}
+
 /* What workers know about their pods and flows. */
 static void
 give_memories(struct fixture *f)
@@ -177,9 +187,8 @@ give_memories(struct fixture *f)
 		f->exceptions[i] = flows_new(&exceptions);
 		f->inbound[i] = flows_new(&inbound);
 		f->half_open[i] = flows_new(&half_open);
-		f->affinity[i] = must(aligned_alloc(CACHE_LINE, affinity_size(FIXTURE_AFFINITY)));
-		memset(f->affinity[i], 0, affinity_size(FIXTURE_AFFINITY));
-		affinity_adopt(f->affinity[i], FIXTURE_AFFINITY, 0);
+		f->affinity[i] = affinity_new();
+		f->inbound_affinity[i] = affinity_new();
 		f->outbound[i] = flows_new(&outbound);
 		f->port_blocks[i] = must(port_blocks_adopt(
 			&(struct port_blocks_tables){ f->outbound[i], f->inbound[i], f->half_open[i] }, i,
@@ -206,6 +215,7 @@ start_workers(struct fixture *f)
 				.half_open = f->half_open[i],
 				.outbound = f->outbound[i],
 				.affinity = f->affinity[i],
+				.inbound_affinity = f->inbound_affinity[i],
 				.port_blocks = f->port_blocks[i] },
 			.events = f->events };
 
@@ -267,6 +277,7 @@ fixture_free(struct fixture *f)
 		free(f->inbound[i]);
 		free(f->half_open[i]);
 		free(f->affinity[i]);
+		free(f->inbound_affinity[i]);
 		free(f->outbound[i]);
 		port_blocks_free(f->port_blocks[i]);
 	}

@@ -60,7 +60,7 @@ struct fixture {
 	struct nat_flows *exceptions[FIXTURE_WORKERS_MAX];
 	struct nat_flows *inbound[FIXTURE_WORKERS_MAX];
 	struct nat_flows *half_open[FIXTURE_WORKERS_MAX];
-	struct affinity *affinity[FIXTURE_WORKERS_MAX];
+	struct affinity *affinity[FIXTURE_WORKERS_MAX], *inbound_affinity[FIXTURE_WORKERS_MAX];
 	struct nat_flows *outbound[FIXTURE_WORKERS_MAX];
 	struct port_blocks *port_blocks[FIXTURE_WORKERS_MAX];
 	struct worker *workers[FIXTURE_WORKERS_MAX];

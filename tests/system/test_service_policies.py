@@ -142,15 +142,17 @@ def test_a_client_outside_has_one_backend(cluster, family, proto):
 
 
 def test_a_client_keeps_its_backend_until_that_goes(cluster):
-    """Pods and node processes; each family and protocol of a client counts for itself. Others come and go meanwhile."""
+    """Pods, node processes and who asks a node port from outside; each family and protocol of a client counts for itself.
+    Others come and go meanwhile."""
     sticky = cluster.services["sticky"]
     near, far, spare = cluster.near, cluster.far, cluster.spare
-    clients = [(place, proto, family) for place in (cluster.client, cluster.second, cluster.a)
-               for proto in ("tcp", "udp") for family in (4, 6)]
+    inside, outside = (cluster.client, cluster.second, cluster.a), (cluster.outside, cluster.stranger)
+    clients = [(place, proto, family) for place in inside + outside for proto in ("tcp", "udp") for family in (4, 6)]
 
     def theirs(client):
         place, proto, family = client
-        return who_answers(place, proto, sticky.ip[family], 74, n=10)
+        address, port = (sticky.ip, 74) if place in inside else (cluster.a.ip, 30074)
+        return who_answers(place, proto, address[family], port, n=10)
 
     def all_theirs():
         return {client: theirs(client) for client in clients}

@@ -283,19 +283,64 @@ new_table(uint32_t capacity)
 	return a;
 }
 
+/* A hundred sets' worth of strangers, each under another address. */
 static void
-a_dry_run_notes_nothing(void **state)
+flood(struct affinity *a, const struct frontend *f, const struct backend *b, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < 6400; i++) {
+		struct ip_addr stranger = addr_at("198.18.0.0", i);
+
+		affinity_note(a, &stranger, f, b, false, now_ns);
+	}
+}
+
+static void
+a_stranger_takes_room_from_strangers_only(void **state)
 {
 	struct affinity *a = new_table(64);
-	struct ip_addr client = addr_at(families[V4].pod, 0);
 	struct frontend f = frontend_at(80);
-	struct backend b = backend_at(1);
+	struct backend b = backend_at(1), other = backend_at(2);
+	struct ip_addr known[16], stranger = addr_at("203.0.113.1", 0);
 
-	assert_ptr_equal(affinity_keep(a, &client, &f, &b, true, 0), &b);
-	assert_null(affinity_find(a, &client, &f, 0));
-	assert_ptr_equal(affinity_keep(NULL, &client, &f, &b, false, 0), &b);
-	affinity_keep(a, &client, &f, &b, false, 0);
-	assert_non_null(affinity_find(a, &client, &f, 0));
+	affinity_note(a, &stranger, &f, &b, false, 0);
+	assert_non_null(affinity_find(a, &stranger, &f, 0)); /* there is room */
+	for (unsigned i = 0; i < 16; i++) {
+		known[i] = addr_at(families[V4].pod, i);
+		affinity_note(a, &known[i], &f, &b, true, 0);
+	}
+	/* a stranger who says that it is one of them, does not make it a stranger */
+	affinity_note(a, &known[0], &f, &other, false, SECOND);
+	flood(a, &f, &b, 2 * SECOND);
+	assert_null(affinity_find(a, &stranger, &f, 2 * SECOND));
+	for (unsigned i = 0; i < 16; i++)
+		assert_non_null(affinity_find(a, &known[i], &f, 2 * SECOND));
+	/* whoever is known gets its place among them */
+	affinity_note(a, &stranger, &f, &b, true, 2 * SECOND);
+	flood(a, &f, &b, 2 * SECOND);
+	assert_non_null(affinity_find(a, &stranger, &f, 2 * SECOND));
+	free(a);
+}
+
+static void
+in_a_set_of_known_clients_a_strangers_address_chooses(void **state)
+{
+	struct affinity *a = new_table(8);
+	struct frontend f = frontend_at(80);
+	struct backend b = backend_at(1), chosen = backend_at(2);
+	struct ip_addr stranger = addr_at("203.0.113.1", 0);
+
+	for (unsigned i = 0; i < 8; i++) {
+		struct ip_addr client = addr_at(families[V4].pod, i);
+
+		affinity_note(a, &client, &f, &b, true, 0);
+	}
+	affinity_note(a, &stranger, &f, &b, false, 0);
+	assert_null(affinity_find(a, &stranger, &f, 0));
+	assert_ptr_equal(affinity_keep(a, &stranger, &f, &chosen, true, 0), &chosen);
+	/* until one of them is forgotten */
+	affinity_note(a, &stranger, &f, &b, false, TIMEOUT_S * SECOND);
+	assert_non_null(affinity_find(a, &stranger, &f, TIMEOUT_S * SECOND));
+	assert_ptr_equal(affinity_keep(NULL, &stranger, &f, &chosen, true, 0), &chosen);
 	free(a);
 }
 
@@ -307,11 +352,11 @@ who_has_most_makes_room(void **state)
 	struct frontend its = frontend_at(80);
 	struct backend b = backend_at(1);
 
-	affinity_note(a, &neighbour, &its, &b, 0);
+	affinity_note(a, &neighbour, &its, &b, true, 0);
 	for (uint16_t port = 1; port < 1000; port++) {
 		struct frontend f = frontend_at(port);
 
-		affinity_note(a, &client, &f, &b, SECOND);
+		affinity_note(a, &client, &f, &b, true, SECOND);
 		assert_non_null(affinity_find(a, &client, &f, SECOND));
 	}
 	assert_non_null(affinity_find(a, &neighbour, &its, SECOND));
@@ -326,14 +371,14 @@ the_next_process_goes_on_with_it(void **state)
 	struct frontend f = frontend_at(80), half = frontend_at(81), old = frontend_at(82);
 	struct backend b = backend_at(1);
 
-	affinity_note(a, &client, &old, &b, 0);
-	affinity_note(a, &client, &f, &b, 60 * SECOND);
-	affinity_note(a, &client, &half, &b, 60 * SECOND);
+	affinity_note(a, &client, &old, &b, true, 0);
+	affinity_note(a, &client, &f, &b, true, 60 * SECOND);
+	affinity_note(a, &client, &half, &b, true, 60 * SECOND);
 	((struct affinity_entry *)affinity_find(a, &client, &half, 60 * SECOND))->proto = 0;
 	assert_int_equal(affinity_adopt(a, 64, TIMEOUT_S * SECOND), 1);
 	assert_non_null(affinity_find(a, &client, &f, TIMEOUT_S * SECOND));
 	/* of another boot, whose clock was far ahead */
-	affinity_note(a, &client, &f, &b, 1000000 * SECOND);
+	affinity_note(a, &client, &f, &b, true, 1000000 * SECOND);
 	assert_int_equal(affinity_adopt(a, 64, SECOND), 0);
 	a->version++;
 	assert_int_equal(affinity_adopt(a, 64, SECOND), 0);
@@ -349,7 +394,8 @@ main(void)
 		cmocka_unit_test(a_client_stays_when_backends_change),
 		cmocka_unit_test(for_as_long_as_the_service_says),
 		cmocka_unit_test(and_as_long_as_the_backend_serves),
-		cmocka_unit_test(a_dry_run_notes_nothing),
+		cmocka_unit_test(a_stranger_takes_room_from_strangers_only),
+		cmocka_unit_test(in_a_set_of_known_clients_a_strangers_address_chooses),
 		cmocka_unit_test(who_has_most_makes_room),
 		cmocka_unit_test(the_next_process_goes_on_with_it),
 	};

@@ -254,7 +254,8 @@ ask(struct lab *lab, const char *from, const char *to, const char *sport, const 
 /* What workers remember, byte by byte. */
 struct memory {
 	uint8_t *exceptions[FIXTURE_WORKERS_MAX], *inbound[FIXTURE_WORKERS_MAX],
-		*half_open[FIXTURE_WORKERS_MAX], *affinity[FIXTURE_WORKERS_MAX];
+		*half_open[FIXTURE_WORKERS_MAX], *affinity[FIXTURE_WORKERS_MAX],
+		*inbound_affinity[FIXTURE_WORKERS_MAX];
 };
 
 static uint8_t *
@@ -276,6 +277,7 @@ remember(const struct fixture *f)
 		m.inbound[i] = copy(f->inbound[i], nat_flows_size(FIXTURE_INBOUND));
 		m.half_open[i] = copy(f->half_open[i], nat_flows_size(FIXTURE_INBOUND));
 		m.affinity[i] = copy(f->affinity[i], affinity_size(FIXTURE_AFFINITY));
+		m.inbound_affinity[i] = copy(f->inbound_affinity[i], affinity_size(FIXTURE_AFFINITY));
 	}
 	return m;
 }
@@ -295,6 +297,8 @@ assert_remembers_no_more(const struct fixture *f, struct memory m)
 		assert_same_and_free(m.inbound[i], f->inbound[i], nat_flows_size(FIXTURE_INBOUND));
 		assert_same_and_free(m.half_open[i], f->half_open[i], nat_flows_size(FIXTURE_INBOUND));
 		assert_same_and_free(m.affinity[i], f->affinity[i], affinity_size(FIXTURE_AFFINITY));
+		assert_same_and_free(
+			m.inbound_affinity[i], f->inbound_affinity[i], affinity_size(FIXTURE_AFFINITY));
 	}
 }
 
@@ -448,7 +452,7 @@ affinity_names_the_backend_that_the_client_has(void **state)
 		struct memory before;
 		char text[IP_ADDR_STRLEN];
 
-		affinity_note(lab->fixture->affinity[0], &client, f, &f->backends[i],
+		affinity_note(lab->fixture->affinity[0], &client, f, &f->backends[i], true,
 			lab->fixture->workers[0]->now_ns);
 		before = remember(lab->fixture);
 		reply = ask(lab, "default/pod1", "10.96.1.5:80", NULL, NULL);
