@@ -1,33 +1,25 @@
-#include "control/node/netdev.h"
+#include "control/node/netdev_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ethtool.h>
-#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
-#include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/veth.h>
 #include <netlink/route/neighbour.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
-#include <netlink/route/rule.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-struct netdev {
-	struct nl_sock *sk;
-};
-
-/* libnl's error as ours. */
-static int
-to_errno(int nl_error)
+int
+netdev_errno(int nl_error)
 {
 	switch (-nl_error) {
 	case NLE_SUCCESS:
@@ -74,26 +66,25 @@ netdev_close(struct netdev *n)
 	free(n);
 }
 
-static int
-family_of(const struct ip_addr *a)
+int
+netdev_family(const struct ip_addr *a)
 {
 	return ip_addr_is_v4(a) ? AF_INET : AF_INET6;
 }
 
-static struct nl_addr *
-to_nl(const struct ip_addr *a, unsigned len)
+struct nl_addr *
+netdev_to_nl(const struct ip_addr *a, unsigned len)
 {
 	bool v4 = ip_addr_is_v4(a);
-	struct nl_addr *nl = nl_addr_build(family_of(a), v4 ? &a->b[12] : a->b, v4 ? 4 : 16);
+	struct nl_addr *nl = nl_addr_build(netdev_family(a), v4 ? &a->b[12] : a->b, v4 ? 4 : 16);
 
 	if (nl != NULL)
 		nl_addr_set_prefixlen(nl, (int)(v4 ? len - 96 : len));
 	return nl;
 }
 
-/* False when it is of another family. */
-static bool
-from_nl(const struct nl_addr *nl, struct ip_prefix *out)
+bool
+netdev_from_nl(const struct nl_addr *nl, struct ip_prefix *out)
 {
 	const void *bytes = nl_addr_get_binary_addr(nl);
 	unsigned len = nl_addr_get_prefixlen(nl);
@@ -123,7 +114,7 @@ netdev_get(struct netdev *n, const char *name, struct netdev_link *out)
 	int rc = rtnl_link_get_kernel(n->sk, 0, name, &link);
 
 	if (rc < 0)
-		return to_errno(rc);
+		return netdev_errno(rc);
 	*out = (struct netdev_link){
 		.ifindex = rtnl_link_get_ifindex(link),
 		.mtu = (uint16_t)rtnl_link_get_mtu(link),
@@ -156,7 +147,7 @@ netdev_create_pair(struct netdev *n, const char *name, const char *peer_name, co
 	nl_addr_put(lladdr);
 	rtnl_link_put(peer);
 	rtnl_link_put(pair);
-	return to_errno(rc);
+	return netdev_errno(rc);
 }
 
 int
@@ -168,7 +159,7 @@ netdev_delete(struct netdev *n, const char *name)
 	if (link == NULL)
 		return -ENOMEM;
 	rtnl_link_set_name(link, name);
-	rc = to_errno(rtnl_link_delete(n->sk, link));
+	rc = netdev_errno(rtnl_link_delete(n->sk, link));
 	rtnl_link_put(link);
 	return rc == -ENODEV ? 0 : rc;
 }
@@ -190,7 +181,7 @@ link_change(struct netdev *n, int ifindex, unsigned flags, unsigned mtu)
 	}
 	rtnl_link_put(which);
 	rtnl_link_put(change);
-	return to_errno(rc);
+	return netdev_errno(rc);
 }
 
 int
@@ -209,7 +200,7 @@ static int
 addr_add(struct netdev *n, int ifindex, const struct ip_addr *a)
 {
 	struct rtnl_addr *addr = rtnl_addr_alloc();
-	struct nl_addr *local = to_nl(a, 128);
+	struct nl_addr *local = netdev_to_nl(a, 128);
 	int rc = -NLE_NOMEM;
 
 	if (addr != NULL && local != NULL) {
@@ -222,14 +213,14 @@ addr_add(struct netdev *n, int ifindex, const struct ip_addr *a)
 	}
 	rtnl_addr_put(addr);
 	nl_addr_put(local);
-	return to_errno(rc);
+	return netdev_errno(rc);
 }
 
 int
 netdev_set_addrs(struct netdev *n, int ifindex, const struct ip_addr *addrs, size_t count)
 {
 	struct nl_cache *cache;
-	int rc = to_errno(rtnl_addr_alloc_cache(n->sk, &cache));
+	int rc = netdev_errno(rtnl_addr_alloc_cache(n->sk, &cache));
 
 	if (rc < 0)
 		return rc;
@@ -238,7 +229,8 @@ netdev_set_addrs(struct netdev *n, int ifindex, const struct ip_addr *addrs, siz
 		struct ip_prefix found;
 		bool is_wanted = false;
 
-		if (rtnl_addr_get_ifindex(addr) != ifindex || !from_nl(rtnl_addr_get_local(addr), &found) ||
+		if (rtnl_addr_get_ifindex(addr) != ifindex ||
+			!netdev_from_nl(rtnl_addr_get_local(addr), &found) ||
 			ip_addr_is_v6_link_local(&found.addr))
 			continue;
 		for (size_t i = 0; i < count; i++)
@@ -256,11 +248,11 @@ int
 netdev_set_neighbour(struct netdev *n, int ifindex, const struct ip_addr *addr, const struct mac_addr *mac)
 {
 	struct rtnl_neigh *neigh = rtnl_neigh_alloc();
-	struct nl_addr *dst = to_nl(addr, 128), *lladdr = nl_addr_build(AF_LLC, mac, sizeof(*mac));
+	struct nl_addr *dst = netdev_to_nl(addr, 128), *lladdr = nl_addr_build(AF_LLC, mac, sizeof(*mac));
 	int rc = -NLE_NOMEM;
 
 	if (neigh != NULL && dst != NULL && lladdr != NULL) {
-		rtnl_neigh_set_family(neigh, family_of(addr));
+		rtnl_neigh_set_family(neigh, netdev_family(addr));
 		rtnl_neigh_set_ifindex(neigh, ifindex);
 		rtnl_neigh_set_dst(neigh, dst);
 		rtnl_neigh_set_lladdr(neigh, lladdr);
@@ -270,7 +262,7 @@ netdev_set_neighbour(struct netdev *n, int ifindex, const struct ip_addr *addr, 
 	rtnl_neigh_put(neigh);
 	nl_addr_put(dst);
 	nl_addr_put(lladdr);
-	return to_errno(rc);
+	return netdev_errno(rc);
 }
 
 /* A kernel without IPv6 does not take its routes. */
@@ -278,9 +270,9 @@ static struct rtnl_route *
 route_describe(const struct netdev_route *r)
 {
 	struct rtnl_route *route = rtnl_route_alloc();
-	struct nl_addr *dst = to_nl(&r->dst.addr, r->dst.len);
+	struct nl_addr *dst = netdev_to_nl(&r->dst.addr, r->dst.len);
 
-	rtnl_route_set_family(route, (uint8_t)family_of(&r->dst.addr));
+	rtnl_route_set_family(route, (uint8_t)netdev_family(&r->dst.addr));
 	rtnl_route_set_dst(route, dst);
 	rtnl_route_set_protocol(route, NETDEV_PROTOCOL);
 	rtnl_route_set_priority(route, r->metric);
@@ -289,7 +281,7 @@ route_describe(const struct netdev_route *r)
 		rtnl_route_set_type(route, RTN_BLACKHOLE);
 	} else {
 		struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
-		struct nl_addr *via = to_nl(&r->via, 128), *src = to_nl(&r->src, 128);
+		struct nl_addr *via = netdev_to_nl(&r->via, 128), *src = netdev_to_nl(&r->src, 128);
 
 		rtnl_route_set_scope(route, RT_SCOPE_UNIVERSE);
 		rtnl_route_nh_set_ifindex(hop, r->ifindex);
@@ -308,7 +300,7 @@ is_same_route(struct rtnl_route *route, const struct netdev_route *r)
 {
 	struct ip_prefix dst;
 
-	return from_nl(rtnl_route_get_dst(route), &dst) && dst.len == r->dst.len &&
+	return netdev_from_nl(rtnl_route_get_dst(route), &dst) && dst.len == r->dst.len &&
 	       ip_addr_eq(&dst.addr, &r->dst.addr) && rtnl_route_get_priority(route) == r->metric;
 }
 
@@ -322,11 +314,11 @@ netdev_set_routes(struct netdev *n, const struct netdev_route *routes, size_t co
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		struct rtnl_route *route = route_describe(&routes[i]);
 
-		rc = to_errno(rtnl_route_add(n->sk, route, NLM_F_CREATE | NLM_F_REPLACE));
+		rc = netdev_errno(rtnl_route_add(n->sk, route, NLM_F_CREATE | NLM_F_REPLACE));
 		rtnl_route_put(route);
 	}
 	if (rc == 0)
-		rc = to_errno(rtnl_route_alloc_cache(n->sk, AF_UNSPEC, 0, &cache));
+		rc = netdev_errno(rtnl_route_alloc_cache(n->sk, AF_UNSPEC, 0, &cache));
 	if (rc < 0)
 		return rc;
 	for (struct nl_object *o = nl_cache_get_first(cache); o != NULL; o = nl_cache_get_next(o)) {
@@ -345,83 +337,12 @@ netdev_set_routes(struct netdev *n, const struct netdev_route *routes, size_t co
 	return 0;
 }
 
-enum rule_prio {
-	RULE_PRIO_OWN = 1140, /* behind the table of local addresses, before the main one */
-	RULE_PRIO_OTHERS,
-};
-
-static struct rtnl_rule *
-rule_describe(const struct ip_prefix *network, enum rule_prio prio)
-{
-	struct rtnl_rule *rule = rtnl_rule_alloc();
-	struct nl_addr *dst = to_nl(&network->addr, network->len);
-
-	rtnl_rule_set_family(rule, family_of(&network->addr));
-	rtnl_rule_set_dst(rule, dst);
-	rtnl_rule_set_prio(rule, prio);
-	rtnl_rule_set_protocol(rule, NETDEV_PROTOCOL);
-	rtnl_rule_set_action(rule, prio == RULE_PRIO_OWN ? FR_ACT_TO_TBL : FR_ACT_BLACKHOLE);
-	if (prio == RULE_PRIO_OWN) {
-		rtnl_rule_set_iif(rule, "lo"); /* what the stack itself sends */
-		rtnl_rule_set_table(rule, RT_TABLE_MAIN);
-	}
-	nl_addr_put(dst);
-	return rule;
-}
-
-static bool
-is_wanted_rule(struct rtnl_rule *rule, const struct ip_prefix *networks, size_t count)
-{
-	const struct nl_addr *nl = rtnl_rule_get_dst(rule);
-	struct ip_prefix dst;
-
-	if (nl == NULL || !from_nl(nl, &dst))
-		return false;
-	for (size_t i = 0; i < count; i++)
-		if (dst.len == networks[i].len && ip_addr_eq(&dst.addr, &networks[i].addr))
-			return true;
-	return false;
-}
-
-int
-netdev_shut_networks(struct netdev *n, const struct ip_prefix *networks, size_t count)
-{
-	struct nl_cache *cache;
-	int rc = 0;
-
-	for (size_t i = 0; i < count && rc == 0; i++)
-		for (enum rule_prio prio = RULE_PRIO_OWN; prio <= RULE_PRIO_OTHERS && rc == 0; prio++) {
-			struct rtnl_rule *rule = rule_describe(&networks[i], prio);
-
-			rc = to_errno(rtnl_rule_add(n->sk, rule, NLM_F_EXCL));
-			if (rc == -EEXIST)
-				rc = 0;
-			rtnl_rule_put(rule);
-		}
-	if (rc == 0)
-		rc = to_errno(rtnl_rule_alloc_cache(n->sk, AF_UNSPEC, &cache));
-	if (rc < 0)
-		return rc;
-	for (struct nl_object *o = nl_cache_get_first(cache); o != NULL; o = nl_cache_get_next(o)) {
-		struct rtnl_rule *rule = (struct rtnl_rule *)o;
-		uint32_t prio = rtnl_rule_get_prio(rule);
-		uint8_t protocol;
-
-		if (rtnl_rule_get_protocol(rule, &protocol) == 0 && protocol == NETDEV_PROTOCOL &&
-			(prio == RULE_PRIO_OWN || prio == RULE_PRIO_OTHERS) &&
-			!is_wanted_rule(rule, networks, count))
-			rtnl_rule_delete(n->sk, rule, 0);
-	}
-	nl_cache_free(cache);
-	return 0;
-}
-
 int
 netdev_each_route(struct netdev *n, void (*fn)(const struct ip_prefix *dst, const char *interface, void *arg),
 	void *arg)
 {
 	struct nl_cache *cache;
-	int rc = to_errno(rtnl_route_alloc_cache(n->sk, AF_UNSPEC, 0, &cache));
+	int rc = netdev_errno(rtnl_route_alloc_cache(n->sk, AF_UNSPEC, 0, &cache));
 
 	if (rc < 0)
 		return rc;
@@ -434,7 +355,7 @@ netdev_each_route(struct netdev *n, void (*fn)(const struct ip_prefix *dst, cons
 		if (rtnl_route_get_protocol(route) == NETDEV_PROTOCOL ||
 			rtnl_route_get_table(route) != RT_TABLE_MAIN ||
 			rtnl_route_get_type(route) != RTN_UNICAST ||
-			!from_nl(rtnl_route_get_dst(route), &dst))
+			!netdev_from_nl(rtnl_route_get_dst(route), &dst))
 			continue;
 		if (hop != NULL)
 			if_indextoname((unsigned)rtnl_route_nh_get_ifindex(hop), interface);
