@@ -27,7 +27,7 @@ void follow_now(struct follow *f);
 /* For struct attach_config: puts the attachments in force and returns when no worker uses older tables. */
 int follow_publish(void *follow);
 
-/* What is wrong with the uplink (0), the host port (1), what is exposed (2), buckets that move (3), or "". */
+/* What is wrong with this node (own_node.h), and last with buckets that move, or "". */
 #define FOLLOW_WARNINGS (OWN_NODE_WARNINGS + 1)
 const char *follow_warning(const struct follow *f, unsigned i);
 

@@ -11,17 +11,19 @@
 #include "control/daemon.h"
 #include "control/log.h"
 #include "control/node/attach.h"
+#include "control/node/own_ports.h"
 #include "control/node/underlay.h"
 #include "control/node/uplink.h"
 
 struct own_node {
 	const struct daemon *d;
 	struct uplink *uplink;
+	struct own_ports *own_ports;
 	const struct port_set *claim;
 	uint64_t generation; /* of the Node objects */
 	bool is_dirty;       /* its underlay changed, or it is time to look */
 	char uplink_warning[OWN_NODE_WARNING_SIZE], host_warning[OWN_NODE_WARNING_SIZE],
-		exposed_warning[OWN_NODE_WARNING_SIZE];
+		exposed_warning[OWN_NODE_WARNING_SIZE], own_ports_warning[OWN_NODE_WARNING_SIZE];
 };
 
 static void
@@ -91,17 +93,26 @@ follow_uplink(struct own_node *o, const struct nodes *nodes)
 	set_warning(o->uplink_warning, error);
 }
 
-void
-own_node_expose(struct own_node *o, const struct tables *tables)
+/* is_due: also looks whether it still is. */
+static void
+expose(struct own_node *o, const struct tables *tables, bool is_due)
 {
 	int result = uplink_expose(o->uplink, tables);
-	char text[OWN_NODE_WARNING_SIZE] = "";
+	char text[OWN_NODE_WARNING_SIZE] = "", error[OWN_PORTS_ERROR_SIZE] = "";
 
 	if (result < 0)
 		snprintf(text, sizeof(text), "services are not reachable from outside as they should be: %s",
 			result == -E2BIG ? "there are more exposed addresses and ports than the uplink takes"
 					 : strerror(-result));
 	set_warning(o->exposed_warning, text);
+	own_ports_follow(o->own_ports, tables, is_due, error);
+	set_warning(o->own_ports_warning, error);
+}
+
+void
+own_node_expose(struct own_node *o, const struct tables *tables)
+{
+	expose(o, tables, false);
 }
 
 static void
@@ -128,7 +139,7 @@ follow_nodes(struct own_node *o)
 	if (nodes.self != NULL) {
 		tell_underlay(o, &nodes);
 		follow_uplink(o, &nodes);
-		own_node_expose(o, publisher_tables(o->d->publisher));
+		expose(o, publisher_tables(o->d->publisher), true);
 		follow_host(o, &nodes);
 	}
 	nodes_free(&nodes);
@@ -141,14 +152,22 @@ own_node_new(const struct daemon *d, struct uplink *uplink, const struct port_se
 {
 	struct own_node *o = calloc(1, sizeof(*o));
 
-	if (o != NULL)
-		*o = (struct own_node){ .d = d, .uplink = uplink, .claim = claim };
+	if (o == NULL)
+		return NULL;
+	*o = (struct own_node){ .d = d, .uplink = uplink, .claim = claim, .own_ports = own_ports_new() };
+	if (o->own_ports == NULL) {
+		free(o);
+		return NULL;
+	}
 	return o;
 }
 
 void
 own_node_free(struct own_node *o)
 {
+	if (o == NULL)
+		return;
+	own_ports_free(o->own_ports);
 	free(o);
 }
 
@@ -169,7 +188,7 @@ const char *
 own_node_warning(const struct own_node *o, unsigned i)
 {
 	const char *const warnings[OWN_NODE_WARNINGS] = { o->uplink_warning, o->host_warning,
-		o->exposed_warning };
+		o->exposed_warning, o->own_ports_warning };
 
 	return warnings[i];
 }

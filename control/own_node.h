@@ -23,11 +23,12 @@ void own_node_mark(struct own_node *o);
 /* Looks at the nodes when they or this node changed: a change of endpoints costs what it touches. */
 void own_node_follow(struct own_node *o);
 
-/* What the tables in force expose to the outside, once there is an uplink. */
+/* What the tables in force expose: to the outside, once there is an uplink, and to the node's own processes. */
 void own_node_expose(struct own_node *o, const struct tables *tables);
 
-/* What is wrong with the uplink (0), the host port (1), what is exposed (2), or "". */
-#define OWN_NODE_WARNINGS 3
+/* What is wrong with the uplink (0), the host port (1), what is exposed to the outside (2) and to the node's own processes (3),
+ * or "". */
+#define OWN_NODE_WARNINGS 4
 const char *own_node_warning(const struct own_node *o, unsigned i);
 
 #endif

@@ -123,7 +123,9 @@ sysctls_set(const struct host *h)
 		{ "ipv6", "accept_ra", "0", false },
 		{ "ipv6", "autoconf", "0", false },
 		{ "ipv6", "accept_dad", "0", false },
-		{ "ipv4", "rp_filter", "0", false },
+		/* loose: the larger one of this and that of "all" is in force, and strict would refuse our answers */
+		{ "ipv4", "rp_filter", "2", false },
+		{ "ipv4", "accept_local", "1", false },
 		{ "ipv6", "disable_ipv6", "1", true },
 		{ "ipv4", "rp_filter", "0", true },
 		{ "ipv4", "forwarding", "0", true },
@@ -182,22 +184,49 @@ port_setup(struct host *h, char error[static HOST_ERROR_SIZE])
 	return 0;
 }
 
-/* The route to a network over the pair, and the blackhole below it. Returns how many were filled in. */
+/* A route over the pair. */
+static struct netdev_route
+route_over_pair(const struct host *h, const struct ip_prefix *dst)
+{
+	bool v4 = ip_addr_is_v4(&dst->addr);
+	struct netdev_route route = {
+		.dst = *dst,
+		.src = h->addrs[v4 ? V4 : V6],
+		.ifindex = h->ifindex,
+		.metric = v4 ? ROUTE_METRIC : ROUTE_METRIC_V6,
+	};
+
+	ip_addr_parse(v4 ? GATEWAY_V4 : GATEWAY_V6, &route.via);
+	return route;
+}
+
+/* The route to a network, and the blackhole below it. Returns how many were filled in. */
 static size_t
 routes_describe(const struct host *h, const struct ip_prefix *cidr, struct netdev_route out[static 2])
 {
-	bool v4 = ip_addr_is_v4(&cidr->addr);
-	const struct ip_addr *src = &h->addrs[v4 ? V4 : V6];
 	size_t n = 0;
 
-	if (!ip_addr_is_none(src)) {
-		out[n] = (struct netdev_route){ .dst = *cidr,
-			.src = *src,
-			.ifindex = h->ifindex,
-			.metric = v4 ? ROUTE_METRIC : ROUTE_METRIC_V6 };
-		ip_addr_parse(v4 ? GATEWAY_V4 : GATEWAY_V6, &out[n++].via);
-	}
+	if (!ip_addr_is_none(&h->addrs[ip_addr_is_v4(&cidr->addr) ? V4 : V6]))
+		out[n++] = route_over_pair(h, cidr);
 	out[n++] = (struct netdev_route){ .dst = *cidr, .metric = BLACKHOLE_METRIC };
+	return n;
+}
+
+/* The way of what the stack sends to its own addresses, where those are services': see own_ports.h. */
+static size_t
+detours_describe(const struct host *h, struct netdev_route out[static N_FAMILIES])
+{
+	static const char *const all[N_FAMILIES] = { "0.0.0.0/0", "::/0" };
+	size_t n = 0;
+
+	for (unsigned f = 0; f < N_FAMILIES; f++) {
+		struct ip_prefix any;
+
+		if (ip_addr_is_none(&h->addrs[f]) || !ip_prefix_parse(all[f], &any))
+			continue;
+		out[n] = route_over_pair(h, &any);
+		out[n++].is_detour = true;
+	}
 	return n;
 }
 
@@ -223,7 +252,7 @@ static int
 routes_setup(struct host *h, char error[static HOST_ERROR_SIZE])
 {
 	static const char *const gateways[N_FAMILIES] = { GATEWAY_V4, GATEWAY_V6 };
-	struct netdev_route routes[2 * CIDRS_MAX];
+	struct netdev_route routes[2 * CIDRS_MAX + N_FAMILIES];
 	struct ip_addr addrs[N_FAMILIES];
 	size_t n_addrs = 0, n_routes = 0;
 	int rc;
@@ -246,6 +275,7 @@ routes_setup(struct host *h, char error[static HOST_ERROR_SIZE])
 		n_routes += routes_describe(h, &h->config->pod_cidrs[i], &routes[n_routes]);
 	for (size_t i = 0; i < h->config->n_service_cidrs && n_routes + 2 <= 2 * CIDRS_MAX; i++)
 		n_routes += routes_describe(h, &h->config->service_cidrs[i], &routes[n_routes]);
+	n_routes += detours_describe(h, &routes[n_routes]);
 	rules_setup(h);
 	rc = netdev_set_routes(h->netdev, routes, n_routes);
 	return rc < 0 ? fail(error, rc, "cannot set the routes to pods and services") : 0;

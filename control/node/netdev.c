@@ -266,6 +266,12 @@ netdev_set_neighbour(struct netdev *n, int ifindex, const struct ip_addr *addr, 
 }
 
 /* A kernel without IPv6 does not take its routes. */
+static uint32_t
+table_of(const struct netdev_route *r)
+{
+	return r->is_detour ? NETDEV_DETOUR_TABLE : RT_TABLE_MAIN;
+}
+
 static struct rtnl_route *
 route_describe(const struct netdev_route *r)
 {
@@ -276,6 +282,7 @@ route_describe(const struct netdev_route *r)
 	rtnl_route_set_dst(route, dst);
 	rtnl_route_set_protocol(route, NETDEV_PROTOCOL);
 	rtnl_route_set_priority(route, r->metric);
+	rtnl_route_set_table(route, table_of(r));
 	nl_addr_put(dst);
 	if (ip_addr_is_none(&r->via)) {
 		rtnl_route_set_type(route, RTN_BLACKHOLE);
@@ -301,7 +308,8 @@ is_same_route(struct rtnl_route *route, const struct netdev_route *r)
 	struct ip_prefix dst;
 
 	return netdev_from_nl(rtnl_route_get_dst(route), &dst) && dst.len == r->dst.len &&
-	       ip_addr_eq(&dst.addr, &r->dst.addr) && rtnl_route_get_priority(route) == r->metric;
+	       ip_addr_eq(&dst.addr, &r->dst.addr) && rtnl_route_get_priority(route) == r->metric &&
+	       rtnl_route_get_table(route) == table_of(r);
 }
 
 int
@@ -326,7 +334,8 @@ netdev_set_routes(struct netdev *n, const struct netdev_route *routes, size_t co
 		bool is_wanted = false;
 
 		if (rtnl_route_get_protocol(route) != NETDEV_PROTOCOL ||
-			rtnl_route_get_table(route) != RT_TABLE_MAIN)
+			(rtnl_route_get_table(route) != RT_TABLE_MAIN &&
+				rtnl_route_get_table(route) != NETDEV_DETOUR_TABLE))
 			continue;
 		for (size_t i = 0; i < count; i++)
 			is_wanted |= is_same_route(route, &routes[i]);

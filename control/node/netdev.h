@@ -22,13 +22,24 @@ struct netdev_link {
 	bool is_up;
 };
 
-/* A route in the main table. */
+/* A table of routes of our own, for what netdev_set_detours() sends there. */
+#define NETDEV_DETOUR_TABLE 1140
+
+/* A route in the main table, or in that one. */
 struct netdev_route {
 	struct ip_prefix dst;
 	struct ip_addr via; /* with 'src' and a device; none: a blackhole */
 	struct ip_addr src;
 	int ifindex;
 	uint32_t metric;
+	bool is_detour;
+};
+
+/* What the stack itself sends to an address of its own and one of these ports. */
+struct netdev_detour {
+	struct ip_addr addr;
+	uint16_t first, last; /* host byte order */
+	uint8_t proto;
 };
 
 /* NULL with errno set. */
@@ -59,6 +70,13 @@ int netdev_set_routes(struct netdev *n, const struct netdev_route *routes, size_
 /* Keeps the stack from passing on to these networks what others send: it reaches them with its own packets alone. Two
  * rules for each, in force only where the networks are not the stack's own addresses. */
 int netdev_shut_networks(struct netdev *n, const struct ip_prefix *networks, size_t count);
+
+/* Makes these the only ones that take the way of NETDEV_DETOUR_TABLE (or, while that has none, the way they always took: over
+ * lo). Their rules stand before the one that has local addresses looked up: all have priority 0, where the order is that of
+ * coming, so that rule is put behind ours by adding it once more and only then removing the former one. There is no moment
+ * without it, whenever this ends, and without detours the rules are as the kernel made them. 0 or -errno: -EBUSY when a
+ * stranger's rules are in the way. */
+int netdev_set_detours(struct netdev *n, const struct netdev_detour *detours, size_t count);
 
 /* Calls fn for each unicast route of the main table that is not ours. */
 int netdev_each_route(struct netdev *n,
