@@ -226,7 +226,10 @@ note_way(struct burst *b, const struct tables *t, const struct pkt *p)
 		TRACE(b, "route",
 			"an answer to a client outside the cluster: to the worker that has the flow");
 	else if (!mac_is_zero(&p->next_hop))
-		TRACE(b, "route", "out of the uplink, by the node's own routes");
+		TRACE(b, "route", "out of the uplink, by the node's own routes%s",
+			p->flags & PKT_OUTBOUND
+				? ""
+				: ", with its own source: cluster.nonMasqueradeCIDRs says so");
 	else
 		TRACE(b, "route", "to port %u of this node, which takes %u bytes", p->out_port, p->mtu);
 }

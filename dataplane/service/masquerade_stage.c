@@ -79,6 +79,7 @@ begin_flow(const struct tables *t, struct worker *w, const struct pkt *p, struct
 	*out = flow;
 	if (p->flags & PKT_DRY_RUN)
 		return DROP_NONE;
+	port_blocks_take(w->port_blocks, flow);
 	*out = nat_flows_add(w->outbound, flow, NULL, w->now_ns);
 	if (*out == NULL)
 		return DROP_MASQUERADE_FULL;
@@ -196,6 +197,11 @@ masquerade(const struct tables *t, struct worker *w, struct burst *b, struct pkt
 		TRACE(b, "masquerade", "%s", drop_reason_help(reason));
 		return;
 	}
+	if (x == &flow)
+		TRACE(b, "masquerade",
+			"a flow begins: it gets a port of a block that only this sender has, %u to %u",
+			flow.wire_port / FLOW_OWNER_BLOCK * FLOW_OWNER_BLOCK,
+			flow.wire_port / FLOW_OWNER_BLOCK * FLOW_OWNER_BLOCK + FLOW_OWNER_BLOCK - 1);
 	apply(t, w, b, p, x);
 }
 

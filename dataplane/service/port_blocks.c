@@ -147,7 +147,7 @@ try_blocks(struct nat_flows *flows, const struct port_set *usable, const struct 
 
 /* An unused block of this worker, or PORT_BLOCKS. */
 static unsigned
-find_unused(struct port_blocks *b, const struct port_set *usable)
+find_unused(const struct port_blocks *b, const struct port_set *usable)
 {
 	for (unsigned i = 0; i < PORT_BLOCKS; i++) {
 		unsigned block = (b->next_free + i) % PORT_BLOCKS;
@@ -157,10 +157,15 @@ find_unused(struct port_blocks *b, const struct port_set *usable)
 			uses(b->flows.outbound, block) != 0 || uses(b->flows.inbound, block) != 0 ||
 			uses(b->flows.half_open, block) != 0)
 			continue;
-		b->next_free = (uint16_t)((block + 1) % PORT_BLOCKS);
 		return block;
 	}
 	return PORT_BLOCKS;
+}
+
+static void
+take_unused(struct port_blocks *b, unsigned block)
+{
+	b->next_free = (uint16_t)((block + 1) % PORT_BLOCKS);
 }
 
 /* The first port for the flow in a block that nobody uses; 0: none of it is usable. */
@@ -179,8 +184,8 @@ first_port(const struct port_set *usable, unsigned block, const struct nat_flow 
 }
 
 uint16_t
-port_blocks_choose(
-	struct port_blocks *b, const struct port_set *usable, const struct nat_flow *flow, bool *is_quota)
+port_blocks_choose(const struct port_blocks *b, const struct port_set *usable, const struct nat_flow *flow,
+	bool *is_quota)
 {
 	uint16_t blocks[PORT_BLOCKS];
 	unsigned n = find_blocks(b, &flow->client, blocks), unused;
@@ -190,10 +195,18 @@ port_blocks_choose(
 	if (port != 0 || *is_quota)
 		return port;
 	unused = find_unused(b, usable);
-	if (unused == PORT_BLOCKS)
-		return 0;
-	b->owner[unused] = flow->client;
-	return first_port(usable, unused, flow);
+	return unused == PORT_BLOCKS ? 0 : first_port(usable, unused, flow);
+}
+
+void
+port_blocks_take(struct port_blocks *b, const struct nat_flow *flow)
+{
+	unsigned block = flow->wire_port / FLOW_OWNER_BLOCK;
+
+	if (uses(b->flows.outbound, block) != 0)
+		return;
+	take_unused(b, block);
+	b->owner[block] = flow->client;
 }
 
 /* Leaves out of the list what has been given to somebody else since nobody used it. */
@@ -226,6 +239,7 @@ grow_shared(struct port_blocks *b, const struct port_set *usable, const struct n
 	block = find_unused(b, usable);
 	if (block == PORT_BLOCKS)
 		return 0;
+	take_unused(b, block);
 	if (!ip_addr_eq(&b->owner[block], &everybody))
 		add_shared(b, block);
 	return first_port(usable, block, flow);

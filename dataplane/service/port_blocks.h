@@ -43,9 +43,13 @@ struct port_blocks *port_blocks_adopt(
 void port_blocks_free(struct port_blocks *b);
 
 /* A port for a flow of a pod or of the host, whose client, backend, wire address and protocol are set; 0: none is left within
- * the client's bounds (*is_quota) or at all. For the caller to add at once, with has_block. usable: what may be given out. */
-uint16_t port_blocks_choose(
-	struct port_blocks *b, const struct port_set *usable, const struct nat_flow *flow, bool *is_quota);
+ * the client's bounds (*is_quota) or at all. usable: what may be given out. Changes nothing: it is the caller's with
+ * port_blocks_take(). */
+uint16_t port_blocks_choose(const struct port_blocks *b, const struct port_set *usable,
+	const struct nat_flow *flow, bool *is_quota);
+
+/* Gives the flow the port that was chosen for it just now, its wire_port. For the caller to add at once, with has_block. */
+void port_blocks_take(struct port_blocks *b, const struct nat_flow *flow);
 
 /* The same for a half-open flow of a client outside: when all ports are taken, one of these ends to make room. 0: confirmed
  * flows have them all. */

@@ -52,8 +52,10 @@ static uint16_t
 add(struct port_blocks *b, struct nat_flows *e, struct nat_flow f, bool *is_quota)
 {
 	f.wire_port = port_blocks_choose(b, &range, &f, is_quota);
-	if (f.wire_port != 0)
+	if (f.wire_port != 0) {
+		port_blocks_take(b, &f);
 		assert_non_null(nat_flows_add(e, &f, NULL, 0));
+	}
 	return f.wire_port;
 }
 
@@ -93,6 +95,30 @@ a_client_gets_blocks_as_it_needs_them_and_no_more_than_its_share(void **state)
 
 		assert_int_not_equal(port, 0);
 		assert_true(ip_addr_eq(&b->owner[port / 64], &other));
+	}
+	port_blocks_free(b);
+	free(e);
+}
+
+/* explain only wants to know. */
+static void
+to_choose_is_not_to_take(void **state)
+{
+	struct nat_flows *e = flows_new();
+	struct port_blocks *b = port_blocks_adopt(&(struct port_blocks_tables){ .outbound = e }, 0, 1, 3);
+	struct nat_flow f = flow("10.244.1.10", 1000, "203.0.113.7", 53);
+	struct port_blocks before;
+	bool is_quota;
+	uint16_t port;
+
+	for (unsigned round = 0; round < 2; round++) {
+		/* in a block of its own at first, then in the one that it has */
+		before = *b;
+		port = port_blocks_choose(b, &range, &f, &is_quota);
+		assert_int_not_equal(port, 0);
+		assert_memory_equal(&before, b, sizeof(before));
+		assert_int_equal(add(b, e, f, &is_quota), port);
+		f.client_port++;
 	}
 	port_blocks_free(b);
 	free(e);
@@ -320,6 +346,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_client_gets_blocks_as_it_needs_them_and_no_more_than_its_share),
+		cmocka_unit_test(to_choose_is_not_to_take),
 		cmocka_unit_test(a_block_is_free_when_its_last_flow_has_ended),
 		cmocka_unit_test(workers_give_out_their_own_blocks_and_ports_that_are_free),
 		cmocka_unit_test(owners_are_known_again_after_a_restart),

@@ -177,6 +177,123 @@ verdicts_are_the_pipelines(void **state)
 		}
 }
 
+/* Behind a router: one network whose flows are masqueraded, and one that knows the way to pods. */
+static void
+add_outside(struct fixture *f)
+{
+	static const struct {
+		const char *network;
+		uint8_t flags;
+	} ways[] = {
+		{ "198.51.100.0/24", 0 },
+		{ "2001:db8:8::/64", 0 },
+		{ "203.0.113.0/24", ROUTE_NATIVE },
+		{ "2001:db8:9::/64", ROUTE_NATIVE },
+	};
+	struct mac_addr router = { { 2, 0, 0, 0, 0, 99 } };
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct ip_prefix prefix;
+
+		assert_true(ip_prefix_parse(ways[i].network, &prefix));
+		route_table_add_outside(f->routes, &prefix, ROUTE_UNDERLAY, &router, ways[i].flags);
+	}
+}
+
+/* The text of a stage's step with this part; NULL: there is none. */
+static const char *
+step_text(const json_t *doc, const char *stage, const char *part)
+{
+	const json_t *step;
+	size_t i;
+
+	json_array_foreach (json_object_get(doc, "steps"), i, step)
+		if (strcmp(STR(step, "stage"), stage) == 0 && strstr(STR(step, "text"), part) != NULL)
+			return STR(step, "text");
+	return NULL;
+}
+
+/* Of a packet that leaves the cluster: its source, and its port, which is returned. */
+static unsigned
+leave(struct lab *lab, const char *to, const char *src, const char *stage, const char *text)
+{
+	struct admin_reply reply = ask(lab, "default/pod1", to, NULL);
+	const json_t *after = json_object_get(reply.json, "after");
+	unsigned sport = (unsigned)json_integer_value(json_object_get(after, "sport"));
+
+	if (reply.json == NULL || strcmp(STR(reply.json, "verdict"), "forward") != 0)
+		fail_msg("to %s: %s", to, json_dumps(reply.json, JSON_INDENT(1)));
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(reply.json, "out"), "port")),
+		lab->fixture->ports[FIXTURE_UPLINK].port.id);
+	assert_string_equal(STR(after, "src"), src);
+	if (step_text(reply.json, stage, text) == NULL)
+		fail_msg("no '%s' in %s", text, json_dumps(reply.json, JSON_INDENT(1)));
+	json_decref(reply.json);
+	return sport;
+}
+
+/* What leaves the cluster has the node's address and a port of the pod's own block; the question takes neither. */
+static void
+masquerade_is_told_and_takes_no_port(void **state)
+{
+	static const struct {
+		const char *to, *node, *native, *pod;
+	} families[] = {
+		{ "198.51.100.7:443", "192.0.2.1", "203.0.113.7:443", "10.244.1.10" },
+		{ "[2001:db8:8::7]:443", "2001:db8::1", "[2001:db8:9::7]:443", "fd00:10:244:1::10" },
+	};
+
+	for (unsigned n_workers = 1; n_workers <= 2; n_workers++) {
+		struct lab *lab = lab_new(n_workers, false);
+		struct port_blocks before[FIXTURE_WORKERS_MAX];
+
+		add_outside(lab->fixture);
+		for (unsigned i = 0; i < n_workers; i++)
+			before[i] = *lab->fixture->port_blocks[i];
+		for (size_t i = 0; i < 2; i++) {
+			unsigned first = leave(lab, families[i].to, families[i].node, "masquerade",
+				"leaves the cluster as ");
+
+			assert_in_range(first, FIXTURE_PORT_FIRST, FIXTURE_PORT_FIRST + 4 * 64 - 1);
+			assert_int_equal(leave(lab, families[i].to, families[i].node, "masquerade",
+						 "a block that only this sender has, 20"),
+				first);
+			leave(lab, families[i].native, families[i].pod, "route",
+				"cluster.nonMasqueradeCIDRs");
+		}
+		for (unsigned i = 0; i < n_workers; i++) {
+			assert_memory_equal(&before[i], lab->fixture->port_blocks[i], sizeof(before[i]));
+			assert_true(nat_flows_is_empty(lab->fixture->outbound[i]));
+		}
+		assert_untouched(lab);
+		lab_free(lab);
+	}
+}
+
+/* A flow that stands is told with the port that it has. */
+static void
+a_masqueraded_flow_is_told_as_it_stands(void **state)
+{
+	struct lab *lab = lab_new(1, false);
+	struct nat_flow flow = { .client_port = 40000,
+		.frontend_port = 443,
+		.backend_port = 443,
+		.wire_port = FIXTURE_PORT_FIRST + 5,
+		.has_block = true,
+		.proto = PROTO_TCP };
+
+	add_outside(lab->fixture);
+	assert_true(ip_addr_parse("10.244.1.10", &flow.client));
+	assert_true(ip_addr_parse("198.51.100.7", &flow.frontend));
+	flow.backend = flow.frontend;
+	assert_true(ip_addr_parse("192.0.2.1", &flow.wire));
+	assert_non_null(nat_flows_add(lab->fixture->outbound[0], &flow, NULL, 0));
+	assert_int_equal(
+		leave(lab, "198.51.100.7:443", "192.0.2.1", "masquerade", "port 20037"), flow.wire_port);
+	assert_untouched(lab);
+	lab_free(lab);
+}
+
 static void
 a_tunnel_shows_outside_and_inside(void **state)
 {
@@ -281,6 +398,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verdicts_are_the_pipelines),
+		cmocka_unit_test(masquerade_is_told_and_takes_no_port),
+		cmocka_unit_test(a_masqueraded_flow_is_told_as_it_stands),
 		cmocka_unit_test(a_tunnel_shows_outside_and_inside),
 		cmocka_unit_test(names_are_in_the_words),
 		cmocka_unit_test(what_cannot_be_asked_is_refused),
