@@ -86,7 +86,12 @@ list_flow_tables(const struct config *c, struct flow_table out[FLOW_TABLES])
 			{ .capacity = c->services.exceptions, .quota = c->services.exceptions_per_pod },
 			"exceptional service flows" },
 		{ "inbound", offsetof(struct worker_flows, inbound),
-			{ .capacity = c->services.inbound, .tcp_idle_ns = INBOUND_IDLE_NS },
+			/* Half of the room: many users behind one address are as good as one client, and a client alone
+			 * is no reason to refuse the next one. */
+			{ .capacity = c->services.inbound,
+				.quota = c->services.inbound / 2,
+				.by_network = true,
+				.tcp_idle_ns = INBOUND_IDLE_NS },
 			"flows from outside the cluster" },
 		{ "half-open", offsetof(struct worker_flows, half_open),
 			{ .capacity = c->services.half_open,

@@ -7,7 +7,7 @@
  *
  *   parse, decap      all flags that parse finds, and where packets are from
  *   decap             PKT_DECAPPED, and PKT_INBOUND and PKT_OUTBOUND of what is from outside
- *   masquerade_receive  PKT_INBOUND of what answers clients outside
+ *   masquerade_receive: PKT_INBOUND of what answers clients outside
  *   route             PKT_INBOUND and PKT_OUTBOUND of what goes there, BURST_TUNNEL or BURST_PORT
  *   mtu               BURST_CUT
  *   inbound_receive   BURST_CUT, since it may lower the MTU of the way

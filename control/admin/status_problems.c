@@ -62,6 +62,59 @@ add_warning(const char *text, void *arg)
 	json_array_append_new(arg, json_string(text));
 }
 
+/* What happened longer ago is history. */
+#define GREEDY_S 600
+
+static void
+name_outside(const struct ip_addr *client, char out[IP_PREFIX_STRLEN])
+{
+	char addr[IP_ADDR_STRLEN];
+
+	ip_addr_format(client, addr);
+	snprintf(out, IP_PREFIX_STRLEN, ip_addr_is_v4(client) ? "%s" : "%s/64", addr);
+}
+
+struct pod_of {
+	const struct ip_addr *addr;
+	char name[POD_NS_SIZE + POD_NAME_SIZE];
+};
+
+static void
+find_pod(const struct attached *pod, void *arg)
+{
+	struct pod_of *x = arg;
+
+	for (unsigned f = 0; f < N_FAMILIES; f++)
+		if (ip_addr_eq(&pod->record.addrs[f], x->addr) && pod->record.pod[0] != '\0')
+			snprintf(x->name, sizeof(x->name), "%s/%s", pod->record.pod_ns, pod->record.pod);
+}
+
+/* Who has all that one may have, so that further flows of its are refused or give way. */
+static void
+warn_of_greedy(const struct worker_view *w, const struct attach *attach, json_t *warnings)
+{
+	char client[IP_PREFIX_STRLEN], addr[IP_ADDR_STRLEN];
+	struct pod_of pod = { .addr = &w->greedy_pod };
+
+	if (!ip_addr_is_none(&w->greedy_client) && w->greedy_client_s < GREEDY_S) {
+		name_outside(&w->greedy_client, client);
+		json_array_append_new(warnings,
+			json_sprintf("%s outside has as many flows at worker %u as one client may have: new "
+				     "ones of its give way when others come (services.inbound; ports towards "
+				     "backends outside: masquerade.ports)",
+				client, w->id));
+	}
+	if (ip_addr_is_none(&w->greedy_pod) || w->greedy_pod_s >= GREEDY_S)
+		return;
+	if (attach != NULL)
+		attach_each(attach, find_pod, &pod);
+	json_array_append_new(warnings,
+		json_sprintf(
+			"pod %s has used up its flows or ports out of the cluster, and new ones are refused: "
+			"masquerade.flowsPerPod, masquerade.portsPerPod",
+			pod.name[0] != '\0' ? pod.name : ip_addr_format(&w->greedy_pod, addr)));
+}
+
 json_t *
 status_warnings(const struct view *v, const struct attach *attach, const struct follow *follow,
 	const struct health_ports *health_ports)
@@ -89,6 +142,8 @@ status_warnings(const struct view *v, const struct attach *attach, const struct 
 		if (!v->workers[i].is_alive)
 			json_array_append_new(
 				warnings, json_sprintf("worker %u makes no progress", v->workers[i].id));
+	for (unsigned i = 0; i < v->n_workers; i++)
+		warn_of_greedy(&v->workers[i], attach, warnings);
 	if (attach != NULL)
 		attach_each(attach, warn_of_pod, warnings);
 	return warnings;

@@ -21,6 +21,9 @@ struct worker_view {
 	unsigned n_ports; /* that it polls */
 	double cpu_s;     /* processor time since it started */
 	struct counters counters;
+	/* the last that were refused a flow since they have as many as one may have, and how long ago; none: nobody was */
+	struct ip_addr greedy_client, greedy_pod; /* outside; going out */
+	double greedy_client_s, greedy_pod_s;
 };
 
 enum port_kind {

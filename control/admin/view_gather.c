@@ -16,6 +16,7 @@
 #include "control/source/files.h"
 #include "dataplane/clock.h"
 #include "dataplane/engine.h"
+#include "dataplane/service/nat_flows.h"
 #include "dataplane/worker.h"
 
 /* A worker wakes up at least this often, and marks the time. */
@@ -34,6 +35,15 @@ thread_cpu_s(const struct worker *w)
 }
 
 static void
+gather_greedy(const struct nat_flows *e, uint64_t now_ns, struct ip_addr *who, double *ago_s)
+{
+	uint64_t when_ns;
+
+	if (nat_flows_refused(e, who, &when_ns))
+		*ago_s = when_ns < now_ns ? (double)(now_ns - when_ns) / 1e9 : 0;
+}
+
+static void
 gather_worker(const struct worker *w, uint64_t now_ns, struct worker_view *out)
 {
 	uint64_t marked_ns = __atomic_load_n(&w->now_ns, __ATOMIC_RELAXED);
@@ -46,6 +56,8 @@ gather_worker(const struct worker *w, uint64_t now_ns, struct worker_view *out)
 		.cpu_s = thread_cpu_s(w),
 	};
 	counters_read(&w->counters, &out->counters);
+	gather_greedy(w->inbound, now_ns, &out->greedy_client, &out->greedy_client_s);
+	gather_greedy(w->outbound, now_ns, &out->greedy_pod, &out->greedy_pod_s);
 }
 
 static void

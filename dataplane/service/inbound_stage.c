@@ -4,7 +4,8 @@
  * A flow begins half-open: with an opening segment or a datagram, from anybody, under any address. It becomes an inbound
  * flow when its client has shown that it hears us: by acknowledging the number of the backend's SYN+ACK, or by sending
  * again after a backend's answer. So a flood of strangers evicts strangers, and an acknowledgement sent blindly gains
- * nothing.
+ * nothing. Nor does a client gain much that begins flows without end and confirms them: so many of one client may be inbound
+ * flows, and what it has besides stays half-open, where it gives way to others.
  *
  * Backends know the client by this node's reserved address, so that they answer to this node; where the frontend keeps the
  * client's address (externalTrafficPolicy Local, hostPort), its backends are pods of this node, whose answers pass here
@@ -301,12 +302,34 @@ find_forward(struct nat_flows *e, const struct inbound_key *k)
 	return nat_flows_find_forward(e, &k->src, k->sport, &k->dst, k->dport, k->proto);
 }
 
+/* How many inbound flows this one's client may have: of the table half, of ports, which are fewer and where a proxy in front
+ * of the cluster may be the only client, three quarters. */
+static uint32_t
+bound_for(const struct tables *t, struct worker *w, const struct nat_flow *x)
+{
+	uint32_t bound = w->inbound->quota, n_ports;
+
+	if (x->proto != PROTO_TCP)
+		bound /= 2;
+	if (!x->has_block)
+		return bound;
+	n_ports = port_blocks_n_shared(w->port_blocks, &t->node->masquerade_ports);
+	n_ports -= n_ports / 4;
+	return n_ports < bound ? n_ports : bound;
+}
+
 /* A stranger's second datagram confirms a flow as well as a client's, where the backend answers. So these have half of the
  * room, and leave the other to connections. */
 static bool
-has_room_for(const struct nat_flows *inbound, const struct pkt *p)
+has_room_for(const struct tables *t, struct worker *w, const struct nat_flow *x)
 {
-	return inbound != NULL && (p->proto == PROTO_TCP || !nat_flows_is_half_full(inbound));
+	if (w->inbound == NULL || (x->proto != PROTO_TCP && nat_flows_is_half_full(w->inbound)))
+		return false;
+	if (w->inbound->quota == 0 || nat_flows_count_of(w->inbound, &x->client) < bound_for(t, w, x))
+		return true;
+	nat_flows_refuse(w->inbound, &x->client, w->now_ns);
+	count(&w->counters, COUNT_INBOUND_OVER);
+	return false;
 }
 
 /* From half-open to inbound; false when that has no room. */
@@ -314,7 +337,8 @@ static bool
 confirm(const struct tables *t, struct worker *w, const struct pkt *p, struct nat_flow **x)
 {
 	const struct frontend *f = frontend_of(t->services, p);
-	struct nat_flow *moved = nat_flows_move(w->inbound, w->half_open, *x, w->now_ns);
+	struct nat_flow *moved =
+		has_room_for(t, w, *x) ? nat_flows_move(w->inbound, w->half_open, *x, w->now_ns) : *x;
 
 	if (moved == *x)
 		return false;
@@ -365,8 +389,7 @@ go_on(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, 
 		ip_addr_format(&x->backend, addr), x->backend_port);
 	if (p->flags & PKT_DRY_RUN)
 		return true;
-	if (table == w->half_open && has_room_for(w->inbound, p) && is_confirmed(p, x) &&
-		confirm(t, w, p, &x))
+	if (table == w->half_open && is_confirmed(p, x) && confirm(t, w, p, &x))
 		table = w->inbound;
 	/* the way back may change under a connection, but not by an opening segment, which may be anybody's */
 	if (!translate_is_opening(p)) {

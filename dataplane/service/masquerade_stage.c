@@ -49,6 +49,15 @@ find_flow(struct worker *w, struct pkt *p)
 	return NULL;
 }
 
+/* The sender has used up its share. */
+static enum drop_reason
+refuse(struct worker *w, const struct pkt *p)
+{
+	if (!(p->flags & PKT_DRY_RUN))
+		nat_flows_refuse(w->outbound, &p->src, w->now_ns);
+	return DROP_MASQUERADE_QUOTA;
+}
+
 /* A flow of its own, or the reason why there is none. */
 static enum drop_reason
 begin_flow(const struct tables *t, struct worker *w, const struct pkt *p, struct nat_flow *flow,
@@ -69,11 +78,13 @@ begin_flow(const struct tables *t, struct worker *w, const struct pkt *p, struct
 	};
 	if (w->outbound == NULL || ip_addr_is_none(&flow->wire))
 		return DROP_MASQUERADE_FULL;
-	if (!nat_flows_has_room(w->outbound, &p->src))
-		return DROP_MASQUERADE_QUOTA;
+	if (nat_flows_is_over_quota(w->outbound, &p->src))
+		return refuse(w, p);
+	if (nat_flows_is_full(w->outbound))
+		return DROP_MASQUERADE_FULL;
 	flow->wire_port = port_blocks_choose(w->port_blocks, &t->node->masquerade_ports, flow, &is_quota);
 	if (flow->wire_port == 0)
-		return is_quota ? DROP_MASQUERADE_QUOTA : DROP_MASQUERADE_FULL;
+		return is_quota ? refuse(w, p) : DROP_MASQUERADE_FULL;
 	if (is_echo_request(p))
 		flow->backend_port = flow->wire_port;
 	*out = flow;

@@ -1,8 +1,5 @@
 #include "dataplane/service/nat_flows_internal.h"
 
-/* Keys are what pods and strangers choose, and the hash is known: a chain that is this long takes no more. */
-#define CHAIN_MAX 32
-
 static unsigned
 chain_len(const struct nat_flows *e, uint32_t i, enum direction d)
 {
@@ -49,7 +46,7 @@ nat_flows_add(
 	struct nat_flow want = *flow, *x;
 
 	if (nat_flows_is_over_quota(e, &flow->client)) {
-		e->n_refused_quota++;
+		nat_flows_refuse(e, &flow->client, now_ns);
 		return NULL;
 	}
 	want.flags = 0;

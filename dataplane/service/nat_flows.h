@@ -10,7 +10,7 @@
  *               (port_blocks.h).
  *
  * Only the worker that owns the flows touches a table; control through worker_call(). It is bounded, and may be bounded per
- * client address too, so no pod uses it up. It lives in memory that the caller gives and that outlives the process: fixed
+ * client too, so that neither a pod nor a client outside uses it up. It lives in memory that the caller gives and that outlives the process: fixed
  * layout, indices instead of pointers. Whatever a killed process left half-written, nat_flows_adopt() makes whole from the
  * entries alone.
  *
@@ -72,7 +72,8 @@ static_assert(sizeof(struct nat_flow) == 128, "two cache lines per entry");
 /* What kind of table it is. */
 struct nat_flows_config {
 	uint32_t capacity; /* entries, a power of two */
-	uint32_t quota;    /* entries of one client address; 0: no bound */
+	uint32_t quota;    /* entries of one client; 0: no bound */
+	bool by_network;   /* an IPv6 client is all of a /64, of which one machine has any address it likes */
 	bool evicts;       /* when full, a random entry makes room for a new one */
 	uint64_t
 		tcp_idle_ns; /* a quiet connection's entry ends after this; 0: never, since quiet is not dead, and
@@ -94,7 +95,10 @@ struct nat_flows {
 	uint32_t random; /* state of the generator that picks victims; 0: nothing is evicted */
 	uint32_t
 		summary; /* where in 'memory' a bit for each chain begins that has an entry: by forward, then by reverse key */
-	uint8_t pad[52];
+	uint32_t by_network;
+	uint64_t refused_ns; /* see nat_flows_refused() */
+	struct ip_addr refused;
+	uint8_t pad[24];
 	_Alignas(64) uint8_t memory[];
 };
 static_assert(sizeof(struct nat_flows) == 128, "the arrays begin on a cache line");
@@ -186,6 +190,16 @@ bool nat_flows_is_over_quota(const struct nat_flows *e, const struct ip_addr *cl
 /* Why nat_flows_add() found no room for a flow, with the port it wished for: whether what its client has itself is in the
  * way. That is its quota, its port, or that most of a chain which takes no more is its own; else it is what others have. */
 bool nat_flows_is_own_fault(struct nat_flows *e, const struct nat_flow *flow);
+
+/* How many entries a client has; where there are no quotas, 0. */
+uint32_t nat_flows_count_of(const struct nat_flows *e, const struct ip_addr *client);
+
+/* Notes that a client was refused another entry for its quota. nat_flows_add() does it by itself. */
+void nat_flows_refuse(struct nat_flows *e, const struct ip_addr *client, uint64_t now_ns);
+
+/* The last client that was, and when (CLOCK_MONOTONIC); false: none ever. NULL is fine. Any thread: what it tells is meant for
+ * people. */
+bool nat_flows_refused(const struct nat_flows *e, struct ip_addr *client, uint64_t *when_ns);
 
 /* Notes a packet of the entry's flow. */
 void nat_flow_seen(struct nat_flow *x, bool is_forward, uint8_t tcp_flags, uint64_t now_ns);

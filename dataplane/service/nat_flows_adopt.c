@@ -1,6 +1,6 @@
 #include "dataplane/service/nat_flows_internal.h"
 
-#define LAYOUT_VERSION 5u
+#define LAYOUT_VERSION 6u
 
 size_t
 nat_flows_size(uint32_t capacity)
@@ -66,6 +66,7 @@ nat_flows_adopt(struct nat_flows *e, const struct nat_flows_config *config, uint
 		e->version = LAYOUT_VERSION;
 	}
 	e->quota = config->quota;
+	e->by_network = config->by_network;
 	e->tcp_idle_ns = config->tcp_idle_ns;
 	e->datagram_idle_ns = config->datagram_idle_ns;
 	e->random = config->evicts ? (uint32_t)now_ns | 1 : 0;

@@ -9,6 +9,9 @@
 
 #define NONE UINT32_MAX
 
+/* Keys are what pods and strangers choose, and the hash is known: a chain that is this long takes no more. */
+#define CHAIN_MAX 32
+
 /* Blocks of wire ports. */
 #define BLOCKS (65536 / FLOW_OWNER_BLOCK)
 
@@ -24,7 +27,7 @@ struct account {
 	uint32_t next; /* in its chain, or of free ones */
 };
 
-/* Clients are a node's pods and its own addresses, so there are fewer than entries. */
+/* As many as there may be clients. */
 static inline uint32_t
 n_accounts(uint32_t capacity)
 {

@@ -221,20 +221,26 @@ drop_lost(struct port_blocks *b)
 	b->n_shared = n;
 }
 
+uint32_t
+port_blocks_n_shared(struct port_blocks *b, const struct port_set *usable)
+{
+	if (b->counted != usable) {
+		b->counted = usable;
+		b->max_shared = 0;
+		for (unsigned block = b->worker; block < PORT_BLOCKS; block += b->n_workers)
+			b->max_shared += usable->bits[block] != 0;
+		b->max_shared = (b->max_shared + 1) / 2;
+	}
+	return b->max_shared * FLOW_OWNER_BLOCK;
+}
+
 /* Another block for clients outside, whose first port the flow gets; 0: there is none for them. */
 static uint16_t
 grow_shared(struct port_blocks *b, const struct port_set *usable, const struct nat_flow *flow)
 {
 	unsigned block;
 
-	if (b->counted != usable) {
-		b->counted = usable;
-		b->max_shared = 0;
-		for (block = b->worker; block < PORT_BLOCKS; block += b->n_workers)
-			b->max_shared += usable->bits[block] != 0;
-		b->max_shared = (b->max_shared + 1) / 2;
-	}
-	if (b->n_shared >= b->max_shared)
+	if (b->n_shared * FLOW_OWNER_BLOCK >= port_blocks_n_shared(b, usable))
 		return 0;
 	block = find_unused(b, usable);
 	if (block == PORT_BLOCKS)

@@ -56,11 +56,7 @@ void port_blocks_take(struct port_blocks *b, const struct nat_flow *flow);
 uint16_t port_blocks_choose_shared(
 	struct port_blocks *b, const struct port_set *usable, const struct nat_flow *flow);
 
-/* How many flows towards one destination the blocks that clients outside have may serve. */
-static inline uint32_t
-port_blocks_n_shared(const struct port_blocks *b)
-{
-	return b->n_shared * FLOW_OWNER_BLOCK;
-}
+/* How many flows towards one destination have room in all blocks that clients outside may have. */
+uint32_t port_blocks_n_shared(struct port_blocks *b, const struct port_set *usable);
 
 #endif

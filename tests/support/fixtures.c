@@ -178,7 +178,9 @@ give_memories(struct fixture *f)
 {
 	const struct nat_flows_config exceptions = { .capacity = FIXTURE_EXCEPTIONS,
 		.quota = FIXTURE_EXCEPTIONS_QUOTA };
-	const struct nat_flows_config inbound = { .capacity = FIXTURE_INBOUND };
+	const struct nat_flows_config inbound = {
+		.capacity = FIXTURE_INBOUND, .quota = FIXTURE_INBOUND / 2, .by_network = true
+	};
 	const struct nat_flows_config half_open = { .capacity = FIXTURE_INBOUND, .evicts = true };
 	const struct nat_flows_config outbound = { .capacity = FIXTURE_OUTBOUND,
 		.quota = FIXTURE_OUTBOUND_QUOTA };

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,6 +158,61 @@ one_client_cannot_use_the_table_up(void **state)
 		assert_true(nat_flows_has_room(e, &client));
 		free(e);
 	}
+}
+
+static void
+a_network_is_one_client_where_its_machines_choose_addresses(void **state)
+{
+	const struct nat_flows_config by_network = {
+		.capacity = CAPACITY, .quota = QUOTA, .by_network = true
+	};
+	struct nat_flows *e = table_new();
+	struct nat_flow x;
+	struct ip_addr named, network = addr("2001:db8:1:2::");
+	uint64_t when_ns;
+	char client[64];
+
+	nat_flows_adopt(e, &by_network, START);
+	assert_false(nat_flows_refused(e, &named, &when_ns));
+	for (uint16_t i = 0; i <= QUOTA; i++) {
+		snprintf(client, sizeof(client), "2001:db8:1:2:%x::%x", i, i);
+		x = flow(client, 5000, families[1].frontend, families[1].backend, PROTO_TCP);
+		assert_true((nat_flows_add(e, &x, NULL, START + i) != NULL) == (i < QUOTA));
+	}
+	assert_int_equal(nat_flows_count_of(e, &x.client), QUOTA);
+	assert_true(nat_flows_refused(e, &named, &when_ns));
+	assert_true(ip_addr_eq(&named, &network));
+	assert_int_equal(when_ns, START + QUOTA);
+	x = flow("2001:db8:1:3::1", 5000, families[1].frontend, families[1].backend, PROTO_TCP);
+	assert_non_null(nat_flows_add(e, &x, NULL, START));
+	/* neighbours by IPv4 are not */
+	for (uint16_t i = 0; i <= QUOTA; i++) {
+		snprintf(client, sizeof(client), "203.0.113.%u", i);
+		x = flow(client, 5000, families[0].frontend, families[0].backend, PROTO_TCP);
+		assert_non_null(nat_flows_add(e, &x, NULL, START));
+	}
+	free(e);
+}
+
+/* Strangers choose addresses, and know the hash: the chain of a client's account is bounded. */
+static void
+accounts_of_one_hash_are_bounded(void **state)
+{
+	struct nat_flows *e = table_new();
+	struct nat_flow x = flow("203.0.0.1", 5000, families[0].frontend, families[0].backend, PROTO_TCP);
+	uint32_t chain = addr_hash(&x.client, 0, 0) & (CAPACITY - 1);
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < 64 * CAPACITY; i++) {
+		x.client.d[3] = x.wire.d[3] = __builtin_bswap32(0xcb000001 + i);
+		if ((addr_hash(&x.client, 0, 0) & (CAPACITY - 1)) == chain)
+			n += nat_flows_add(e, &x, NULL, START) != NULL;
+	}
+	assert_int_equal(n, 32);
+	x = flow("10.244.1.10", 5000, families[0].frontend, families[0].backend, PROTO_TCP);
+	assert_int_not_equal(addr_hash(&x.client, 0, 0) & (CAPACITY - 1), chain);
+	assert_non_null(nat_flows_add(e, &x, NULL, START));
+	free(e);
 }
 
 static void
@@ -491,6 +547,8 @@ main(void)
 		cmocka_unit_test(an_entry_is_found_from_both_sides_until_it_is_removed),
 		cmocka_unit_test(a_taken_port_is_replaced_by_one_of_the_exceptions_own),
 		cmocka_unit_test(one_client_cannot_use_the_table_up),
+		cmocka_unit_test(a_network_is_one_client_where_its_machines_choose_addresses),
+		cmocka_unit_test(accounts_of_one_hash_are_bounded),
 		cmocka_unit_test(a_full_table_refuses_and_recovers),
 		cmocka_unit_test(datagrams_age_and_quiet_connections_do_not),
 		cmocka_unit_test(control_deletes_what_it_saw_unless_used_since),

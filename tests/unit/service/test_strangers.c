@@ -186,12 +186,66 @@ a_strangers_reset_does_not_end_a_quiet_connection(void **state)
 	}
 }
 
+#define OTHER_V4 "203.0.113.250"
+#define OTHER_V6 "2001:db8:ffff:1::7"
+
+/* A client that is really there, and completes what it begins. */
+static void
+one_client_leaves_room_for_others(void **state)
+{
+	FOREACH_WORLD(f, n)
+	{
+		bool v4 = n == &families[V4];
+		struct names other = *n, sibling = *n;
+		uint32_t most = f->n_workers * FIXTURE_INBOUND / 2;
+		struct counters c;
+		struct ip_addr named;
+		uint64_t when_ns;
+
+		other.client = v4 ? OTHER_V4 : OTHER_V6;
+		sibling.client = v4 ? n->client : "2001:db8:ffff::1234"; /* of the same /64 */
+		begin(f, &other, 50000, PORT_NEAR);
+		acknowledge(f, &other, 50000, PORT_NEAR, SERVER_SEQ + 1);
+		for (unsigned i = 0; i < 3 * FIXTURE_INBOUND; i++) {
+			const struct names *who = i % 2 == 0 ? n : &sibling;
+
+			begin(f, who, (uint16_t)(1024 + i), PORT_NEAR);
+			acknowledge(f, who, (uint16_t)(1024 + i), PORT_NEAR, SERVER_SEQ + 1);
+		}
+		assert_int_equal(n_entries(f->inbound), most + 1);
+		fixture_counters(f, &c);
+		assert_int_equal(c.counts[COUNT_INBOUND_OVER], 3 * FIXTURE_INBOUND - most);
+		assert_true(nat_flows_refused(f->inbound[0], &named, &when_ns));
+		assert_true(ip_addr_is_v4(&named) == v4 && (v4 || named.w[1] == 0));
+		/* what it has besides goes on, while nobody needs the room */
+		assert_int_equal(pass(f, FIXTURE_UPLINK,
+					 FROM_CLIENT(&sibling,
+						 TCP(1024 + 3 * FIXTURE_INBOUND - 1, PORT_NEAR, TCP_ACK)),
+					 FIXTURE_POD2)
+					 .proto,
+			PROTO_TCP);
+		/* others stand, and others come */
+		assert_int_equal(pass(f, FIXTURE_UPLINK, FROM_CLIENT(&other, TCP(50000, PORT_NEAR, TCP_ACK)),
+					 FIXTURE_POD2)
+					 .proto,
+			PROTO_TCP);
+		for (uint16_t port = 40000; port < 40010; port++) {
+			uint32_t before = n_entries(f->inbound);
+
+			begin(f, &other, port, PORT_NEAR);
+			acknowledge(f, &other, port, PORT_NEAR, SERVER_SEQ + 1);
+			assert_int_equal(n_entries(f->inbound), before + 1);
+		}
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_backend_that_sees_its_client_never_sees_two_of_its_flows_as_one),
 		cmocka_unit_test(strangers_datagrams_leave_room_for_connections),
+		cmocka_unit_test(one_client_leaves_room_for_others),
 		cmocka_unit_test(a_strangers_reset_does_not_end_a_quiet_connection),
 	};
 

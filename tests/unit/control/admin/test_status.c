@@ -162,6 +162,40 @@ a_short_pool_and_a_stuck_worker_are_warnings(void **state)
 }
 
 static void
+who_uses_up_what_others_need_is_named(void **state)
+{
+	static const struct {
+		const char *client;
+		double ago_s;
+		const char *expected;
+	} cases[] = {
+		{ "203.0.113.7", 30,
+			"203.0.113.7 outside has as many flows at worker 0 as one client may have" },
+		{ "2001:db8:1:2::", 30, "2001:db8:1:2::/64 outside has as many flows" },
+		{ "203.0.113.7", 3600, NULL },
+	};
+	struct lab *lab = *state;
+	json_t *warnings;
+
+	lab->view.ranges[V4].used = 1;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_true(ip_addr_parse(cases[i].client, &lab->worker.greedy_client));
+		lab->worker.greedy_client_s = cases[i].ago_s;
+		warnings = status_warnings(&lab->view, NULL, NULL, NULL);
+		assert_int_equal(json_array_size(warnings), cases[i].expected != NULL);
+		if (cases[i].expected != NULL)
+			assert_non_null(
+				strstr(json_string_value(json_array_get(warnings, 0)), cases[i].expected));
+		json_decref(warnings);
+	}
+	assert_true(ip_addr_parse("10.244.1.10", &lab->worker.greedy_pod));
+	warnings = status_warnings(&lab->view, NULL, NULL, NULL);
+	assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)),
+		"pod 10.244.1.10 has used up its flows or ports out of the cluster"));
+	json_decref(warnings);
+}
+
+static void
 status_works_before_the_first_tables(void **state)
 {
 	struct lab *lab = *state;
@@ -203,6 +237,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(status_tells_all_of_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_short_pool_and_a_stuck_worker_are_warnings, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_uses_up_what_others_need_is_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(status_works_before_the_first_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(new_kernels_need_no_workaround, setup, teardown),
 	};
