@@ -67,7 +67,8 @@ on_timer(void *arg)
 		u->has_route_news = true;
 		loop_defer(u->config.loop, &u->refresh);
 	}
-	underlay_ask_for_neighbours(u, is_due);
+	if (underlay_ask_for_neighbours(u, is_due))
+		loop_defer(u->config.loop, &u->announce);
 	if (is_due)
 		u->fresh_until_ns = clock_now_ns() + KEEP_FRESH_NS;
 	schedule(u);
@@ -78,11 +79,12 @@ static void
 refresh(void *arg)
 {
 	struct underlay *u = arg;
-	bool news = underlay_read_facts(u);
+	bool news = underlay_read_facts(u), has_other_routes = false;
 
 	if (u->has_route_news) {
 		u->has_route_news = false;
-		news |= underlay_read_routes(u);
+		has_other_routes = underlay_read_routes(u);
+		news |= has_other_routes;
 	}
 
 	for (size_t i = 0; i < u->n_ways; i++) {
@@ -94,8 +96,9 @@ refresh(void *arg)
 		news |= !next_hop_is_same(&hop, known);
 		*known = hop;
 	}
-	news |= underlay_read_neighbours(u);
-	underlay_ask_for_neighbours(u, false);
+	/* The process before this one had hosts looked for, which the kernel still knows: their flows go on at once. */
+	news |= underlay_read_neighbours(u, has_other_routes);
+	news |= underlay_ask_for_neighbours(u, false);
 	schedule(u);
 	if (news)
 		loop_defer(u->config.loop, &u->announce);
@@ -279,7 +282,8 @@ underlay_find_host(struct underlay *u, const struct ip_addr *addr)
 {
 	if (!underlay_is_on_segment(u, addr) || !neighbours_add(&u->hosts, addr, false))
 		return;
-	underlay_ask_for_neighbour(u, addr);
+	if (underlay_ask_for_neighbour(u, addr))
+		loop_defer(u->config.loop, &u->announce);
 	schedule(u);
 }
 

@@ -44,14 +44,17 @@ bool next_hop_is_same(const struct next_hop *a, const struct next_hop *b);
 /* What an entry of the neighbour table says, to ways and hosts. True when it is news to one of them. */
 bool underlay_apply_neighbour(struct underlay *u, struct rtnl_neigh *neigh);
 
-/* The same of all entries. */
-bool underlay_read_neighbours(struct underlay *u);
+/* The same of all entries. wants_known: hosts of the segment whose MAC addresses the kernel knows are wanted from now on,
+ * as if packets had asked for them. */
+bool underlay_read_neighbours(struct underlay *u, bool wants_known);
 
-/* Asks the kernel to use the entry as it would for a packet of its own (NTF_USE): resolve it, or probe a stale one. */
-void underlay_ask_for_neighbour(struct underlay *u, const struct ip_addr *addr);
+/* Asks the kernel to use the entry as it would for a packet of its own (NTF_USE): resolve it, or probe a stale one. What
+ * it knows already is taken up at once, since it sends no event of that; true when that is news. A static entry is only
+ * read: the kernel takes its permanence away when it is used like that. */
+bool underlay_ask_for_neighbour(struct underlay *u, const struct ip_addr *addr);
 
 /* The same of all ways and hosts, or of those that need it. */
-void underlay_ask_for_neighbours(struct underlay *u, bool all);
+bool underlay_ask_for_neighbours(struct underlay *u, bool all);
 bool underlay_is_all_resolved(const struct underlay *u);
 
 /* Reads the node's routes anew. True when they changed; is_stale is set when they could not be read. */
