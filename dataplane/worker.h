@@ -56,13 +56,13 @@ struct worker {
 	struct role_asks role_asks;
 	struct unmoved unmoved;
 	struct fragments *fragments;
-	uint64_t ask_after_ns[NEIGHBOUR_ASKERS]; /* when senders may next have control look for a neighbour */
-	struct burst burst;                      /* what was received */
-	struct burst arrivals;                   /* what other workers handed over */
-	struct burst steered;                    /* of that, what begins anew here */
-	struct burst pieces;                     /* cut from the burst in hand by segment_burst() */
-	uint8_t piece_of[BURST_MAX];             /* each piece's packet, by its place in the burst */
-	struct burst answers;                    /* one at a time: what translate_error.c asks about */
+	uint64_t asked_until_ns[NEIGHBOUR_ASKERS]; /* how far senders used up their asks for neighbours */
+	struct burst burst;                        /* what was received */
+	struct burst arrivals;                     /* what other workers handed over */
+	struct burst steered;                      /* of that, what begins anew here */
+	struct burst pieces;                       /* cut from the burst in hand by segment_burst() */
+	uint8_t piece_of[BURST_MAX];               /* each piece's packet, by its place in the burst */
+	struct burst answers;                      /* one at a time: what translate_error.c asks about */
 
 	_Alignas(CACHE_LINE) struct counters counters;
 
