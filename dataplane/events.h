@@ -9,12 +9,17 @@ enum event_kind {
 	EVENT_PATH_MTU, /* an underlay router told what the tunnel to a VTEP (addr) takes, of the inner packet (value) */
 	EVENT_NEIGHBOUR, /* a packet waited for the MAC of a host on the uplink's segment (addr, of family value) in vain */
 	EVENT_PORT_USED, /* a pod (addr) sends from a port that is not known to be its own: protocol << 16 | port (value) */
+	/* the pod behind a port (port) sends from a server's TCP port to whom its policies do not let it send, and its reply set
+	   (policy/policy_state.h) does not know why: local port << 16 | remote port (value), the remote address (addr). Control
+	   asks the pod's sockets, and enters what is established */
+	EVENT_REPLY_UNKNOWN,
 };
 
 struct event {
 	uint32_t kind; /* enum event_kind */
 	uint32_t value;
 	struct ip_addr addr;
+	uint16_t port; /* EVENT_REPLY_UNKNOWN */
 };
 
 struct events;

@@ -25,6 +25,7 @@ pipeline_send_half(struct worker *w, const struct tables *t, struct burst *b)
 	masquerade_receive_burst(t, w, b); /* an answer from outside: to the pod that asked */
 	translate_send_burst(t, w, b);     /* frontend to backend: decided, not yet written */
 	route_burst(t, w, b);              /* next hop, egress port, MTU */
+	policy_send_burst(t, w, b);        /* may the pod send it there */
 	masquerade_send_burst(t, w, b);    /* leaves the cluster: as the node's own */
 	mtu_burst(t, w, b);                /* too big: an error to the sender, or cut later */
 	cross_burst(t, w, b);              /* another worker's port or flow: it goes on from here */
@@ -36,6 +37,7 @@ pipeline_receive_half(struct worker *w, const struct tables *t, struct burst *b)
 	fragments_receive_burst(w, b);    /* the same for what came out of a tunnel */
 	translate_receive_burst(t, w, b); /* a backend's reply: back to its frontend */
 	inbound_receive_burst(t, w, b);   /* an answer to the outside: back to its client */
+	policy_receive_burst(t, w, b);    /* may the pod get it */
 	rewrite_burst(t, w, b);           /* the only writer of headers */
 	segment_burst(t, w, b);           /* cut what the way ahead takes only in pieces */
 	encap_burst(t, w, b);             /* to another node: into the tunnel */

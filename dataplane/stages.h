@@ -46,6 +46,12 @@ void translate_send_burst(const struct tables *t, struct worker *w, struct burst
 /* route/route_stage.c: next hop, egress port, MTU of the way ahead, TTL. */
 void route_burst(const struct tables *t, struct worker *w, struct burst *b);
 
+/* policy/policy_stage.c: NetworkPolicy. In the send half what leaves a pod, before masquerade, so that its peer is whom it
+ * really goes to; in the receive half what arrives at one, after its reply has found its frontend, and what a pod answered to a
+ * client outside whom the stage before has found. */
+void policy_send_burst(const struct tables *t, struct worker *w, struct burst *b);
+void policy_receive_burst(const struct tables *t, struct worker *w, struct burst *b);
+
 /* service/masquerade_stage.c: what leaves the cluster goes as the node's own. Keeps its flows. */
 void masquerade_send_burst(const struct tables *t, struct worker *w, struct burst *b);
 

@@ -16,3 +16,10 @@ trace_note(struct trace *t, const char *stage, const char *fmt, ...)
 	va_end(args);
 	t->n++;
 }
+
+void
+trace_policy(struct trace *t, const struct trace_policy *judged)
+{
+	if (t->n_policies < TRACE_POLICIES)
+		t->policies[t->n_policies++] = *judged;
+}

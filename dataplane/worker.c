@@ -59,7 +59,8 @@ worker_new(const struct worker_config *config)
 	w->events = config->events;
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->fragments = fragments_new();
-	if (w->fragments == NULL || w->epoll_fd < 0 ||
+	w->policy_hits = calloc(1, sizeof(*w->policy_hits)); /* pages come as they are used */
+	if (w->fragments == NULL || w->policy_hits == NULL || w->epoll_fd < 0 ||
 		epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, crossing_wait_fd(w->crossing, w->id), &on_crossing) <
 			0) {
 		worker_free(w);
@@ -76,6 +77,7 @@ worker_free(struct worker *w)
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
 	fragments_free(w->fragments);
+	free(w->policy_hits);
 	free(w);
 }
 

@@ -12,6 +12,7 @@
 #include "dataplane/crossing.h"
 #include "dataplane/io/port.h"
 #include "dataplane/net/error_budget.h"
+#include "dataplane/policy/policy_asks.h"
 #include "dataplane/service/role_asks.h"
 #include "dataplane/service/unmoved.h"
 #include "dataplane/snapshot.h"
@@ -23,6 +24,7 @@
 struct affinity;
 struct fragments;
 struct nat_flows;
+struct policy_hits;
 struct port_blocks;
 
 struct worker_request;
@@ -54,6 +56,8 @@ struct worker {
 	struct port *ports[PORTS_MAX];
 	struct error_budget errors;
 	struct role_asks role_asks;
+	struct policy_asks policy_asks;
+	struct policy_hits *policy_hits; /* control reads it at any time; NULL: not counted, for explain */
 	struct unmoved unmoved;
 	struct fragments *fragments;
 	uint64_t asked_until_ns[NEIGHBOUR_ASKERS]; /* how far senders used up their asks for neighbours */

@@ -39,6 +39,7 @@ become_scratch_of(struct worker *scratch, const struct worker *w)
 	memcpy(scratch, w, sizeof(*scratch));
 	memset(&scratch->counters, 0, sizeof(scratch->counters));
 	scratch->events = NULL;
+	scratch->policy_hits = NULL;
 	scratch->burst.n = scratch->arrivals.n = scratch->steered.n = scratch->pieces.n = 0;
 }
 

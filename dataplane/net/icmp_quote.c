@@ -73,22 +73,47 @@ read_v6(const struct pkt *p, struct icmp_quote *q)
 	return !ip_addr_is_v4(&q->src) && !ip_addr_is_v4(&q->dst);
 }
 
-bool
-icmp_quote_read(const struct pkt *p, struct icmp_quote *q)
+static bool
+is_transport(uint8_t proto)
 {
+	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_SCTP;
+}
+
+static bool
+is_echo(uint8_t proto, uint8_t type)
+{
+	if (proto == PROTO_ICMP)
+		return type == ICMP_ECHO_REQUEST || type == ICMP_ECHO_REPLY;
+	return proto == PROTO_ICMPV6 && (type == ICMPV6_ECHO_REQUEST || type == ICMPV6_ECHO_REPLY);
+}
+
+bool
+icmp_quote_read_any(const struct pkt *p, struct icmp_quote *q)
+{
+	const struct icmp_hdr *icmp;
 	const be16 *ports;
 
 	q->l3_off = (uint16_t)(p->l4_off + sizeof(struct icmp_hdr));
 	if ((p->flags & PKT_FRAGMENT) || !(p->family == 4 ? read_v4(p, q) : read_v6(p, q)))
 		return false;
-	if (q->proto != PROTO_TCP && q->proto != PROTO_UDP && q->proto != PROTO_SCTP)
-		return false;
 	if (room_at(p, q->l4_off) < QUOTED_L4_MIN)
 		return false;
-	ports = (const be16 *)(p->data + q->l4_off);
-	q->sport = be16_host(ports[0]);
-	q->dport = be16_host(ports[1]);
+	q->sport = q->dport = 0;
+	icmp = (const struct icmp_hdr *)(p->data + q->l4_off);
+	ports = (const be16 *)icmp;
+	if (is_transport(q->proto)) {
+		q->sport = be16_host(ports[0]);
+		q->dport = be16_host(ports[1]);
+	} else if (is_echo(q->proto, icmp->type)) {
+		q->sport = q->dport = be16_host(icmp->echo.id);
+	}
 	return true;
+}
+
+bool
+icmp_quote_read(const struct pkt *p, struct icmp_quote *q)
+{
+	return icmp_quote_read_any(p, q) && is_transport(q->proto);
 }
 
 static uint64_t

@@ -18,6 +18,7 @@ enum {
 	FUZZ_MEND = 0x80, /* in struct fuzz_frame's port */
 	FUZZ_EXPOSED =
 		0x40, /* in fuzz_pipeline's first byte: services for the outside instead of those for pods */
+	FUZZ_POLICIES = 0x80, /* there, too: pods are isolated */
 };
 
 /* Makes IPv4 header checksums right, also behind VXLAN. */

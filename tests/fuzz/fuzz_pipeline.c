@@ -1,5 +1,5 @@
 /* The whole pipeline with loaded tables: both halves, all origins, one worker and two, both kinds of underlay, services
- * for pods or for the outside.
+ * for pods or for the outside, with policies and without.
  * The first byte of the input chooses among these and sets what the ways take; then follow frames, each behind
  * a struct fuzz_frame. After each input the books balance, every frame is in its place, and what was sent is
  * as long as it says. */
@@ -8,17 +8,30 @@
 
 #include "tests/fuzz/fuzz_input.h"
 #include "tests/support/exposed.h"
+#include "tests/support/policies.h"
 #include "tests/support/services.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 
 static const uint16_t mtus[] = { 1450, 1280, 576, 68 };
 
+/* One pod with something of everything, and one that has nothing but what is always allowed. */
+static void
+some_policies(struct fixture *f)
+{
+	ISOLATE(f, FIXTURE_POD1, POLICY_INGRESS, { PEER_REMOTE, PROTO_TCP }, { 0, PROTO_UDP, 53, 5353 },
+		{ PEER_POD2 });
+	ISOLATE(f, FIXTURE_POD1, POLICY_EGRESS, { PEER_OUTSIDE }, { PEER_REMOTE, PROTO_UDP, 5353 });
+	policies_deny(f, FIXTURE_POD2, POLICY_INGRESS);
+	policies_deny(f, FIXTURE_POD2, POLICY_EGRESS);
+}
+
 static struct fixture *
 fixture_for(uint8_t choice)
 {
-	static struct fixture *fixtures[8];
-	struct fixture **f = &fixtures[(choice & 3) | (choice & FUZZ_EXPOSED ? 4 : 0)];
+	static struct fixture *fixtures[16];
+	struct fixture **f =
+		&fixtures[(choice & 3) | (choice & FUZZ_EXPOSED ? 4 : 0) | (choice & FUZZ_POLICIES ? 8 : 0)];
 
 	if (*f == NULL) {
 		*f = fixture_new(1 + (choice & 1), (choice & 2) != 0);
@@ -26,6 +39,8 @@ fixture_for(uint8_t choice)
 			exposed_services(*f);
 		else
 			some_services(*f);
+		if (choice & FUZZ_POLICIES)
+			some_policies(*f);
 	}
 	for (unsigned i = 0; i < (*f)->endpoints->n; i++)
 		(*f)->endpoints->endpoints[i].mtu = mtus[choice >> 2 & 3];
@@ -92,6 +107,10 @@ check_event(const struct event *event)
 		break;
 	case EVENT_PORT_USED:
 		if ((proto != PROTO_TCP && proto != PROTO_UDP) || slot_is_client_port((uint16_t)port))
+			abort();
+		break;
+	case EVENT_REPLY_UNKNOWN:
+		if (event->port != FIXTURE_POD1 && event->port != FIXTURE_POD2)
 			abort();
 		break;
 	default:

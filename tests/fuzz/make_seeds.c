@@ -31,6 +31,7 @@ write_seed(const char *dir, const char *table, unsigned number, const struct pac
 {
 	static const uint8_t origins[FIXTURE_PORTS] = { ORIGIN_HOST, ORIGIN_POD, ORIGIN_POD, ORIGIN_UPLINK };
 	int services = strcmp(table, "inbound_cases") == 0 ? FUZZ_EXPOSED : 0;
+	int policies = strcmp(table, "policy_cases") == 0 ? FUZZ_POLICIES : 0;
 	int underlay = c->underlay == UNDERLAY_V6 ? 2 : 0;
 	struct frame frame;
 	FILE *to;
@@ -43,7 +44,7 @@ write_seed(const char *dir, const char *table, unsigned number, const struct pac
 	fwrite(frame.bytes, 1, frame.len, to);
 	fclose(to);
 	to = open_seed(dir, "pipeline", number);
-	fputc(services | underlay, to);
+	fputc(services | policies | underlay, to);
 	fputc((int)c->from | FUZZ_MEND, to);
 	fputc(frame.len >> 8, to);
 	fputc(frame.len & 0xff, to);

@@ -52,6 +52,7 @@ void packet_cases_note(const struct fixture *f);
 	X(outbound_cases)   \
 	X(overlay_cases)    \
 	X(parse_cases)      \
+	X(policy_cases)     \
 	X(quote_cases)      \
 	X(refuse_cases)     \
 	X(relay_cases)      \

@@ -10,6 +10,7 @@
 #include "dataplane/service/service_table_edit.h"
 #include "tests/support/pkt_build.h"
 #include "tests/support/pkt_check.h"
+#include "tests/support/policies.h"
 
 static void *
 must(void *memory)
@@ -289,6 +290,7 @@ fixture_free(struct fixture *f)
 	service_table_free(f->services);
 	fdb_table_free(f->fdb);
 	route_table_free(f->routes);
+	policies_free(f);
 	for (unsigned i = 0; i < f->endpoints->n; i++)
 		free(f->endpoints->endpoints[i].roles);
 	free(f->endpoints);

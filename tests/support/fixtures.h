@@ -51,6 +51,7 @@ struct fixture {
 	struct service_table *services;
 	struct route_table *routes;
 	struct fdb_table *fdb;
+	struct policy_table *policies; /* tests/support/policies.h; NULL: none */
 	struct tables tables;
 
 	struct umem *umems[FIXTURE_WORKERS_MAX];
