@@ -14,6 +14,8 @@
 #include "control/node/attach.h"
 #include "dataplane/engine.h"
 
+#define CLAIMS_SAID 8 /* one by one */
+
 struct doctor {
 	struct daemon *d;
 	struct names names;
@@ -91,6 +93,31 @@ check_peers(struct doctor *x)
 	json_decref(doc);
 }
 
+/* Two that want the same address and port: the one that does not get it is told who has it. */
+static void
+check_claims(struct doctor *x, const json_t *services)
+{
+	const json_t *service, *lost;
+	size_t i, k, n = 0;
+
+	json_array_foreach (services, i, service)
+		json_array_foreach (json_object_get(service, "lost"), k, lost)
+			if (n++ < CLAIMS_SAID)
+				say(x, "claims", "warn",
+					"give one of them another port or address; the one that does not "
+					"have "
+					"it gets it when the other goes",
+					"%s/%s wants what it does not get: %s",
+					json_string_value(json_object_get(service, "namespace")),
+					json_string_value(json_object_get(service, "name")),
+					json_string_value(json_object_get(lost, "text")));
+	if (n > CLAIMS_SAID)
+		say(x, "claims", "warn", "`ringway services NAMESPACE/NAME` lists a service's",
+			"and %zu more addresses and ports that two want", n - CLAIMS_SAID);
+	else if (n == 0)
+		say(x, "claims", "ok", "", "no address and port is wanted by two services");
+}
+
 static void
 check_services(struct doctor *x)
 {
@@ -112,6 +139,7 @@ check_services(struct doctor *x)
 	else
 		say(x, "services", "warn", "`ringway services` lists them all",
 			"%zu of %zu service ports have a problem, the first is %s", n_bad, i, first);
+	check_claims(x, json_object_get(doc, "services"));
 	json_decref(doc);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/build/host_ports.h"
 #include "control/build/service_build.h"
 
 struct collection {
@@ -269,18 +270,59 @@ refused_json(const struct names *names, const struct object *service)
 	return list;
 }
 
-const char *
-frontend_holder(const struct names *names, const struct ip_addr *addr, uint16_t port, uint8_t proto,
-	char buf[static NAME_TEXT_SIZE])
-{
-	const struct service_table *t = names->tables == NULL ? NULL : names->tables->services;
-	const struct frontend *f =
-		t == NULL ? NULL : service_frontend(t, addr_hash(addr, port, proto), addr, port, proto);
-	const char *ns, *name;
+/* What a service port does not get, each said in a text. */
+struct losses {
+	const struct service_port *port;
+	json_t *list;
+};
 
-	buf[0] = '\0';
-	if (f != NULL && names->builder != NULL &&
-		service_builder_name(names->builder, f->service, &ns, &name))
-		snprintf(buf, NAME_TEXT_SIZE, "%s/%s", ns, name);
-	return buf;
+static void
+add_loss(const struct lost_claim *claim, void *arg)
+{
+	const struct wanted_frontend *w = claim->frontend;
+	struct losses *l = arg;
+	bool is_host_port = host_ports_is_name(claim->name);
+	const char *name = is_host_port ? strchr(claim->name, '/') + 1 : claim->name;
+	char addr[IP_ADDR_STRLEN], place[IP_ADDR_STRLEN + 16];
+
+	if (w->proto != l->port->proto ||
+		w->port != (w->kind == FRONTEND_NODE_PORT ? l->port->node_port : l->port->port))
+		return;
+	ip_addr_format(&w->addr, addr);
+	snprintf(place, sizeof(place), ip_addr_is_v4(&w->addr) ? "%s:%u/%s" : "[%s]:%u/%s", addr, w->port,
+		proto_name(w->proto));
+	json_array_append_new(l->list,
+		json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:o}", "kind", frontend_kind_name(w->kind),
+			"address", addr, "port", (int)w->port, "protocol", proto_name(w->proto),
+			"holder_kind", is_host_port ? "pod" : "service", "holder_namespace", claim->ns,
+			"holder", name, "text",
+			json_sprintf("%s %s is that of %s %s/%s, %s", frontend_kind_name(w->kind), place,
+				is_host_port ? "host port of pod" : "service", claim->ns, name,
+				claim->is_by_age ? "which is older"
+						 : "which comes first by namespace and name")));
+}
+
+json_t *
+lost_json(const struct names *names, const struct service_object *service, const struct service_port *port)
+{
+	struct losses l = { port, json_array() };
+
+	if (names->builder != NULL)
+		service_builder_each_lost(
+			names->builder, service->object.ns, service->object.name, add_loss, &l);
+	return l.list;
+}
+
+void
+lost_problem(const struct names *names, const struct service_object *service, const struct service_port *port,
+	char *buf, size_t size)
+{
+	json_t *list = lost_json(names, service, port);
+	size_t n = json_array_size(list);
+
+	if (n != 0)
+		snprintf(buf, size, "%s%s",
+			json_string_value(json_object_get(json_array_get(list, 0), "text")),
+			n > 1 ? ", and others likewise" : "");
+	json_decref(list);
 }

@@ -52,8 +52,11 @@ json_t *frontends_json(
 	const struct frontend_list *l, const struct service_object *service, const struct service_port *port);
 json_t *refused_json(const struct names *names, const struct object *service);
 
-/* The service that has this frontend, which may not be the one that asks for it: "shop/web", or "" when nobody has it. */
-const char *frontend_holder(const struct names *names, const struct ip_addr *addr, uint16_t port,
-	uint8_t proto, char buf[static NAME_TEXT_SIZE]);
+/* The addresses and ports that the service port asks for and another service has (service_claims.h); and the first of them in
+ * words, when there is one. */
+json_t *lost_json(
+	const struct names *names, const struct service_object *service, const struct service_port *port);
+void lost_problem(const struct names *names, const struct service_object *service,
+	const struct service_port *port, char *buf, size_t size);
 
 #endif

@@ -178,21 +178,6 @@ explain_backends(const struct service_object *service, const struct service_port
 			count->n_ready);
 }
 
-/* Another service may have an address, port and protocol already. */
-static void
-explain_frontend(const struct names *n, const struct service_object *service, const struct ip_addr *addr,
-	const struct service_port *port, char *buf)
-{
-	char holder[NAME_TEXT_SIZE], own[NAME_TEXT_SIZE], text[IP_ADDR_STRLEN];
-
-	snprintf(own, sizeof(own), "%s/%s", service->object.ns, service->object.name);
-	frontend_holder(n, addr, port->port, port->proto, holder);
-	if (holder[0] != '\0' && strcmp(holder, own) != 0)
-		snprintf(buf, SERVICE_PROBLEM_SIZE,
-			"port %u/%s of %s is that of service %s, which has it first", port->port,
-			proto_name(port->proto), ip_addr_format(addr, text), holder);
-}
-
 const char *
 services_problem_of(const struct names *n, const struct service_index *x,
 	const struct service_object *service, const struct service_port *port,
@@ -212,13 +197,8 @@ services_problem_of(const struct names *n, const struct service_index *x,
 		if (service_index_frontend(x, &service->cluster_ips[i], port->port, port->proto) == NULL)
 			snprintf(buf, SERVICE_PROBLEM_SIZE,
 				"not in force (yet): `ringway status` shows errors");
-		else
-			explain_frontend(n, service, &service->cluster_ips[i], port, buf);
-	for (size_t i = 0; *buf == '\0' && i < service->n_ingress; i++)
-		if (!service->ingress[i].is_proxy)
-			explain_frontend(n, service, &service->ingress[i].addr, port, buf);
-	for (size_t i = 0; *buf == '\0' && i < service->n_external_ips; i++)
-		explain_frontend(n, service, &service->external_ips[i], port, buf);
+	if (*buf == '\0')
+		lost_problem(n, service, port, buf, SERVICE_PROBLEM_SIZE);
 	return buf;
 }
 

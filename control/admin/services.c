@@ -153,6 +153,7 @@ port_json(const struct listing *l, const struct service_object *service, const s
 		"addresses", addrs_json(service->cluster_ips, service->n_cluster_ips), "headless",
 		service->headless, "in_force", in_force, "ready", n_ready, "total", n_total, "buckets",
 		n_buckets, "problem", services_problem_of(l->names, &l->index, service, port, problem));
+	json_object_set_new(object, "lost", lost_json(l->names, service, port));
 	if (backends != NULL) {
 		json_object_set_new(object, "frontends", frontends_json(&l->frontends, service, port));
 		json_object_set_new(object, "backends", backends);

@@ -3,7 +3,8 @@
  *
  * What a version answers depends on nothing but the objects and facts, whatever came before, with two exceptions: slots
  * (control/build/slots.h) must not change under flows, and buckets that move do so in steps (moves.h). Which frontends a service has: wanted.h; which endpoints they use:
- * endpoint_select.h. Host ports of pods are like services (host_ports.h). When two services claim one address, port and protocol, the first by namespace and name has it.
+ * endpoint_select.h. Host ports of pods are like services (host_ports.h). When two services claim one
+ * address, port and protocol, the older one has it (service_claims.h).
  *
  * frontend.service is a number of the service, which it keeps while it exists. Control thread only. */
 #ifndef RINGWAY_BUILD_SERVICE_BUILD_H
@@ -17,6 +18,13 @@
 #include "dataplane/service/service_table.h"
 
 struct service_builder;
+
+/* A frontend that one service wants and another one has. */
+struct lost_claim {
+	const struct wanted_frontend *frontend; /* of the service that wants it */
+	const char *ns, *name;                  /* whose it is; of host ports, "pod/<name>" */
+	bool is_by_age;                         /* it is older; else their names decide */
+};
 
 /* Store and slots are the caller's and outlive it. NULL if out of memory. */
 struct service_builder *service_builder_new(struct store *store, struct slots *slots);
@@ -44,6 +52,10 @@ bool service_builder_name(
 /* The addresses of a service that get no frontend, and why: *n of them. Valid until the next build. */
 const struct refused_addr *service_builder_refused(
 	const struct service_builder *b, const char *ns, const char *name, size_t *n);
+
+/* Calls fn for each frontend that a service wants and another one has, in the newest version. The claim is valid in fn. */
+void service_builder_each_lost(const struct service_builder *b, const char *ns, const char *name,
+	void (*fn)(const struct lost_claim *claim, void *arg), void *arg);
 
 /* What moves. Between builds, for listings; then service_builder_go_on() has the next build flip what they settled. */
 struct moves *service_builder_moves(struct service_builder *b);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "control/build/host_ports.h"
+#include "control/build/service_claims.h"
 
 /* What one build works with. */
 struct build {
@@ -81,15 +82,7 @@ mark_blocked(struct build *x)
 	return 0;
 }
 
-static int
-compare_names(const struct service_record *a, const struct service_record *b)
-{
-	int order = strcmp(a->ns, b->ns);
-
-	return order != 0 ? order : strcmp(a->name, b->name);
-}
-
-/* Takes a frontend from a service that comes later by name, which is looked at (again) after this one. */
+/* Takes a frontend from a service that comes later, which is looked at (again) after this one. */
 static int
 take_over(struct build *x, const struct frontend *f, struct service_record *from)
 {
@@ -161,7 +154,7 @@ build_service(struct build *x, struct service_record *r)
 		if (f != NULL && f->service != r->id) {
 			struct service_record *other = x->b->records.items[f->service];
 
-			if (compare_names(other, r) < 0) {
+			if (service_comes_first(x->b->store, other, r)) {
 				r->will_be_blocked = true;
 				continue;
 			}
@@ -180,15 +173,21 @@ build_changed(struct build *x)
 {
 	struct service_records *records = &x->b->records;
 	uint32_t n_removed = 0;
+	bool is_any_younger = false;
 
 	service_records_sort(records, 0);
-	for (uint32_t i = 0; i < records->n_dirty; i++)
-		if (collect_wanted(x, records->items[records->dirty[i]]) < 0)
+	for (uint32_t i = 0; i < records->n_dirty; i++) {
+		struct service_record *r = records->items[records->dirty[i]];
+
+		if (collect_wanted(x, r) < 0)
 			return -ENOMEM;
+		/* made anew: others may come before it now */
+		is_any_younger |= service_age_is_older(r->created_s, service_age(x->b->store, r));
+	}
 	for (uint32_t i = 0; i < records->n_dirty; i++)
 		if (remove_unwanted(x, records->items[records->dirty[i]], &n_removed) < 0)
 			return -ENOMEM;
-	if (n_removed != 0 && x->b->n_blocked != 0 && mark_blocked(x) < 0)
+	if ((n_removed != 0 || is_any_younger) && x->b->n_blocked != 0 && mark_blocked(x) < 0)
 		return -ENOMEM;
 	/* the list may grow meanwhile */
 	for (uint32_t i = 0; i < records->n_dirty; i++)
@@ -223,6 +222,7 @@ settle_records(struct build *x, bool has_failed)
 		}
 		wanted_fini(&r->built);
 		r->built = r->coming;
+		r->created_s = service_age(b->store, r);
 		r->coming = (struct wanted){ 0 };
 		b->n_blocked -= r->is_blocked;
 		b->n_blocked += r->will_be_blocked;

@@ -13,9 +13,10 @@ struct service_record {
 	uint32_t id;
 	uint32_t next_free;
 	bool is_dirty;        /* in the list */
-	bool is_blocked;      /* a frontend that it wants is another's, which comes first by name */
+	bool is_blocked;      /* a frontend that it wants is another's, which comes first */
 	bool will_be_blocked; /* of the build that goes on */
 	bool is_slotless;     /* a backend of its found no slot free */
+	int64_t created_s;    /* when it was built */
 	bool needs_nodes;     /* whether it gets its addresses depends on what Nodes there are */
 	size_t n_slices, slices_room;
 	char **slices;        /* names, sorted */

@@ -247,7 +247,7 @@ print_policies(const struct cli *cli, const json_t *service)
 static void
 print_one(const struct cli *cli, const json_t *service)
 {
-	const json_t *refused;
+	const json_t *refused, *lost;
 	size_t i;
 
 	fprintf(cli->out, "%s %s %s port %s on %s: %lld of %lld backends ready, %lld buckets\n",
@@ -259,6 +259,8 @@ print_one(const struct cli *cli, const json_t *service)
 	json_array_foreach (json_object_get(service, "refused"), i, refused)
 		fprintf(cli->out, "  refused: %s %s\n", field_str(refused, "address"),
 			field_str(refused, "reason"));
+	json_array_foreach (json_object_get(service, "lost"), i, lost)
+		fprintf(cli->out, "  not served: %s\n", field_str(lost, "text"));
 	if (field_int(service, "moving") != 0)
 		fprintf(cli->out, "  %lld buckets are moving to other backends\n",
 			field_int(service, "moving"));
@@ -338,7 +340,12 @@ const struct command services_command = {
 		"without, "
 		"\"traffic_distribution\", \"publish_not_ready\", \"health_check_node_port\", "
 		"\"other_proxy\": "
-		"labelled as another's, \"refused\": [{\"address\", \"reason\"}], "
+		"labelled as another's, \"refused\": [{\"address\", \"reason\"}], \"lost\": what another "
+		"service "
+		"has, the older one, [{\"kind\", \"address\", \"port\", \"protocol\", \"holder_kind\": "
+		"\"service\", "
+		"or \"pod\" with a host port, \"holder_namespace\", \"holder\", \"text\": all that in "
+		"words}], "
 		"\"frontends\": [{\"kind\": \"ClusterIP\", \"NodePort\", \"LoadBalancer\" or \"ExternalIP\", "
 		"\"address\", \"port\", \"protocol\", \"exposed\": reachable from outside, \"backends\": for "
 		"inside "

@@ -23,7 +23,8 @@ struct object {
 	enum object_kind kind;
 	char *ns;
 	char *name;
-	char *origin; /* where it was read ("web.yaml:12"), for messages; may be NULL */
+	char *origin;      /* where it was read ("web.yaml:12"), for messages; may be NULL */
+	int64_t created_s; /* metadata.creationTimestamp, seconds since 1970; 0: not known */
 };
 
 struct label {

@@ -89,6 +89,7 @@ decode_metadata(const struct field *root, const struct kind *kind, struct object
 	struct field metadata = field_member(root, "metadata");
 	struct field name = field_member(&metadata, "name");
 	struct field ns = field_member(&metadata, "namespace");
+	struct field created = field_member(&metadata, "creationTimestamp");
 
 	object->name = field_text(&name, NULL);
 	if (object->name != NULL)
@@ -98,6 +99,7 @@ decode_metadata(const struct field *root, const struct kind *kind, struct object
 		check_name(&ns, object->ns, LABEL_MAX_LEN, false);
 	if (object->ns == NULL)
 		field_fail(&ns, "out of memory");
+	object->created_s = field_time(&created);
 }
 
 static const struct kind *

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "dataplane/net/headers.h"
 
@@ -195,6 +196,27 @@ field_bool(const struct field *f, bool absent)
 	if (!json_is_boolean(f->value))
 		field_fail(f, "must be true or false, without quotes");
 	return json_is_true(f->value);
+}
+
+int64_t
+field_time(const struct field *f)
+{
+	const char *text = field_peek(f), *end = NULL;
+	struct tm time = { 0 };
+	int hours = 0, minutes = 0, n = 0;
+
+	if (*text == '\0')
+		return 0;
+	end = strptime(text, "%Y-%m-%dT%H:%M:%S", &time);
+	if (end != NULL && *end == '.')
+		end += 1 + strspn(end + 1, "0123456789");
+	if (end != NULL && strcmp(end, "Z") == 0)
+		return timegm(&time);
+	if (end != NULL && (*end == '+' || *end == '-') &&
+		sscanf(end + 1, "%2d:%2d%n", &hours, &minutes, &n) == 2 && end[1 + n] == '\0')
+		return timegm(&time) - (*end == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+	field_fail(f, "\"%.60s\" is not a time, such as 2026-01-31T12:00:00Z", text);
+	return 0;
 }
 
 static bool

@@ -55,6 +55,9 @@ uint32_t field_number(const struct field *f, uint32_t minimum, uint32_t maximum)
 uint32_t field_number_or(const struct field *f, uint32_t absent, uint32_t minimum, uint32_t maximum);
 bool field_bool(const struct field *f, bool absent);
 
+/* A point in time (RFC 3339) in seconds since 1970; 0: it is missing. */
+int64_t field_time(const struct field *f);
+
 /* Must be there. A unicast address: not unspecified, loopback, link-local or multicast. */
 struct ip_addr field_addr(const struct field *f);
 struct ip_prefix field_prefix(const struct field *f);

@@ -118,15 +118,16 @@ class Cluster:
         (self.manifests / f"{name}.yaml").unlink()
 
     def add_service(self, name, port, target_port, pods, protocols=("TCP", "UDP"), namespace="default", ports=None,
-                    spec=None, ingress=()):
+                    spec=None, ingress=(), created=None):
         """A service and its EndpointSlices. Returns the Service, whose ip has an address per family. spec: what its spec
         has besides, such as {"type": "NodePort"}, node ports then are 30000 + port; ingress: a load balancer's
         addresses, as in status. ports: (name, port, target port, protocol) each, in place of port, target_port and
-        protocols; where the target is a name, the slices with its numbers are for the caller to write."""
+        protocols; where the target is a name, the slices with its numbers are for the caller to write. created: its
+        creationTimestamp."""
         self._services += 1
         service = Service(self, namespace, name, {4: f"10.96.0.{9 + self._services}",
                                                   6: f"fd00:10:96::{9 + self._services:x}"})
-        service.spec, service.ingress = spec or {}, ingress
+        service.spec, service.ingress, service.created = spec or {}, ingress, created
         service.ports = ports or [(f"{protocol.lower()}-{port}", port, target_port, protocol) for protocol in protocols]
         service.set_backends(pods)
         return service
@@ -144,6 +145,7 @@ class Service:
         self.pods = []
         self.spec = {}
         self.ingress = ()
+        self.created = None
 
     def set_backends(self, pods, ready=lambda pod: True, hints=lambda pod: None):
         """Writes the service with these pods, or remote addresses with the same attributes, as endpoints. ready says
@@ -161,7 +163,8 @@ class Service:
                     **({"hints": hint} if hint else {})}
 
         service = {
-            "apiVersion": "v1", "kind": "Service", "metadata": {"name": self.name, "namespace": self.namespace},
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": self.name, "namespace": self.namespace, "creationTimestamp": self.created},
             "spec": {"clusterIP": self.ip[families[0]], "clusterIPs": [self.ip[family] for family in families],
                      "ipFamilies": [f"IPv{family}" for family in families], "selector": {"service": self.name},
                      "ports": [{"name": name, "port": port, "targetPort": target, "protocol": protocol,

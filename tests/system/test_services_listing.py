@@ -3,7 +3,7 @@
 import pytest
 
 from cluster import RINGWAY, Cluster
-from lab import run
+from lab import run, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,47 @@ def test_what_is_exposed_is_listed_and_nothing_else(cluster):
     doc = a.ringway("services", "--exposed")
     assert {service["name"] for service in doc["services"]} == {"web"}
     assert [port["name"] for port in doc["host_ports"]] == ["door"]
+
+
+def test_of_two_that_claim_the_same_the_older_one_has_it_and_the_other_is_told(cluster):
+    """A node port and a balancer's address that two services claim, of which the younger one comes first by its name and as a
+    manifest. A restart changes nothing; when the older one goes, the younger one gets both."""
+    a = cluster.nodes[0]
+    spec, ingress = {"type": "LoadBalancer"}, [{"ip": "203.0.113.20"}, {"ip": "2001:db8:113::20"}]
+    claimed = {f"{a.ip[4]}:30081/tcp", f"[{a.ip[6]}]:30081/tcp", "203.0.113.20:81/tcp", "[2001:db8:113::20]:81/tcp"}
+
+    def add(name, created):
+        return cluster.add_service(name, 81, 8080, [cluster.near], protocols=("TCP",), spec=spec, ingress=ingress,
+                                   created=created)
+
+    def holders():
+        return {line[0]: line[3] for line in words(text(a, "--exposed").stdout) if line[0] in claimed}
+
+    def told():
+        done = run(a.wrap([RINGWAY, "doctor", "--socket", a.socket, "--config", a.dir / "ringway.yaml"]), check=False)
+        return [line for line in done.stdout.splitlines() if line.startswith("warn  claims")]
+
+    add("another", "2026-02-01T00:00:00Z")
+    cluster.wait_published()
+    assert holders() == {claim: "default/another" for claim in claimed} and told() == []
+    older = add("the-older", "2026-01-01T00:00:00Z")
+    cluster.wait_published()
+    for restarts in (False, True):
+        if restarts:
+            a.restart()
+            a.wait_published()
+        assert holders() == {claim: "default/the-older" for claim in claimed}
+        (lost,) = a.ringway("services", "default/another")["services"]
+        assert {(claim["holder_kind"], claim["holder_namespace"], claim["holder"]) for claim in lost["lost"]} == {
+            ("service", "default", "the-older")}
+        shown = text(a, "default/another").stdout
+        for claim in claimed:
+            assert f"{claim} is that of service default/the-older, which is older" in shown
+            assert any("default/another wants what it does not get: " in line and claim in line for line in told())
+        assert "default/the-older wants" not in "".join(told())
+    older.remove()
+    wait_until(lambda: holders() == {claim: "default/another" for claim in claimed}, what="the younger one has it all")
+    assert told() == []
 
 
 def test_every_service_is_listed(cluster):

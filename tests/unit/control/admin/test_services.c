@@ -249,7 +249,9 @@ a_service_without_backends_says_why(void **state)
 		{ "named", "1 endpoints, but none for port '': do the pods' containers have a port named "
 			   "'http' of "
 			   "this protocol?" },
-		{ "zebra", "port 80/tcp of 10.96.0.10 is that of service default/web, which has it first" },
+		{ "zebra", "ClusterIP 10.96.0.10:80/tcp is that of service default/web, which comes first by "
+			   "namespace "
+			   "and name" },
 		{ "balanced", "" },
 	};
 	const struct fixture *f = *state;

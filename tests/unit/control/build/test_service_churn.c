@@ -67,6 +67,7 @@ change_service(struct store *s)
 	}
 	o = calloc(1, sizeof(*o));
 	o->object = object(OBJECT_SERVICE, name);
+	o->object.created_s = draw(4);
 	o->type = draw(4) == 0   ? SERVICE_NODE_PORT
 		  : draw(4) == 0 ? SERVICE_LOAD_BALANCER
 				 : SERVICE_CLUSTER_IP;
@@ -141,7 +142,7 @@ change_node(struct store *s)
 {
 	struct node_object *o = calloc(1, sizeof(*o));
 
-	o->object = (struct object){ OBJECT_NODE, strdup(""), strdup(draw(2) ? "a" : "b"), NULL };
+	o->object = (struct object){ OBJECT_NODE, strdup(""), strdup(draw(2) ? "a" : "b") };
 	o->addrs = calloc(2, sizeof(*o->addrs));
 	o->addrs[o->n_addrs++] = addr(text("192.0.2.%u", draw(2)));
 	if (draw(2))

@@ -315,6 +315,35 @@ test_slice(void **state)
 }
 
 static void
+test_creation_times(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t s;
+	} cases[] = {
+		{ "2026-01-31T12:00:00Z", 1769860800 },
+		{ "'2026-01-31T12:00:00Z'", 1769860800 },
+		{ "2026-01-31T12:00:00.123456Z", 1769860800 },
+		{ "2026-01-31T13:30:00+01:30", 1769860800 },
+		{ "2026-01-31T04:00:00-08:00", 1769860800 },
+		{ "null", 0 },
+		{ "''", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct object *o;
+		char yaml[160];
+
+		snprintf(yaml, sizeof(yaml),
+			"apiVersion: v1\nkind: Namespace\nmetadata: {name: ns, creationTimestamp: %s}\n",
+			cases[i].text);
+		o = good(yaml);
+		assert_int_equal(o->created_s, cases[i].s);
+		object_free(o);
+	}
+}
+
+static void
 test_namespace(void **state)
 {
 	struct namespace_object *n =
@@ -464,6 +493,12 @@ test_bad(void **state)
 			"must be text; quote it" },
 		{ "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: a.b}", 3, "metadata.namespace",
 			"\"a.b\" is not a name" },
+		{ "apiVersion: v1\nkind: Pod\nmetadata: {name: p, creationTimestamp: yesterday}", 3,
+			"metadata.creationTimestamp", "\"yesterday\" is not a time" },
+		{ "apiVersion: v1\nkind: Pod\nmetadata: {name: p, creationTimestamp: 2026-01-31T12:00:00}", 3,
+			"metadata.creationTimestamp", "\"2026-01-31T12:00:00\" is not a time" },
+		{ "apiVersion: v1\nkind: Pod\nmetadata: {name: p, creationTimestamp: 2026-01-31T12:00:00+1x}",
+			3, "metadata.creationTimestamp", "\"2026-01-31T12:00:00+1x\" is not a time" },
 		{ NODE "spec:\n  podCIDRs: [10.0.0.0]", 5, "spec.podCIDRs[0]",
 			"\"10.0.0.0\" is not a network" },
 		{ NODE "spec: {podCIDRs: 10.0.0.0/8}", 4, "spec.podCIDRs", "must be a list" },
@@ -660,6 +695,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_node),
+		cmocka_unit_test(test_creation_times),
 		cmocka_unit_test(test_namespace),
 		cmocka_unit_test(test_pod),
 		cmocka_unit_test(test_policy),
