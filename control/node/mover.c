@@ -12,8 +12,9 @@
 #include "control/log.h"
 #include "control/loop.h"
 #include "control/node/attach.h"
+#include "control/node/client_look.h"
 #include "control/node/listing.h"
-#include "control/node/pins.h"
+#include "control/node/sockets.h"
 #include "dataplane/engine.h"
 #include "dataplane/io/port.h"
 #include "dataplane/worker.h"
@@ -42,94 +43,10 @@ struct mover {
 	char waits_for[MOVER_TEXT_SIZE]; /* "": nothing */
 };
 
-/* One client's sockets. */
-struct look {
-	struct mover *mover;
-	struct moves *moves;
-	const struct tables *tables;
-	const struct endpoint *endpoint;
-	const struct socket_seen *socket;
-	unsigned n_let_go; /* flows that move for want of an entry */
-	struct pins pins;
-};
-
 static struct moves *
 moves_of(const struct mover *m)
 {
 	return service_builder_moves(publisher_services(m->config.publisher));
-}
-
-static void
-on_refused(const struct nat_flow *x, bool is_own_fault, void *arg)
-{
-	struct look *look = arg;
-	struct move *move = moves_find(look->moves, &x->frontend, x->frontend_port, x->proto);
-	const struct frontend *f =
-		service_frontend(look->tables->services, addr_hash(&x->frontend, x->frontend_port, x->proto),
-			&x->frontend, x->frontend_port, x->proto);
-	uint32_t hash;
-
-	if (move == NULL || f == NULL || !service_has_buckets(f))
-		return;
-	hash = service_flow(f,
-		flow_hash(&x->client, &x->frontend, x->client_port, x->frontend_port, x->proto), &x->client);
-	if (listing_keeps_bucket(f, hash, x, is_own_fault))
-		moves_listing_refuse(move, hash);
-	else
-		look->n_let_go++;
-}
-
-/* A socket's flow towards a frontend stays with the backend of its bucket. Datagrams of a socket that is connected to nobody
- * may go elsewhere when that backend serves no more. */
-static void
-pin(const struct frontend *f, void *arg)
-{
-	struct look *look = arg;
-	bool is_connected = !ip_addr_is_none(&look->socket->remote);
-	struct nat_flow flow;
-	uint16_t bucket;
-	uint32_t hash;
-
-	if (!(f->flags & FRONTEND_MOVING) ||
-		pins_flow(look->tables, look->endpoint, look->socket, f, &flow) == 0)
-		return;
-	hash = service_flow(
-		f, flow_hash(&flow.client, &f->addr, flow.client_port, f->port, f->proto), &flow.client);
-	bucket = *service_bucket(f, hash);
-	if (service_next_bucket(f, hash) == bucket)
-		return;
-	if (!is_connected && bucket >= f->n_backends)
-		return;
-	if (f->proto == PROTO_UDP && is_connected)
-		flow.flags = NAT_FLOW_CONNECTED;
-	pins_add(&look->pins, &flow);
-}
-
-static void
-pin_unconnected(struct move *move, void *arg)
-{
-	struct look *look = arg;
-	const struct frontend *f;
-
-	if (move->proto != PROTO_UDP)
-		return;
-	f = service_frontend(look->tables->services, addr_hash(&move->addr, move->port, move->proto),
-		&move->addr, move->port, move->proto);
-	if (f != NULL)
-		pin(f, look);
-}
-
-static void
-on_socket(const struct socket_seen *socket, void *arg)
-{
-	struct look *look = arg;
-
-	look->mover->n_sockets++;
-	look->socket = socket;
-	if (ip_addr_is_none(&socket->remote))
-		moves_each(look->moves, pin_unconnected, look);
-	else
-		pins_each_frontend(look->tables, socket, pin, look);
 }
 
 /* 0 or -errno. A pod that is gone has no sockets. */
@@ -140,23 +57,23 @@ list_client(struct mover *m, const struct client *client)
 		{ .proto = PROTO_TCP, .states = SOCKETS_LIVE },
 		{ .proto = PROTO_UDP, .states = SOCKETS_ALL },
 	};
-	struct look look = { .mover = m,
-		.moves = moves_of(m),
-		.tables = publisher_tables(m->config.publisher),
-		.pins = { .refused = on_refused, .arg = &look } };
+	const struct tables *tables = publisher_tables(m->config.publisher);
+	const struct endpoint *endpoint = endpoint_of_port(tables->endpoints, client->port);
+	struct client_look look;
 	int view, result = 0;
 
-	look.endpoint = endpoint_of_port(look.tables->endpoints, client->port);
-	if (look.endpoint == NULL)
+	if (endpoint == NULL)
 		return 0;
-	look.pins.worker = engine_worker(m->config.engine, look.endpoint->owner);
 	view = sockets_open(client->netns[0] == '\0' ? NULL : client->netns);
 	if (view < 0)
 		return client->netns[0] != '\0' && listing_is_gone(view) ? 0 : view;
+	client_look_begin(
+		&look, moves_of(m), tables, endpoint, engine_worker(m->config.engine, endpoint->owner));
 	for (unsigned i = 0; i < 2 && result == 0; i++)
-		result = sockets_each(view, &wanted[i], on_socket, &look);
+		result = sockets_each(view, &wanted[i], client_look_at, &look);
 	close(view);
-	pins_flush(&look.pins);
+	client_look_end(&look);
+	m->n_sockets += look.n_sockets;
 	m->n_added += look.pins.n_added;
 	m->n_refused += look.pins.n_refused - look.n_let_go;
 	m->n_let_go += look.n_let_go;
