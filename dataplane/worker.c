@@ -45,6 +45,7 @@ worker_new(const struct worker_config *config)
 	if (w == NULL)
 		return NULL;
 	memset(w, 0, sizeof(*w));
+	senders_init(&w->senders);
 	w->id = config->id;
 	w->cpu = config->cpu;
 	w->snapshot = config->snapshot;
@@ -390,6 +391,7 @@ worker_round(struct worker *w, const struct tables *t)
 	nat_flows_expire_some(w->inbound, w->now_ns);
 	nat_flows_expire_some(w->half_open, w->now_ns);
 	nat_flows_expire_some(w->outbound, w->now_ns);
+	senders_expire(&w->senders, w->now_ns);
 	crossing_kick(w->crossing, w->id);
 	count(&w->counters, COUNT_POLLS);
 	return n;

@@ -14,6 +14,7 @@
 #include "dataplane/net/error_budget.h"
 #include "dataplane/policy/policy_asks.h"
 #include "dataplane/service/role_asks.h"
+#include "dataplane/service/senders.h"
 #include "dataplane/service/unmoved.h"
 #include "dataplane/snapshot.h"
 #include "dataplane/tables.h"
@@ -67,6 +68,8 @@ struct worker {
 	struct burst pieces;                       /* cut from the burst in hand by segment_burst() */
 	uint8_t piece_of[BURST_MAX];               /* each piece's packet, by its place in the burst */
 	struct burst answers;                      /* one at a time: what translate_error.c asks about */
+
+	struct senders senders;
 
 	_Alignas(CACHE_LINE) struct counters counters;
 

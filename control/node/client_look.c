@@ -1,6 +1,7 @@
 #include "control/node/client_look.h"
 
 #include "control/node/listing.h"
+#include "dataplane/worker.h"
 
 static void
 on_refused(const struct nat_flow *x, bool is_own_fault, void *arg)
@@ -49,17 +50,45 @@ pin(const struct frontend *f, void *arg)
 }
 
 static void
+copy_senders(struct worker *w, void *arg)
+{
+	*(struct senders *)arg = w->senders;
+}
+
+/* Whether the socket, which is connected to nobody, has sent to a frontend lately. */
+static bool
+has_sent(const struct client_look *look, const struct move *move)
+{
+	const struct ip_addr *own = &look->endpoint->addrs[ip_addr_is_v4(&move->addr) ? V4 : V6];
+
+	return senders_has(&look->senders,
+		flow_hash(own, &move->addr, look->socket->local_port, move->port, move->proto));
+}
+
+static void
 pin_unconnected(struct move *move, void *arg)
 {
 	struct client_look *look = arg;
 	const struct frontend *f;
 
-	if (move->proto != PROTO_UDP)
+	if (move->proto != PROTO_UDP || look->n_asked == CLIENT_LOOK_QUESTIONS)
+		return;
+	look->n_asked++;
+	if (!has_sent(look, move))
 		return;
 	f = service_frontend(look->tables->services, addr_hash(&move->addr, move->port, move->proto),
 		&move->addr, move->port, move->proto);
 	if (f != NULL)
 		pin(f, look);
+}
+
+static void
+look_at_unconnected(struct client_look *look)
+{
+	if (!look->has_sent)
+		worker_call(look->pins.worker, copy_senders, &look->senders);
+	look->has_sent = true;
+	moves_each(look->moves, pin_unconnected, look);
 }
 
 void
@@ -70,7 +99,7 @@ client_look_at(const struct socket_seen *socket, void *arg)
 	look->n_sockets++;
 	look->socket = socket;
 	if (ip_addr_is_none(&socket->remote))
-		moves_each(look->moves, pin_unconnected, look);
+		look_at_unconnected(look);
 	else
 		pins_each_frontend(look->tables, socket, pin, look);
 }
@@ -79,10 +108,12 @@ void
 client_look_begin(struct client_look *look, struct moves *moves, const struct tables *tables,
 	const struct endpoint *client, struct worker *worker)
 {
-	*look = (struct client_look){ .moves = moves,
-		.tables = tables,
-		.endpoint = client,
-		.pins = { .worker = worker, .refused = on_refused, .arg = look } };
+	look->moves = moves;
+	look->tables = tables;
+	look->endpoint = client;
+	look->n_sockets = look->n_let_go = look->n_asked = 0;
+	look->has_sent = false;
+	look->pins = (struct pins){ .worker = worker, .refused = on_refused, .arg = look };
 }
 
 void

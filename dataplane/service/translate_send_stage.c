@@ -468,6 +468,15 @@ look_into_bucket(struct worker *w, const struct candidate *c, bool *needs_entry)
 	return *needs_entry ? next : *c->bucket;
 }
 
+/* Nobody remembers the flow. */
+static void
+go_in_slot(struct worker *w, const struct pkt *p, struct tally *tally)
+{
+	tally_forward(p, tally);
+	if (p->proto == PROTO_UDP && !(p->flags & PKT_DRY_RUN))
+		senders_note(&w->senders, p->hash);
+}
+
 static void
 forward(const struct tables *t, struct worker *w, struct burst *b, const struct candidate *c,
 	struct tally *tally)
@@ -503,7 +512,7 @@ forward(const struct tables *t, struct worker *w, struct burst *b, const struct 
 		trace_forward(b, c, slot);
 	}
 	if (fits && !needs_entry)
-		tally_forward(p, tally);
+		go_in_slot(w, p, tally);
 	else
 		begin_exception(t, w, b, c, backend, tally);
 }
