@@ -243,10 +243,11 @@ still_stands(
 	return b != NULL && b->port == x->backend_port && ip_addr_eq(&b->addr, &x->backend);
 }
 
-/* Continues a flow that has an entry; false when it has none. */
+/* Continues a flow that has an entry; false when it has none. *begins: it had one that it does not follow any more, so it
+ * begins anew. */
 static bool
 continue_exception(const struct tables *t, struct worker *w, struct burst *b, const struct candidate *c,
-	struct tally *tally)
+	struct tally *tally, bool *begins)
 {
 	struct pkt *p = c->pkt;
 	struct nat_flow *x;
@@ -255,6 +256,7 @@ continue_exception(const struct tables *t, struct worker *w, struct burst *b, co
 	if (x == NULL)
 		return false;
 	if (!still_stands(t->services, c, x, w->now_ns)) {
+		*begins = true;
 		if (!(p->flags & PKT_DRY_RUN))
 			nat_flows_remove(w->exceptions, x);
 		return false;
@@ -401,10 +403,11 @@ trace_move(struct burst *b, const struct candidate *c, uint16_t chosen)
 	}
 	if (next != BUCKET_NONE)
 		ip_addr_format(&service_backend(f, next)->addr, to);
-	if (!translate_is_opening(c->pkt))
+	if (chosen == next)
+		what = translate_is_opening(c->pkt) ? "a connection that opens goes there already"
+						    : "datagrams that begin anew go there already";
+	else if (!translate_is_opening(c->pkt))
 		what = "what is open stays until an entry pins it";
-	else if (chosen == next)
-		what = "a connection that opens goes there already";
 	else
 		what = "there is no room for the entry that would take it there";
 	TRACE(b, "translate", "this flow's bucket moves from %s to %s: %s", ip_addr_format(&old->addr, from),
@@ -448,10 +451,11 @@ must_have_entry(struct worker *w, const struct candidate *c)
 	return false;
 }
 
-/* The bucket's content for this packet; BUCKET_NONE: nobody serves. While a bucket moves, connections open where it will be,
- * each with an entry that says so. Without room for one they open where it was. */
+/* The bucket's content for this packet; BUCKET_NONE: nobody serves. While a bucket moves, what begins does so where it will be,
+ * each with an entry that says so: connections, and datagrams whose entry's backend serves no more. Without room for one they
+ * begin where it was. */
 static uint16_t
-look_into_bucket(struct worker *w, const struct candidate *c, bool *needs_entry)
+look_into_bucket(struct worker *w, const struct candidate *c, bool begins, bool *needs_entry)
 {
 	const struct frontend *f = c->frontend;
 	uint16_t next;
@@ -459,7 +463,7 @@ look_into_bucket(struct worker *w, const struct candidate *c, bool *needs_entry)
 	*needs_entry = false;
 	if (!service_has_buckets(f))
 		return BUCKET_NONE;
-	if (!(f->flags & FRONTEND_MOVING) || !translate_is_opening(c->pkt))
+	if (!(f->flags & FRONTEND_MOVING) || !(begins || translate_is_opening(c->pkt)))
 		return *c->bucket;
 	next = service_next_bucket(f, c->hash);
 	if (next == BUCKET_NONE || next == *c->bucket)
@@ -483,7 +487,7 @@ forward(const struct tables *t, struct worker *w, struct burst *b, const struct 
 {
 	struct pkt *p = c->pkt;
 	const struct backend *backend;
-	bool fits, needs_entry;
+	bool fits, needs_entry, begins = false;
 	uint16_t bucket;
 	unsigned slot;
 
@@ -493,9 +497,10 @@ forward(const struct tables *t, struct worker *w, struct burst *b, const struct 
 		pkt_drop(p, DROP_FRAGMENT);
 		return;
 	}
-	if (nat_flows_may_have(w->exceptions, true, p->hash) && continue_exception(t, w, b, c, tally))
+	if (nat_flows_may_have(w->exceptions, true, p->hash) &&
+		continue_exception(t, w, b, c, tally, &begins))
 		return;
-	bucket = look_into_bucket(w, c, &needs_entry);
+	bucket = look_into_bucket(w, c, begins, &needs_entry);
 	if (bucket == BUCKET_NONE) {
 		translate_refuse(p, c->frontend);
 		TRACE(b, "translate", "service %u has no ready backend", c->frontend->service);

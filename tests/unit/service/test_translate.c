@@ -562,6 +562,37 @@ datagrams_do_not_wait_for_a_backend_that_left(void **state)
 	}
 }
 
+/* In a bucket that moves they would change their backend twice. */
+static void
+datagrams_that_begin_anew_go_where_their_bucket_will_be(void **state)
+{
+	for (unsigned family = 0; family < N_FAMILIES; family++) {
+		const struct names *n = &families[family];
+		struct fixture *f = moving_world(n->frontend, n->backend, n->second, PROTO_UDP);
+		struct nat_flow pin = { .client = addr(n->pod),
+			.client_port = 40000,
+			.frontend = addr(n->frontend),
+			.frontend_port = 80,
+			.backend = addr(n->other), /* serves no more */
+			.backend_port = 8080,
+			.wire = addr(n->pod),
+			.wire_port = slot_encode(40000, 2),
+			.proto = PROTO_UDP };
+		struct ip_addr is = addr(n->second);
+		struct pkt sent, got;
+
+		assert_non_null(nat_flows_add(f->exceptions[0], &pin, NULL, 0));
+		for (unsigned i = 0; i < 2; i++) {
+			assert_true(
+				send_to(f, FIXTURE_POD1, n->pod, 40000, n->frontend, PROTO_UDP, 0, &sent));
+			assert_true(ip_addr_eq(&sent.new_dst, &is));
+			assert_true(reply_to(f, FIXTURE_POD1, &sent, 0, &got));
+			assert_answers(&sent, &got);
+		}
+		fixture_free(f);
+	}
+}
+
 /* A connected socket's datagrams stay with a backend that left as long as that answers: a dead one would have them for as
  * long as the socket lives, since nothing tells its owner. */
 static void
@@ -669,6 +700,7 @@ main(void)
 		cmocka_unit_test(no_move_waits_for_a_pod_over_its_quota),
 		cmocka_unit_test(a_bucket_may_move_to_nobody),
 		cmocka_unit_test(datagrams_do_not_wait_for_a_backend_that_left),
+		cmocka_unit_test(datagrams_that_begin_anew_go_where_their_bucket_will_be),
 		cmocka_unit_test(connected_datagrams_leave_a_backend_that_is_silent),
 		cmocka_unit_test(datagrams_leave_a_backend_that_serves_others_only),
 		cmocka_unit_test(a_dry_run_changes_nothing),
