@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "control/build/service_build.h"
-#include "control/node/ipam.h"
+#include "control/model/reserved_addrs.h"
 
 struct search {
 	const struct ip_addr *addr;
@@ -100,8 +100,8 @@ match_node_inside(const struct object *object, void *arg)
 
 	for (size_t i = 0; s->found == NULL && i < node->n_pod_cidrs; i++)
 		for (unsigned k = 0; k <= HOST_ADDRS; k++) {
-			struct ip_addr own = k < HOST_ADDRS ? ipam_host_addr(&node->pod_cidrs[i], k)
-							    : ipam_inbound_addr(&node->pod_cidrs[i]);
+			struct ip_addr own = k < HOST_ADDRS ? reserved_host_addr(&node->pod_cidrs[i], k)
+							    : reserved_inbound_addr(&node->pod_cidrs[i]);
 
 			if (ip_addr_eq(&own, s->addr))
 				s->found = object;

@@ -7,6 +7,7 @@
 
 #include "control/build/facts.h"
 #include "control/log.h"
+#include "control/model/reserved_addrs.h"
 #include "control/node/attach_internal.h"
 #include "control/node/pod_port.h"
 #include "control/node/state.h"
@@ -214,7 +215,7 @@ attach_follow(struct attach *a, const struct node_object *node, uint16_t pod_mtu
 		return not_ready(a, rc, error);
 	for (unsigned f = 0; f < N_FAMILIES; f++)
 		if (ipam_range(a->config.ipam, (enum family_index)f) != NULL)
-			addrs[f] = ipam_host_addr(ipam_range(a->config.ipam, (enum family_index)f), 0);
+			addrs[f] = reserved_host_addr(ipam_range(a->config.ipam, (enum family_index)f), 0);
 	if (a->is_host_set_up && a->pod_mtu == pod_mtu && a->host.port != NULL)
 		return 0;
 	rc = host_setup(&a->host, &a->host_config, a->netdev, addrs, pod_mtu, error);
@@ -350,7 +351,7 @@ attach_host_addrs(const struct attach *a, struct ip_addr out[N_FAMILIES][HOST_AD
 		const struct ip_prefix *range = ipam_range(a->config.ipam, (enum family_index)f);
 
 		for (unsigned i = 0; i < HOST_ADDRS; i++)
-			out[f][i] = range == NULL ? (struct ip_addr){ 0 } : ipam_host_addr(range, i);
+			out[f][i] = range == NULL ? (struct ip_addr){ 0 } : reserved_host_addr(range, i);
 	}
 }
 
@@ -360,7 +361,7 @@ attach_inbound_addrs(const struct attach *a, struct ip_addr out[N_FAMILIES])
 	for (unsigned f = 0; f < N_FAMILIES; f++) {
 		const struct ip_prefix *range = ipam_range(a->config.ipam, (enum family_index)f);
 
-		out[f] = range == NULL ? (struct ip_addr){ 0 } : ipam_inbound_addr(range);
+		out[f] = range == NULL ? (struct ip_addr){ 0 } : reserved_inbound_addr(range);
 	}
 }
 

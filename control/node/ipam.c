@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "control/model/reserved_addrs.h"
+
 #define NOBODY UINT32_MAX
 
 enum use {
@@ -50,30 +52,6 @@ ipam_free(struct ipam *ipam)
 	for (unsigned f = 0; f < N_FAMILIES; f++)
 		free(ipam->ranges[f].places);
 	free(ipam);
-}
-
-/* The address n places after the range's first; n stays below 2^32 and ranges are aligned, so there is no
- * carry beyond the last four bytes. */
-static struct ip_addr
-range_addr(const struct ip_prefix *range, uint32_t n)
-{
-	struct ip_addr a = range->addr;
-	uint32_t low = be32_host((be32){ a.d[3] });
-
-	a.d[3] = be32_from(low + n).raw;
-	return a;
-}
-
-struct ip_addr
-ipam_host_addr(const struct ip_prefix *range, unsigned i)
-{
-	return range_addr(range, 1 + i);
-}
-
-struct ip_addr
-ipam_inbound_addr(const struct ip_prefix *range)
-{
-	return range_addr(range, 1 + HOST_ADDRS);
 }
 
 int
@@ -126,7 +104,7 @@ place_find(struct ipam *ipam, const struct ip_addr *addr, struct range **out)
 	if (r->end == 0 || !ip_prefix_contains(&r->prefix, addr))
 		return NOBODY;
 	n = be32_host((be32){ addr->d[3] }) - be32_host((be32){ r->prefix.addr.d[3] });
-	rebuilt = range_addr(&r->prefix, n);
+	rebuilt = reserved_range_addr(&r->prefix, n);
 	/* in a range wider than 32 bits the upper ones may differ */
 	return n < IPAM_RESERVED || n >= r->end || !ip_addr_eq(&rebuilt, addr) ? NOBODY : n;
 }
@@ -188,7 +166,7 @@ ipam_take(struct ipam *ipam, enum family_index family, int64_t now_s, struct ip_
 		return -ENOSPC;
 	}
 	place_use(r, n);
-	*out = range_addr(&r->prefix, n);
+	*out = reserved_range_addr(&r->prefix, n);
 	return 0;
 }
 

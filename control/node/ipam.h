@@ -37,12 +37,6 @@ int ipam_set_range(struct ipam *ipam, enum family_index family, const struct ip_
 /* The range, or NULL. */
 const struct ip_prefix *ipam_range(const struct ipam *ipam, enum family_index family);
 
-/* The node's own address number i < HOST_ADDRS in a pod CIDR, of this node or of another. */
-struct ip_addr ipam_host_addr(const struct ip_prefix *range, unsigned i);
-
-/* And the one by which backends know clients from outside the cluster (DESIGN 5.5). */
-struct ip_addr ipam_inbound_addr(const struct ip_prefix *range);
-
 /* Takes the address that was free longest; those never used count as free for ever. -ENOSPC when all are used
  * or cooling, -ENOENT when the family has no range. */
 int ipam_take(struct ipam *ipam, enum family_index family, int64_t now_s, struct ip_addr *out);

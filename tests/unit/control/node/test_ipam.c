@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "control/model/reserved_addrs.h"
+
 #define COOLDOWN_S 30
 
 static struct ip_addr
@@ -81,9 +83,9 @@ test_ranges_and_their_edges(void **state)
 
 		assert_int_equal(ipam_set_range(ipam, family, &p), cases[i].rc);
 		if (cases[i].rc == 0) {
-			a = ipam_host_addr(&p, 0);
+			a = reserved_host_addr(&p, 0);
 			assert_addr(&a, cases[i].host0);
-			a = ipam_host_addr(&p, 3);
+			a = reserved_host_addr(&p, 3);
 			assert_addr(&a, cases[i].host3);
 			assert_int_equal(ipam_count(ipam, family).total, cases[i].total);
 			assert_int_equal(ipam_take(ipam, family, 0, &a), 0);
