@@ -20,6 +20,13 @@ struct pod_host_port {
 	const char *pod_ns, *pod;         /* "" when the runtime did not say */
 };
 
+/* A pod that is attached here. */
+struct local_pod {
+	uint16_t port;                    /* id */
+	struct ip_addr addrs[N_FAMILIES]; /* none of a family that it lacks */
+	const char *ns, *name;            /* "" when the runtime did not say */
+};
+
 struct build_facts {
 	const char *node_name;
 
@@ -70,6 +77,8 @@ struct build_facts {
 	const struct endpoint *endpoints;
 	size_t n_host_ports;
 	const struct pod_host_port *host_ports;
+	size_t n_pods;
+	const struct local_pod *pods; /* those of the endpoints that are pods */
 	struct ip_addr host_addrs[N_FAMILIES][HOST_ADDRS];
 	struct ip_addr inbound_addrs[N_FAMILIES];
 };

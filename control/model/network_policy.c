@@ -19,7 +19,7 @@ selector_fini(struct selector *s)
 	free(s->expressions);
 }
 
-static void
+void
 selector_free(struct selector *s)
 {
 	if (s == NULL)
@@ -28,14 +28,95 @@ selector_free(struct selector *s)
 	free(s);
 }
 
+static bool
+copy_expression(struct selector_expression *to, const struct selector_expression *from)
+{
+	to->op = from->op;
+	to->key = strdup(from->key);
+	to->values = calloc(from->n_values + 1, sizeof(*to->values));
+	if (to->key == NULL || to->values == NULL)
+		return false;
+	for (; to->n_values < from->n_values; to->n_values++) {
+		to->values[to->n_values] = strdup(from->values[to->n_values]);
+		if (to->values[to->n_values] == NULL)
+			return false;
+	}
+	return true;
+}
+
+static bool
+copy_labels(struct labels *to, const struct labels *from)
+{
+	to->items = calloc(from->n + 1, sizeof(*to->items));
+	if (to->items == NULL)
+		return false;
+	for (; to->n < from->n; to->n++) {
+		struct label *label = &to->items[to->n];
+
+		label->key = strdup(from->items[to->n].key);
+		label->value = strdup(from->items[to->n].value);
+		if (label->key == NULL || label->value == NULL) {
+			free(label->key);
+			free(label->value);
+			return false;
+		}
+	}
+	return true;
+}
+
+struct selector *
+selector_copy(const struct selector *s)
+{
+	struct selector *copy = calloc(1, sizeof(*copy));
+	bool ok = copy != NULL && copy_labels(&copy->match_labels, &s->match_labels);
+
+	if (ok)
+		ok = (copy->expressions = calloc(s->n_expressions + 1, sizeof(*copy->expressions))) != NULL;
+	while (ok && copy->n_expressions < s->n_expressions) {
+		size_t i = copy->n_expressions++; /* what was copied of it is freed with it */
+
+		ok = copy_expression(&copy->expressions[i], &s->expressions[i]);
+	}
+	if (ok)
+		return copy;
+	selector_free(copy);
+	return NULL;
+}
+
+struct ip_block *
+ip_block_copy(const struct ip_block *block)
+{
+	struct ip_block *copy = calloc(1, sizeof(*copy));
+
+	if (copy == NULL)
+		return NULL;
+	*copy = (struct ip_block){ .cidr = block->cidr,
+		.excepts = calloc(block->n_excepts + 1, sizeof(*copy->excepts)) };
+	if (copy->excepts == NULL) {
+		free(copy);
+		return NULL;
+	}
+	copy->n_excepts = block->n_excepts;
+	if (block->n_excepts != 0)
+		memcpy(copy->excepts, block->excepts, block->n_excepts * sizeof(*copy->excepts));
+	return copy;
+}
+
+void
+ip_block_free(struct ip_block *block)
+{
+	if (block == NULL)
+		return;
+	free(block->excepts);
+	free(block);
+}
+
 static void
 peer_fini(struct policy_peer *peer)
 {
 	selector_free(peer->namespaces);
 	selector_free(peer->pods);
-	if (peer->block != NULL)
-		free(peer->block->excepts);
-	free(peer->block);
+	ip_block_free(peer->block);
 }
 
 static void

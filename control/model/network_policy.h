@@ -62,6 +62,12 @@ struct network_policy_object {
 	struct policy_rule *rules[2];
 };
 
+/* Copies of their own, NULL if out of memory; NULL may be freed. */
+struct selector *selector_copy(const struct selector *s);
+void selector_free(struct selector *s);
+struct ip_block *ip_block_copy(const struct ip_block *block);
+void ip_block_free(struct ip_block *block);
+
 /* Of object_free(). */
 void network_policy_fini(struct object *object);
 

@@ -1,0 +1,46 @@
+/* The policy table: which pods of this node are isolated, and what their rules admit. A build looks at what changed, in the
+ * store and in the facts; pods with the same policies share their rules, and tables that a change does not concern stay.
+ *
+ * A pod is closed (nothing passes) when its tables cannot be made, and while it is not known which policies select it: its
+ * Pod object has not been seen, and its namespace has policies that select by labels. Policies that select no pod of this node
+ * cost nothing but their place in a list.
+ *
+ * Control thread only. */
+#ifndef RINGWAY_BUILD_POLICY_BUILD_H
+#define RINGWAY_BUILD_POLICY_BUILD_H
+
+#include "control/build/facts.h"
+#include "control/build/policy_numbers.h"
+#include "control/model/store.h"
+#include "dataplane/policy/policy_table.h"
+
+struct policy_builder;
+
+/* The store is the caller's and outlives it. NULL if out of memory. */
+struct policy_builder *policy_builder_new(struct store *store);
+
+/* All versions must have been released. NULL is fine. */
+void policy_builder_free(struct policy_builder *b);
+
+/* Whether the store has not changed in what policies are about since the last build. Facts are the caller's to compare. */
+bool policy_builder_is_idle(const struct policy_builder *b);
+
+/* *out: a new version; or the last one, which the caller names, when it is still right; or NULL when no pod of this node is
+ * isolated. 0; -ENOMEM, with the last version as it was, and the next call tries again. */
+int policy_builder_build(struct policy_builder *b, const struct build_facts *facts,
+	const struct policy_table *last, const struct policy_table **out);
+
+/* Gives a version up, after its grace period. NULL is fine. */
+void policy_builder_release(struct policy_builder *b, const struct policy_table *t);
+
+/* What a number of rule_table.ids or rule_table.denied stands for; false: nothing. Valid until the next build. */
+bool policy_builder_number(const struct policy_builder *b, uint32_t number, struct policy_number *out);
+
+/* Calls fn for each policy that isolates the pod behind a port in a direction, by namespace and name. Between builds. */
+void policy_builder_each_isolating(const struct policy_builder *b, uint16_t port,
+	enum policy_direction direction, void (*fn)(const char *ns, const char *name, void *arg), void *arg);
+
+/* Why the pod behind a port is closed, or NULL. Between builds. */
+const char *policy_builder_closed(const struct policy_builder *b, uint16_t port);
+
+#endif

@@ -1,0 +1,349 @@
+/* From policies, pods and namespaces to tables: whatever changes in whatever order, the tables say what the policies say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "control/build/policy_build.h"
+#include "control/model/network_policy.h"
+#include "tests/support/objects.h"
+#include "tests/support/policy_world.h"
+
+#define N_KEPT 3 /* versions in use at a time */
+
+struct judged {
+	bool is_closed, is_isolated, is_allowed;
+	uint32_t number; /* of the rule that allows */
+};
+
+static struct judged
+judge(const struct policy_table *t, const struct policy_question *q)
+{
+	const struct pod_policy *pod = t == NULL ? NULL : policy_of_port(t, q->pod->port);
+	const struct rule_table *rules = pod == NULL ? NULL : pod->rules[q->direction];
+	struct judged j = { .is_closed = pod != NULL && pod->is_closed, .is_isolated = rules != NULL };
+	int bit;
+
+	j.is_allowed = !j.is_closed && rules == NULL;
+	if (j.is_closed || rules == NULL)
+		return j;
+	bit = rule_table_match(rules, identity_of(t->identities, &q->remote), q->proto, q->port);
+	j.is_allowed = bit >= 0;
+	j.number = bit < 0 ? 0 : rules->ids[bit];
+	return j;
+}
+
+/* The rule that the oracle names must be the one that the table names. */
+static bool
+is_rule(const struct policy_builder *b, uint32_t number, const struct oracle_verdict *v,
+	enum policy_direction direction)
+{
+	struct policy_number what;
+
+	return policy_builder_number(b, number, &what) && strcmp(what.ns, v->policy->object.ns) == 0 &&
+	       strcmp(what.name, v->policy->object.name) == 0 && what.rule == (int)v->rule &&
+	       what.direction == direction;
+}
+
+struct tally {
+	unsigned n_asked, n_isolated, n_allowed, n_closed, n_versions;
+};
+
+static void
+compare(struct policy_world *w, const struct policy_builder *b, const struct policy_table *t,
+	struct tally *tally)
+{
+	const struct oracle_cluster c = { w->store, w->n_locals, w->locals };
+	struct policy_question q;
+	struct oracle_verdict v;
+	struct judged j;
+	char remote[IP_ADDR_STRLEN];
+
+	if (!policy_world_ask(w, &q))
+		return;
+	v = oracle_judge(&c, q.pod, q.direction, &q.remote, q.proto, q.port);
+	j = judge(t, &q);
+	if (v.is_closed != j.is_closed || v.is_allowed != j.is_allowed ||
+		(!v.is_closed && v.is_isolated != j.is_isolated) ||
+		(!v.is_closed && v.policy != NULL && !is_rule(b, j.number, &v, q.direction)))
+		fail_msg("%s/%s %s %s protocol %u port %u: closed %d, isolated %d, allowed %d; the table "
+			 "says %d, %d, "
+			 "%d",
+			q.pod->ns, q.pod->name, q.direction == POLICY_INGRESS ? "from" : "to",
+			ip_addr_format(&q.remote, remote), q.proto, q.port, v.is_closed, v.is_isolated,
+			v.is_allowed, j.is_closed, j.is_isolated, j.is_allowed);
+	tally->n_asked++;
+	tally->n_closed += v.is_closed;
+	tally->n_isolated += v.is_isolated && !v.is_closed;
+	tally->n_allowed += v.is_isolated && v.is_allowed;
+}
+
+/* A version may be in use while others are built. */
+static void
+keep(struct policy_builder *b, const struct policy_table **kept, const struct policy_table *t)
+{
+	if (t == kept[N_KEPT - 1])
+		return;
+	policy_builder_release(b, kept[0]);
+	memmove(&kept[0], &kept[1], (N_KEPT - 1) * sizeof(kept[0]));
+	kept[N_KEPT - 1] = t;
+}
+
+static void
+run_world(uint64_t seed, unsigned policies_max, unsigned n_steps, struct tally *tally)
+{
+	const struct policy_table *kept[N_KEPT] = { 0 }, *next;
+	struct policy_builder *b;
+	struct policy_world w;
+
+	policy_world_init(&w, seed, policies_max);
+	b = policy_builder_new(w.store);
+	assert_non_null(b);
+	for (unsigned step = 0; step < n_steps; step++) {
+		struct build_facts facts = { .n_pods = 0 };
+
+		for (uint32_t n = policy_world_draw(&w, step < 20 ? 10 : 3); n > 0; n--)
+			policy_world_change(&w);
+		facts.n_pods = w.n_locals;
+		facts.pods = w.locals;
+		assert_int_equal(policy_builder_build(b, &facts, kept[N_KEPT - 1], &next), 0);
+		assert_true(policy_builder_is_idle(b));
+		tally->n_versions += next != kept[N_KEPT - 1];
+		keep(b, kept, next);
+		for (unsigned i = 0; i < 100; i++)
+			compare(&w, b, next, tally);
+	}
+	for (unsigned i = 0; i < N_KEPT; i++)
+		policy_builder_release(b, kept[i]);
+	policy_builder_free(b);
+	policy_world_fini(&w);
+}
+
+static void
+tables_say_what_policies_say(void **state)
+{
+	struct tally tally = { 0 };
+
+	for (uint64_t seed = 1; seed <= 100; seed++)
+		run_world(seed, seed % 4 == 0 ? 60 : 12, 40, &tally);
+	print_message(
+		"%u questions, %u of them to isolated pods, of which %u were allowed, %u to closed ones; %u "
+		"versions\n",
+		tally.n_asked, tally.n_isolated, tally.n_allowed, tally.n_closed, tally.n_versions);
+	assert_in_range(tally.n_allowed * 100ul / tally.n_isolated, 30, 70);
+}
+
+/* --- by hand: a policy of "shop" that lets pods with app=web in, to all pods or those with app=db */
+
+static void
+put_policy(struct store *store, const char *name, bool is_for_all)
+{
+	struct network_policy_object *o = calloc(1, sizeof(*o));
+	struct selector *peers = calloc(1, sizeof(*peers));
+
+	o->object =
+		(struct object){ .kind = OBJECT_NETWORK_POLICY, .ns = strdup("shop"), .name = strdup(name) };
+	if (!is_for_all) {
+		o->pods.match_labels = (struct labels){ 1, calloc(1, sizeof(struct label)) };
+		o->pods.match_labels.items[0] = (struct label){ strdup("app"), strdup("db") };
+	}
+	peers->match_labels = (struct labels){ 1, calloc(1, sizeof(struct label)) };
+	peers->match_labels.items[0] = (struct label){ strdup("app"), strdup("web") };
+	o->isolates[POLICY_INGRESS] = true;
+	o->n_rules[POLICY_INGRESS] = 1;
+	o->rules[POLICY_INGRESS] = calloc(1, sizeof(struct policy_rule));
+	o->rules[POLICY_INGRESS]->n_peers = 1;
+	o->rules[POLICY_INGRESS]->peers = calloc(1, sizeof(struct policy_peer));
+	o->rules[POLICY_INGRESS]->peers->pods = peers;
+	assert_int_equal(store_put(store, &o->object), 0);
+}
+
+struct shop {
+	struct store *store;
+	struct policy_builder *b;
+	const struct policy_table *table;
+	struct ip_addr web;
+	struct local_pod pods[3];
+	struct build_facts facts;
+};
+
+static void
+shop_open(struct shop *s)
+{
+	*s = (struct shop){ .store = store_new() };
+	s->b = policy_builder_new(s->store);
+	for (uint16_t i = 0; i < 3; i++)
+		s->pods[i] = (struct local_pod){ .port = i, .ns = "shop" };
+	s->pods[0].name = "db-0";
+	s->pods[1].name = "db-1";
+	s->pods[2].name = "web-0";
+	assert_true(ip_addr_parse("10.244.0.10", &s->pods[0].addrs[V4]));
+	assert_true(ip_addr_parse("10.244.0.11", &s->pods[1].addrs[V4]));
+	assert_true(ip_addr_parse("10.244.0.12", &s->pods[2].addrs[V4]));
+	assert_true(ip_addr_parse("10.244.1.10", &s->web));
+	s->facts.n_pods = 3;
+	s->facts.pods = s->pods;
+	put_pod(s->store, "shop", "db-0", "a", "app", "db", NULL, NULL);
+	put_pod(s->store, "shop", "db-1", "a", "app", "db", NULL, NULL);
+	put_pod(s->store, "shop", "web-0", "a", "app", "web", NULL, NULL);
+}
+
+static bool
+shop_build(struct shop *s)
+{
+	const struct policy_table *next;
+
+	assert_int_equal(policy_builder_build(s->b, &s->facts, s->table, &next), 0);
+	if (next == s->table)
+		return false;
+	policy_builder_release(s->b, s->table);
+	s->table = next;
+	return true;
+}
+
+static void
+shop_close(struct shop *s)
+{
+	policy_builder_release(s->b, s->table);
+	policy_builder_free(s->b);
+	store_free(s->store);
+}
+
+static const struct rule_table *
+rules_of(const struct shop *s, uint16_t port)
+{
+	const struct pod_policy *pod = s->table == NULL ? NULL : policy_of_port(s->table, port);
+
+	return pod == NULL ? NULL : pod->rules[POLICY_INGRESS];
+}
+
+static void
+pods_with_the_same_policies_share_their_rules(void **state)
+{
+	struct shop s;
+
+	shop_open(&s);
+	assert_false(shop_build(&s));
+	put_policy(s.store, "db", false);
+	assert_true(shop_build(&s));
+	assert_non_null(rules_of(&s, 0));
+	assert_ptr_equal(rules_of(&s, 0), rules_of(&s, 1));
+	assert_null(rules_of(&s, 2));
+	assert_null(s.table->pods[0].rules[POLICY_EGRESS]);
+	store_remove(s.store, OBJECT_NETWORK_POLICY, "shop", "db");
+	assert_true(shop_build(&s));
+	assert_null(s.table);
+	shop_close(&s);
+}
+
+static void
+what_a_change_does_not_concern_stays(void **state)
+{
+	const struct rule_table *former;
+	const struct policy_table *version;
+	struct shop s;
+
+	shop_open(&s);
+	put_policy(s.store, "db", false);
+	put_pod(s.store, "shop", "web-1", "b", "app", "web", "10.244.1.10", NULL);
+	assert_true(shop_build(&s));
+	former = rules_of(&s, 0);
+	assert_true(rule_table_match(former, identity_of(s.table->identities, &s.web), PROTO_TCP, 80) >= 0);
+	/* another of its kind: the rules are about kinds */
+	put_pod(s.store, "shop", "web-2", "b", "app", "web", "10.244.1.11", NULL);
+	assert_true(shop_build(&s));
+	assert_ptr_equal(rules_of(&s, 0), former);
+	/* it changes its labels: others' rules stay */
+	put_pod(s.store, "shop", "web-1", "b", "app", "x", "10.244.1.10", NULL);
+	assert_true(shop_build(&s));
+	assert_ptr_equal(rules_of(&s, 0), former);
+	assert_true(rule_table_match(former, identity_of(s.table->identities, &s.web), PROTO_TCP, 80) < 0);
+	/* a policy that selects nobody here changes nothing at all */
+	version = s.table;
+	put_pod(s.store, "other", "p", "b", "app", "db", NULL, NULL);
+	shop_build(&s);
+	store_remove(s.store, OBJECT_POD, "other", "p");
+	shop_build(&s);
+	assert_ptr_equal(rules_of(&s, 0), former);
+	assert_true(policy_builder_is_idle(s.b));
+	version = s.table;
+	assert_false(shop_build(&s));
+	assert_ptr_equal(s.table, version);
+	shop_close(&s);
+}
+
+static void
+note_name(const char *ns, const char *name, void *arg)
+{
+	snprintf(arg, 64, "%s/%s", ns, name);
+}
+
+static void
+a_pod_is_closed_until_it_is_known_what_selects_it(void **state)
+{
+	char name[64] = "";
+	struct shop s;
+
+	shop_open(&s);
+	s.pods[1].name = "nobody";
+	put_policy(s.store, "db", false);
+	assert_true(shop_build(&s));
+	assert_true(policy_of_port(s.table, 1)->is_closed);
+	assert_non_null(policy_builder_closed(s.b, 1));
+	assert_null(policy_builder_closed(s.b, 0));
+	/* where all policies select all pods, it is known */
+	put_policy(s.store, "db", true);
+	assert_true(shop_build(&s));
+	assert_false(policy_of_port(s.table, 1)->is_closed);
+	assert_non_null(rules_of(&s, 1));
+	policy_builder_each_isolating(s.b, 1, POLICY_INGRESS, note_name, name);
+	assert_string_equal(name, "shop/db");
+	*name = '\0';
+	policy_builder_each_isolating(s.b, 1, POLICY_EGRESS, note_name, name);
+	assert_string_equal(name, "");
+	put_policy(s.store, "db", false);
+	assert_true(shop_build(&s));
+	put_pod(s.store, "shop", "nobody", "a", "app", "web", NULL, NULL);
+	assert_true(shop_build(&s));
+	assert_int_equal(s.table->by_port[1], ENDPOINT_NONE);
+	shop_close(&s);
+}
+
+static void
+denials_and_rules_have_names(void **state)
+{
+	struct policy_number what;
+	struct shop s;
+
+	shop_open(&s);
+	put_policy(s.store, "db", false);
+	put_policy(s.store, "all", true);
+	assert_true(shop_build(&s));
+	assert_true(policy_builder_number(s.b, rules_of(&s, 0)->denied, &what));
+	assert_int_equal(what.rule, -1);
+	assert_string_equal(what.name, "shop/all, shop/db");
+	assert_int_equal(rules_of(&s, 0)->n_rules, 2);
+	assert_true(policy_builder_number(s.b, rules_of(&s, 0)->ids[1], &what));
+	assert_string_equal(what.ns, "shop");
+	assert_string_equal(what.name, "db");
+	assert_int_equal(what.rule, 0);
+	assert_false(policy_builder_number(s.b, 0, &what));
+	shop_close(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pods_with_the_same_policies_share_their_rules),
+		cmocka_unit_test(what_a_change_does_not_concern_stays),
+		cmocka_unit_test(a_pod_is_closed_until_it_is_known_what_selects_it),
+		cmocka_unit_test(denials_and_rules_have_names),
+		cmocka_unit_test(tables_say_what_policies_say),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
