@@ -67,7 +67,6 @@ struct worker {
 	struct burst steered;                      /* of that, what begins anew here */
 	struct burst pieces;                       /* cut from the burst in hand by segment_burst() */
 	uint8_t piece_of[BURST_MAX];               /* each piece's packet, by its place in the burst */
-	struct burst answers;                      /* one at a time: what translate_error.c asks about */
 
 	struct senders senders;
 

@@ -1,5 +1,4 @@
-/* What both directions of translation share: the forward choice, which the reverse asks again in order to
- * believe a reply. Worker threads. */
+/* What both directions of translation (translate_forward.h, translate_reply.h) ask of packets. Worker threads. */
 #ifndef RINGWAY_SERVICE_TRANSLATE_H
 #define RINGWAY_SERVICE_TRANSLATE_H
 
@@ -51,10 +50,5 @@ translate_refuse(struct pkt *p, const struct frontend *f)
 	else
 		pkt_refuse(p, DROP_NO_BACKEND);
 }
-
-/* In the send half: a pod answers itself, at the hairpin address of this slot. Settles the packet, and returns
- * whether it found its frontend. */
-bool translate_answer_itself(
-	const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, unsigned slot);
 
 #endif

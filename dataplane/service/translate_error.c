@@ -3,7 +3,9 @@
 #include "dataplane/net/flow_key.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/icmp_quote.h"
-#include "dataplane/stages.h"
+#include "dataplane/service/nat_flows.h"
+#include "dataplane/service/translate_forward.h"
+#include "dataplane/service/translate_reply.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
 
@@ -14,24 +16,20 @@ read_quote(const struct pkt *p, struct icmp_quote *q)
 	return icmp_quote_read(p, q) && ip_addr_eq(&q->src, &p->dst);
 }
 
-/* Makes the burst's only packet the answer to the quoted one. */
-static struct pkt *
-make_answer(struct burst *answers, const struct burst *b, const struct pkt *p, const struct icmp_quote *q)
+/* What would answer the quoted packet. */
+static struct pkt
+make_answer(const struct pkt *p, const struct icmp_quote *q)
 {
-	struct pkt *a = &answers->pkts[0];
+	struct pkt a = *p;
 
-	answers->n = 1;
-	answers->seen = b->seen;
-	answers->trace = b->trace;
-	*a = *p;
-	a->flags = PKT_DRY_RUN | (p->flags & PKT_DECAPPED);
-	a->proto = q->proto;
-	a->tcp_flags = q->proto == PROTO_TCP ? TCP_ACK : 0;
-	a->src = a->new_src = q->dst;
-	a->dst = a->new_dst = q->src;
-	a->sport = a->new_sport = q->dport;
-	a->dport = a->new_dport = q->sport;
-	a->hash = flow_hash(&a->src, &a->dst, a->sport, a->dport, a->proto);
+	a.flags = PKT_DRY_RUN | (p->flags & PKT_DECAPPED);
+	a.proto = q->proto;
+	a.tcp_flags = q->proto == PROTO_TCP ? TCP_ACK : 0;
+	a.src = a.new_src = q->dst;
+	a.dst = a.new_dst = q->src;
+	a.sport = a.new_sport = q->dport;
+	a.dport = a.new_dport = q->sport;
+	a.hash = flow_hash(&a.src, &a.dst, a.sport, a.dport, a.proto);
 	return a;
 }
 
@@ -60,27 +58,36 @@ take_over(struct worker *w, struct burst *b, struct pkt *p, const struct pkt *an
 void
 translate_error_send(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 {
+	struct translate_forward c;
 	struct icmp_quote q;
-	struct pkt *answer;
+	struct pkt answer;
 
 	if (!read_quote(p, &q) || !ip_addr_eq(&q.dst, &p->src))
 		return;
-	answer = make_answer(&w->answers, b, p, &q);
-	translate_send_burst(t, w, &w->answers);
-	take_over(w, b, p, answer);
+	answer = make_answer(p, &q);
+	if (!translate_is_transport(answer.proto))
+		return;
+	translate_forward_read(t, &answer, &c);
+	translate_forward(t, w, b, &c, 1);
+	take_over(w, b, p, &answer);
 }
 
 void
 translate_error_receive(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 {
+	const struct endpoint *receiver = endpoint_of_port(t->endpoints, p->out_port);
+	struct translate_reply c;
 	struct icmp_quote q;
-	struct pkt *answer;
+	struct pkt answer;
 
 	if (pkt_is_translated(p) || !read_quote(p, &q))
 		return;
 	if (p->origin == ORIGIN_POD && !ip_addr_eq(&q.dst, &p->src))
 		return;
-	answer = make_answer(&w->answers, b, p, &q);
-	translate_receive_burst(t, w, &w->answers);
-	take_over(w, b, p, answer);
+	answer = make_answer(p, &q);
+	if (receiver == NULL || !translate_may_be_reply(&answer) ||
+		!translate_reply_read(t, receiver, !nat_flows_is_empty(w->exceptions), &answer, &c))
+		return;
+	translate_reply(t, w, b, &c, 1);
+	take_over(w, b, p, &answer);
 }

@@ -1,6 +1,6 @@
 /* ICMP errors about translated packets (DESIGN 5.6). An error is translated as the answer to the packet that it quotes:
- * such an answer, with nothing in it, goes through the very stage that errors and answers meet, as a dry run, and the
- * error takes over what was decided about it. So whatever is translated has its errors translated, too, in both
+ * what becomes of such an answer, with nothing in it, is decided as for any other packet (translate_forward.h,
+ * translate_reply.h), but as a dry run, and the error takes over the decision. So whatever is translated has its errors translated, too, in both
  * directions. Worker threads. */
 #ifndef RINGWAY_SERVICE_TRANSLATE_ERROR_H
 #define RINGWAY_SERVICE_TRANSLATE_ERROR_H
