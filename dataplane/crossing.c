@@ -306,7 +306,7 @@ owner_of_masqueraded(const struct tables *t, const struct pkt *p)
 {
 	struct icmp_quote q;
 
-	if ((p->flags & PKT_ICMP_ERROR) && icmp_quote_read(p, &q))
+	if ((p->flags & PKT_ICMP_ERROR) && icmp_quote_read_flow(p, &q))
 		return flow_owner_of_port(q.sport, t->node->n_workers);
 	return flow_owner_of_port(p->dport, t->node->n_workers);
 }

@@ -11,6 +11,9 @@
 #define STEER_EXPOSED "exposed"
 #define STEER_EXPOSED_MAX 131072
 
+/* Datagrams in fragments that an uplink's program follows at once. */
+#define STEER_DATAGRAMS_MAX 8192
+
 /* Network byte order; addresses as below. */
 struct steer_frontend {
 	__u32 addr[4];

@@ -2,9 +2,9 @@
 /* On an uplink: only what is ours goes to the sockets, the rest passes to the host's stack, so that a node never
  * loses its own connectivity. Ours is VXLAN addressed to our VTEP, what answers to pods that the outside knows by this
  * node's address (ports and echoes), what is for a frontend that is exposed, ICMP errors about what we sent of all these, and
- * where pods are known to the outside by their own addresses, what is addressed to these. While there is no socket, what is
- * ours is dropped. This steers and is no security
- * boundary: user space parses everything again. */
+ * where pods are known to the outside by their own addresses, what is addressed to these. Of a datagram in fragments only the
+ * first tells; later ones follow it, when they come behind it. While there is no socket, what is ours is dropped. This steers and
+ * is no security boundary: user space parses everything again. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -31,14 +31,35 @@ struct {
 	__type(value, __u8);
 } exposed SEC(".maps");
 
+/* A datagram that comes in fragments. */
+struct datagram {
+	struct in6_addr src, dst; /* IPv4 as v4-mapped */
+	__u32 id;
+	__u32 proto; /* IPv4; IPv6 does not tell datagrams apart by it (RFC 8200 section 4.5) */
+};
+
+/* Those of ours whose first fragment has come, and when (bpf_ktime_get_ns()). When there are too many, the oldest goes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, STEER_DATAGRAMS_MAX);
+	__type(key, struct datagram);
+	__type(value, __u64);
+} datagrams SEC(".maps");
+
 const volatile struct steer_uplink config;
 
 #define FRAGMENT_OFFSET 0x1fff
+#define FRAGMENTS_MORE 0x2000
+#define FRAGMENT_OFFSET_V6 0xfff8
+
+/* Identifiers come again; hosts give up a datagram after so long (RFC 8200 section 4.5: a minute; Linux: half of one). */
+#define DATAGRAM_NS 30000000000ull
 
 /* RFC 792 */
 enum {
 	ICMP_ECHO_REPLY = 0,
 	ICMP_UNREACHABLE = 3,
+	ICMP_ECHO_REQUEST = 8,
 	ICMP_TIME_EXCEEDED = 11,
 	ICMP_PARAMETER_PROBLEM = 12,
 };
@@ -47,6 +68,7 @@ enum {
 enum {
 	ICMPV6_UNREACHABLE = 1,
 	ICMPV6_PARAMETER_PROBLEM = 4,
+	ICMPV6_ECHO_REQUEST = 128,
 	ICMPV6_ECHO_REPLY = 129,
 };
 
@@ -57,6 +79,14 @@ struct icmp_head {
 	__be16 checksum;
 	__be16 id;
 	__be16 rest;
+};
+
+/* RFC 8200 section 4.5 */
+struct fragment_head {
+	__u8 next;
+	__u8 reserved;
+	__be16 offset_flags;
+	__be32 id;
 };
 
 /* TCP, UDP and SCTP begin like this. */
@@ -177,17 +207,48 @@ is_exposed_v6(const struct in6_addr *addr, __be16 port, __u8 proto)
 	return bpf_map_lookup_elem(&exposed, &key) != NULL;
 }
 
-/* An IPv4 header and its options; NULL unless it is the first part of a datagram. */
+/* An IPv4 header and its options. */
 static __always_inline const struct iphdr *
 take_ipv4(struct cursor *c)
 {
 	const struct iphdr *ip = take(c, sizeof(*ip));
 
-	if (ip == NULL || ip->version != 4 || ip->ihl < 5 || ip->frag_off & bpf_htons(FRAGMENT_OFFSET))
+	if (ip == NULL || ip->version != 4 || ip->ihl < 5)
 		return NULL;
 	if (ip->ihl > 5 && take(c, (ip->ihl * 4u - sizeof(*ip)) & 0x3c) == NULL)
 		return NULL;
 	return ip;
+}
+
+/* Behind a datagram's first fragment: notes it when it is ours. Returns whether it is. */
+static __always_inline bool
+follow_datagram(const struct datagram *d, bool is_ours)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	if (is_ours)
+		bpf_map_update_elem(&datagrams, d, &now, BPF_ANY);
+	else
+		bpf_map_delete_elem(&datagrams, d);
+	return is_ours;
+}
+
+/* Whether a later fragment's first was ours. */
+static __always_inline bool
+is_of_our_datagram(const struct datagram *d)
+{
+	const __u64 *since = bpf_map_lookup_elem(&datagrams, d);
+
+	return since != NULL && bpf_ktime_get_ns() - *since < DATAGRAM_NS;
+}
+
+/* Whether a quoted packet is an echo of ours. */
+static __always_inline bool
+is_our_echo(struct cursor *c, __u8 request)
+{
+	const struct icmp_head *icmp = take(c, sizeof(*icmp));
+
+	return icmp != NULL && icmp->type == request && is_our_port(icmp->id);
 }
 
 /* Whether it is an answer to an echo of ours, or an error that quotes what our VTEP sent into a tunnel or a masqueraded flow
@@ -205,8 +266,10 @@ is_icmp_for_us_v4(struct cursor *c, const struct iphdr *ip)
 				    icmp->type != ICMP_PARAMETER_PROBLEM))
 		return false;
 	quoted = take_ipv4(c);
-	if (quoted == NULL || quoted->saddr != ip->daddr)
+	if (quoted == NULL || quoted->saddr != ip->daddr || quoted->frag_off & bpf_htons(FRAGMENT_OFFSET))
 		return false;
+	if (quoted->protocol == IPPROTO_ICMP)
+		return is_masquerade_v4(ip->daddr) && is_our_echo(c, ICMP_ECHO_REQUEST);
 	ports = take_ports(c, quoted->protocol);
 	if (ports == NULL)
 		return false;
@@ -215,16 +278,12 @@ is_icmp_for_us_v4(struct cursor *c, const struct iphdr *ip)
 	       is_exposed_v4(ip->daddr, ports->source, quoted->protocol);
 }
 
+/* By what follows the IP header. */
 static __always_inline bool
-is_ours_v4(struct cursor *c)
+is_payload_ours_v4(struct cursor *c, const struct iphdr *ip)
 {
-	const struct iphdr *ip = take_ipv4(c);
 	const struct ports *ports;
 
-	if (ip == NULL)
-		return false;
-	if (is_pod_v4(ip->daddr))
-		return true;
 	if (ip->protocol == IPPROTO_ICMP)
 		return is_icmp_for_us_v4(c, ip);
 	ports = take_ports(c, ip->protocol);
@@ -233,6 +292,28 @@ is_ours_v4(struct cursor *c)
 	return (is_vxlan(ports, ip->protocol) && is_vtep_v4(ip->daddr)) ||
 	       (is_our_port(ports->dest) && is_masquerade_v4(ip->daddr)) ||
 	       is_exposed_v4(ip->daddr, ports->dest, ip->protocol);
+}
+
+static __always_inline bool
+is_ours_v4(struct cursor *c)
+{
+	const struct iphdr *ip = take_ipv4(c);
+	struct datagram d = {};
+
+	if (ip == NULL)
+		return false;
+	if (is_pod_v4(ip->daddr))
+		return true;
+	if (!(ip->frag_off & bpf_htons(FRAGMENT_OFFSET | FRAGMENTS_MORE)))
+		return is_payload_ours_v4(c, ip);
+	d.src.s6_addr32[2] = d.dst.s6_addr32[2] = bpf_htonl(0xffff);
+	d.src.s6_addr32[3] = ip->saddr;
+	d.dst.s6_addr32[3] = ip->daddr;
+	d.id = ip->id;
+	d.proto = ip->protocol;
+	if (ip->frag_off & bpf_htons(FRAGMENT_OFFSET))
+		return is_of_our_datagram(&d);
+	return follow_datagram(&d, is_payload_ours_v4(c, ip));
 }
 
 static __always_inline bool
@@ -249,6 +330,8 @@ is_icmp_for_us_v6(struct cursor *c, const struct ipv6hdr *ip)
 	quoted = take(c, sizeof(*quoted));
 	if (quoted == NULL || !is_same_v6(&quoted->saddr, &ip->daddr))
 		return false;
+	if (quoted->nexthdr == IPPROTO_ICMPV6)
+		return is_masquerade_v6(&ip->daddr) && is_our_echo(c, ICMPV6_ECHO_REQUEST);
 	ports = take_ports(c, quoted->nexthdr);
 	if (ports == NULL)
 		return false;
@@ -257,25 +340,51 @@ is_icmp_for_us_v6(struct cursor *c, const struct ipv6hdr *ip)
 	       is_exposed_v6(&ip->daddr, ports->source, quoted->nexthdr);
 }
 
+/* By what follows the IP header and the fragment header, if there is one. */
+static __always_inline bool
+is_payload_ours_v6(struct cursor *c, const struct ipv6hdr *ip, __u8 proto)
+{
+	const struct ports *ports;
+
+	if (proto == IPPROTO_ICMPV6)
+		return is_icmp_for_us_v6(c, ip);
+	ports = take_ports(c, proto);
+	if (ports == NULL)
+		return false;
+	return (is_vxlan(ports, proto) && !config.is_v4 && is_vtep_v6(&ip->daddr)) ||
+	       (is_our_port(ports->dest) && is_masquerade_v6(&ip->daddr)) ||
+	       is_exposed_v6(&ip->daddr, ports->dest, proto);
+}
+
+static __always_inline bool
+is_fragment_ours_v6(struct cursor *c, const struct ipv6hdr *ip)
+{
+	const struct fragment_head *fragment = take(c, sizeof(*fragment));
+	struct datagram d = {};
+
+	if (fragment == NULL)
+		return false;
+	d.src = ip->saddr;
+	d.dst = ip->daddr;
+	d.id = fragment->id;
+	if (fragment->offset_flags & bpf_htons(FRAGMENT_OFFSET_V6))
+		return is_of_our_datagram(&d);
+	return follow_datagram(&d, is_payload_ours_v6(c, ip, fragment->next));
+}
+
+/* Hardly anybody puts other extension headers in front of what is ours; what has some is the host's. */
 static __always_inline bool
 is_ours_v6(struct cursor *c)
 {
 	const struct ipv6hdr *ip = take(c, sizeof(*ip));
-	const struct ports *ports;
 
-	/* hardly anybody puts extension headers in front of what is ours; what has some is the host's */
 	if (ip == NULL)
 		return false;
 	if (is_pod_v6(&ip->daddr))
 		return true;
-	if (ip->nexthdr == IPPROTO_ICMPV6)
-		return is_icmp_for_us_v6(c, ip);
-	ports = take_ports(c, ip->nexthdr);
-	if (ports == NULL)
-		return false;
-	return (is_vxlan(ports, ip->nexthdr) && !config.is_v4 && is_vtep_v6(&ip->daddr)) ||
-	       (is_our_port(ports->dest) && is_masquerade_v6(&ip->daddr)) ||
-	       is_exposed_v6(&ip->daddr, ports->dest, ip->nexthdr);
+	if (ip->nexthdr == IPPROTO_FRAGMENT)
+		return is_fragment_ours_v6(c, ip);
+	return is_payload_ours_v6(c, ip, ip->nexthdr);
 }
 
 static __always_inline bool

@@ -116,6 +116,21 @@ icmp_quote_read(const struct pkt *p, struct icmp_quote *q)
 	return icmp_quote_read_any(p, q) && is_transport(q->proto);
 }
 
+static bool
+is_echo_request(const struct pkt *p, const struct icmp_quote *q)
+{
+	uint8_t type = p->data[q->l4_off];
+
+	return p->family == 4 ? q->proto == PROTO_ICMP && type == ICMP_ECHO_REQUEST
+			      : q->proto == PROTO_ICMPV6 && type == ICMPV6_ECHO_REQUEST;
+}
+
+bool
+icmp_quote_read_flow(const struct pkt *p, struct icmp_quote *q)
+{
+	return icmp_quote_read_any(p, q) && (is_transport(q->proto) || is_echo_request(p, q));
+}
+
 static uint64_t
 write_addrs(const struct pkt *p, const struct icmp_quote *q)
 {
@@ -159,6 +174,18 @@ write_ports(const struct pkt *p, const struct icmp_quote *q, uint64_t delta)
 	}
 }
 
+/* Only ICMPv6 sums the addresses, too. */
+static void
+write_id(const struct pkt *p, const struct icmp_quote *q, uint64_t delta)
+{
+	struct icmp_hdr *icmp = (struct icmp_hdr *)(p->data + q->l4_off);
+	be16 id = be16_from(p->new_dport);
+
+	delta = checksum_change16(p->family == 4 ? 0 : delta, icmp->echo.id.raw, id.raw);
+	icmp->echo.id = id;
+	icmp->checksum = checksum_apply(icmp->checksum, delta);
+}
+
 /* Who complains from the way stays the error's source. Returns the change to the pseudo-header's sum. */
 static uint64_t
 put_source_back(const struct pkt *p)
@@ -183,15 +210,20 @@ icmp_quote_write(struct pkt *p, uint64_t delta)
 	const uint8_t *quoted;
 	struct icmp_quote q;
 	unsigned touched;
+	uint64_t quoted_delta;
 	uint16_t before;
 
-	if (!icmp_quote_read(p, &q))
+	if (!icmp_quote_read_flow(p, &q))
 		return;
 	quoted = p->data + q.l3_off;
 	touched = room_at(p, q.l4_off);
 	touched = q.l4_off - q.l3_off + (touched < QUOTED_L4_TOUCHED ? touched : QUOTED_L4_TOUCHED);
 	before = checksum_fold(checksum_add(0, quoted, touched));
-	write_ports(p, &q, write_addrs(p, &q));
+	quoted_delta = write_addrs(p, &q);
+	if (is_transport(q.proto))
+		write_ports(p, &q, quoted_delta);
+	else
+		write_id(p, &q, quoted_delta);
 	if (p->flags & PKT_KEEP_SOURCE)
 		delta += put_source_back(p);
 	if (p->family == 4)

@@ -9,7 +9,7 @@
 struct icmp_quote {
 	struct ip_addr src, dst; /* as quoted: src is who is told by the error */
 	uint16_t sport, dport;
-	uint8_t proto;   /* TCP, UDP or SCTP, unless it was read by icmp_quote_read_any() */
+	uint8_t proto;   /* TCP, UDP or SCTP, if it was read by icmp_quote_read() */
 	uint16_t l3_off; /* of the quoted packet, from pkt.data */
 	uint16_t l4_off;
 };
@@ -17,6 +17,9 @@ struct icmp_quote {
 /* False when the error quotes nothing that has ports: it came in fragments, the quote is too short, malformed, of
  * another family, a later fragment, or of another protocol. p has PKT_ICMP_ERROR. */
 bool icmp_quote_read(const struct pkt *p, struct icmp_quote *q);
+
+/* The same, but also for an echo request, whose identifier is both sport and dport. */
+bool icmp_quote_read_flow(const struct pkt *p, struct icmp_quote *q);
 
 /* The same for any protocol: of an echo, sport and dport are the identifier; without ports they are 0. */
 bool icmp_quote_read_any(const struct pkt *p, struct icmp_quote *q);

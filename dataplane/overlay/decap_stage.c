@@ -236,7 +236,7 @@ is_to_masquerade(const struct tables *t, const struct pkt *p)
 	if (!ip_addr_eq(&p->dst, &node->masquerade[p->family == 6 ? V6 : V4]))
 		return false;
 	if (p->flags & PKT_ICMP_ERROR)
-		return icmp_quote_read(p, &q) && ip_addr_eq(&q.src, &p->dst) &&
+		return icmp_quote_read_flow(p, &q) && ip_addr_eq(&q.src, &p->dst) &&
 		       port_set_has(&node->masquerade_claim, q.sport);
 	return (translate_is_transport(p->proto) || is_echo_reply(p)) &&
 	       port_set_has(&node->masquerade_claim, p->dport);

@@ -146,7 +146,7 @@ apply(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, 
 }
 
 /* An error that a pod sends about what came to it from outside: its quote is translated as the pod's own answer would be
- * (see pkt.h). */
+ * (see pkt.h). Nobody outside sends pods an echo that is masqueraded. */
 static void
 masquerade_error(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 {
@@ -183,8 +183,7 @@ masquerade(const struct tables *t, struct worker *w, struct burst *b, struct pkt
 	enum drop_reason reason = DROP_NONE;
 	struct nat_flow flow, *x;
 
-	/* an echo's parts have no identifier but in the first */
-	if (translate_is_stuck(p) || ((p->flags & PKT_FRAGMENT) && !translate_is_transport(p->proto))) {
+	if (translate_is_stuck(p)) {
 		pkt_drop(p, DROP_FRAGMENT);
 		return;
 	}
@@ -252,7 +251,7 @@ restore(struct worker *w, struct burst *b, struct pkt *p)
 		pass_on(w, b, p);
 		return;
 	}
-	if (translate_is_stuck(p) || ((p->flags & PKT_FRAGMENT) && !translate_is_transport(p->proto))) {
+	if (translate_is_stuck(p)) {
 		pkt_drop(p, DROP_FRAGMENT);
 		return;
 	}
@@ -267,14 +266,14 @@ restore(struct worker *w, struct burst *b, struct pkt *p)
 	TRACE(b, "masquerade", "an answer to a masqueraded flow");
 }
 
-/* An error about what a pod sent, from whoever on the way. */
+/* An error about what a pod sent, an echo too, from whoever on the way. */
 static void
 restore_error(struct worker *w, struct burst *b, struct pkt *p)
 {
 	const struct nat_flow *x = NULL;
 	struct icmp_quote q;
 
-	if (icmp_quote_read(p, &q) && !nat_flows_is_empty(w->outbound))
+	if (icmp_quote_read_flow(p, &q) && !nat_flows_is_empty(w->outbound))
 		x = nat_flows_find_reverse(w->outbound, &q.dst, q.dport, &q.src, q.sport, q.proto);
 	if (x == NULL) {
 		pass_on(w, b, p);

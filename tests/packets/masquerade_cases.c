@@ -29,6 +29,8 @@
 #define ECHO_REPLY_V6 129
 #define CLOSED_V4 ICMP(3, 3)
 #define CLOSED_V6 ICMP(1, 4)
+#define EXPIRED_V4 ICMP(11, 0)
+#define EXPIRED_V6 ICMP(3, 0)
 #define SHORT_V4 28
 #define SHORT_V6 48
 #define SYN TCP_SYN
@@ -284,6 +286,38 @@ native(struct fixture *f)
 				QUOTE(PKT(FROM_POD1, IP(POD1_##F, OUTSIDE_##F, .ttl = 63), UDP(1000, 53),    \
 					      DATA(9)),                                                      \
 					SHORT_##F))),                                                        \
+		RULE("also about its echo " #F, some_flows_##F, FIXTURE_UPLINK,                              \
+			PKT(FROM_ROUTER, IP(ROUTER_##F, NODE_##F), EXPIRED_##F,                              \
+				QUOTE(PKT(TO_ROUTER, IP(NODE_##F, OUTSIDE_##F, .ttl = 1),                    \
+					      ICMP(ECHO_##F, 0, PORT, 1), DATA(20)),                         \
+					0)),                                                                 \
+			FIXTURE_POD1,                                                                        \
+			PKT(TO_POD1, IP(ROUTER_##F, POD1_##F, .ttl = 63), EXPIRED_##F,                       \
+				QUOTE(PKT(FROM_POD1, IP(POD1_##F, OUTSIDE_##F, .ttl = 1),                    \
+					      ICMP(ECHO_##F, 0, 7, 1), DATA(20)),                            \
+					0))),                                                                \
+		RULE("of which hardly more than the identifier is quoted " #F, some_flows_##F,               \
+			FIXTURE_UPLINK,                                                                      \
+			PKT(FROM_ROUTER, IP(OUTSIDE_##F, NODE_##F), CLOSED_##F,                              \
+				QUOTE(PKT(TO_ROUTER, IP(NODE_##F, OUTSIDE_##F, .ttl = 63),                   \
+					      ICMP(ECHO_##F, 0, PORT, 1), DATA(20)),                         \
+					SHORT_##F)),                                                         \
+			FIXTURE_POD1,                                                                        \
+			PKT(TO_POD1, IP(OUTSIDE_##F, POD1_##F, .ttl = 63), CLOSED_##F,                       \
+				QUOTE(PKT(FROM_POD1, IP(POD1_##F, OUTSIDE_##F, .ttl = 63),                   \
+					      ICMP(ECHO_##F, 0, 7, 1), DATA(20)),                            \
+					SHORT_##F))),                                                        \
+		RULE("one about an echo of the node itself is the host's " #F, some_flows_##F,               \
+			FIXTURE_UPLINK,                                                                      \
+			PKT(FROM_ROUTER, IP(ROUTER_##F, NODE_##F), EXPIRED_##F,                              \
+				QUOTE(PKT(TO_ROUTER, IP(NODE_##F, OUTSIDE_##F, .ttl = 1),                    \
+					      ICMP(ECHO_##F, 0, 20101, 1), DATA(20)),                        \
+					0)),                                                                 \
+			FIXTURE_HOST,                                                                        \
+			PKT(TO_HOST, IP(ROUTER_##F, NODE_##F), EXPIRED_##F,                                  \
+				QUOTE(PKT(TO_ROUTER, IP(NODE_##F, OUTSIDE_##F, .ttl = 1),                    \
+					      ICMP(ECHO_##F, 0, 20101, 1), DATA(20)),                        \
+					0))),                                                                \
 		RULE("an error about no flow is for the host's stack " #F, some_flows_##F, FIXTURE_UPLINK,   \
 			PKT(FROM_ROUTER, IP(ROUTER_##F, NODE_##F), CLOSED_##F,                               \
 				QUOTE(PKT(TO_ROUTER, IP(NODE_##F, OUTSIDE_##F, .ttl = 63), UDP(PORT, 54),    \
@@ -338,7 +372,37 @@ native(struct fixture *f)
 			FIXTURE_POD1, DROP_MASQUERADE_FULL, FROM_POD1, IP(POD1_##F, OUTSIDE_##F),            \
 			UDP(1000, 53))
 
+/* An echo of 52 bytes in two parts, whose checksum is of both. */
+#define PART_V4(src, dst, t, o, m) \
+	IP(src, dst, .ttl = (t), .id = 3, .offset = (o), .more = (m), .proto = PROTO_ICMP)
+#define PART_V6(src, dst, t, o, m) IP(src, dst, .ttl = (t)), FRAG(o, m, .id = 3, .proto = PROTO_ICMPV6)
+
+#define PARTS(F, n, port_in, eth_in, src, dst, head, port_out, eth_out, new_src, new_dst, new_head)         \
+	{ .name = n " in parts: the first " #F,                                                             \
+		.given = some_flows_##F,                                                                    \
+		.from = (port_in),                                                                          \
+		.in = PKT(eth_in, PART_##F(src, dst, 64, 0, true), head, DATA(16)),                         \
+		.verdict = VERDICT_FORWARD,                                                                 \
+		.to = (port_out),                                                                           \
+		.has_bad_checksum = true,                                                                   \
+		.out = { PKT(eth_out, PART_##F(new_src, new_dst, 63, 0, true), new_head, DATA(16)) } },     \
+	{                                                                                                   \
+		.name = n " in parts: the last " #F, .given = some_flows_##F, .from = (port_in),            \
+		.before = PKT(eth_in, PART_##F(src, dst, 64, 0, true), head, DATA(16)),                     \
+		.in = PKT(eth_in, PART_##F(src, dst, 64, 24, false), DATA(28)), .verdict = VERDICT_FORWARD, \
+		.to = (port_out),                                                                           \
+		.out = { PKT(eth_out, PART_##F(new_src, new_dst, 63, 24, false), DATA(28)) }                \
+	}
+#define ECHO_PARTS(F)                                                                                   \
+	PARTS(F, "an echo", FIXTURE_POD1, FROM_POD1, POD1_##F, OUTSIDE_##F, ICMP(ECHO_##F, 0, 7, 1),    \
+		FIXTURE_UPLINK, TO_ROUTER, NODE_##F, OUTSIDE_##F, ICMP(ECHO_##F, 0, PORT, 1)),          \
+		PARTS(F, "its answer", FIXTURE_UPLINK, FROM_ROUTER, OUTSIDE_##F, NODE_##F,              \
+			ICMP(ECHO_REPLY_##F, 0, PORT, 1), FIXTURE_POD1, TO_POD1, OUTSIDE_##F, POD1_##F, \
+			ICMP(ECHO_REPLY_##F, 0, 7, 1))
+
 const struct packet_case masquerade_cases[] = {
+	ECHO_PARTS(V4),
+	ECHO_PARTS(V6),
 	MASQUERADE_CASES(V4),
 	MASQUERADE_CASES(V6),
 	DROPS("a pod's flows are bounded", pod1_has_used_its_flows, FIXTURE_POD1, DROP_MASQUERADE_QUOTA,

@@ -9,7 +9,7 @@ import pytest
 from cluster import FAMILIES, Cluster
 from lab import wait_until
 from test_two_nodes import counters_of
-from traffic import PYTHON, Running, ping, run_flows
+from traffic import PYTHON, Running, ping, pings, run_flows
 
 PROTOS = pytest.mark.parametrize("proto", ("tcp", "udp"))
 BY_FAMILY = pytest.mark.parametrize("family", FAMILIES)
@@ -98,6 +98,24 @@ def test_pods_ping_the_outside(cluster, where, family):
     for identifier in (20000, 29000, 29951, 40000):
         done = cluster.a.run(f"ping -n -c 2 -i 0.1 -W 2 -e {identifier} {outside}", check=False)
         assert " 2 received" in done.stdout, done.stdout + done.stderr
+
+
+@BY_FAMILY
+@pytest.mark.parametrize("where", ("near", "far"))
+def test_echoes_larger_than_a_packet(cluster, where, family):
+    """In parts, both ways. A link on the way back that takes less is found by the first of them."""
+    outside = cluster.outside[where].ip[family]
+    for place in (cluster.client, cluster.a):
+        wait_until(lambda p=place: ping(p, outside, count=1, size=4000) == 1, what=f"{place.name}: an answer of 4000 bytes")
+        assert ping(place, outside, count=5, size=4000) == 5
+
+
+@BY_FAMILY
+def test_errors_about_echoes(cluster, family):
+    """ping knows its own echo by the identifier in what is quoted."""
+    for place, hops in ((cluster.client, 2), (cluster.a, 1)):
+        answers, said = pings(place, cluster.far.ip[family], 1, "-t", hops)
+        assert answers == 0 and ("Time to live exceeded" in said or "Time exceeded: Hop limit" in said), (place.name, said)
 
 
 @BY_FAMILY

@@ -137,6 +137,50 @@ def test_a_backend_outside_sees_the_node(cluster, where, family, proto):
     assert set(seen["ports"][proto]) <= set(MASQUERADE_PORTS), seen["ports"]
 
 
+ECHO = """
+import socket, sys
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+s.bind(("::", int(sys.argv[1])))
+print("ready", flush=True)
+while True:
+    s.sendto(*s.recvfrom(65535))
+"""
+
+ASK_LARGE = """
+import os, socket, sys
+s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+s.connect((sys.argv[1], int(sys.argv[2])))
+s.settimeout(5)
+asked, answers = os.urandom(4000), 0
+for i in range(int(sys.argv[3])):
+    try:
+        s.send(asked)
+        answers += s.recv(65535) == asked
+    except OSError:
+        pass  # lost, or too large for a link, as we now know
+print(answers)
+"""
+
+
+@FAMILIES
+@pytest.mark.parametrize("where, port, at", (("near", 30082, 8080), ("far", 30081, 8080), ("b", 30086, 8090)),
+                         ids=("on the node", "through the tunnel", "outside"))
+def test_datagrams_larger_than_a_packet(cluster, where, port, at, family):
+    """In parts, both ways: only the first of them says whose they are."""
+    place = getattr(cluster, where)
+    server = cluster.lab.start([PYTHON, "-c", ECHO, str(at)], ns=place.ns)
+    server.wait_for("ready")
+
+    def answers(n):
+        return int(cluster.outside.run([PYTHON, "-c", ASK_LARGE, cluster.a.ip[family], str(port), str(n)]).stdout)
+
+    # one part at least is lost until the way's MTU is known
+    wait_until(lambda: answers(1) == 1, what="an answer")
+    wait_until(lambda: answers(20) == 20, what="all answers of 20")
+    server.stop()
+
+
 @FAMILIES
 def test_a_backend_outside_refuses(cluster, family):
     """A closed port: by a reset, or by an ICMP error whose quote is the client's own packet."""
