@@ -88,6 +88,12 @@ follow_now(struct follow *f)
 {
 	own_node_mark(f->own_node);
 	look_again(f);
+	/* It was told of nodes just now. Workers that begin without a way to them, or out, lose what waits for them. */
+	if (underlay_read(f->d->underlay)) {
+		own_node_mark(f->own_node);
+		publisher_facts_changed(f->d->publisher);
+		look_again(f);
+	}
 	publisher_flush(f->d->publisher);
 }
 

@@ -74,11 +74,9 @@ on_timer(void *arg)
 	schedule(u);
 }
 
-/* Everything anew: after a change of links, addresses, routes or VTEPs. */
-static void
-refresh(void *arg)
+bool
+underlay_read(struct underlay *u)
 {
-	struct underlay *u = arg;
 	bool news = underlay_read_facts(u), has_other_routes = false;
 
 	if (u->has_route_news) {
@@ -100,7 +98,16 @@ refresh(void *arg)
 	news |= underlay_read_neighbours(u, has_other_routes);
 	news |= underlay_ask_for_neighbours(u, false);
 	schedule(u);
-	if (news)
+	return news;
+}
+
+/* Everything anew: after a change of links, addresses, routes or VTEPs. */
+static void
+refresh(void *arg)
+{
+	struct underlay *u = arg;
+
+	if (underlay_read(u))
 		loop_defer(u->config.loop, &u->announce);
 }
 

@@ -44,6 +44,10 @@ struct underlay_config {
 int underlay_new(struct underlay **out, const struct underlay_config *config);
 void underlay_free(struct underlay *u);
 
+/* Reads the present state anew at once, where else it is read when the loop runs. True when it is news, which is not told
+ * then: for who needs to know all of it now. */
+bool underlay_read(struct underlay *u);
+
 /* What is known now; valid until the loop runs again. */
 const struct underlay_facts *underlay_facts(const struct underlay *u);
 

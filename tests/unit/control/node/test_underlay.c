@@ -308,9 +308,10 @@ test_hosts_that_the_kernel_knows_are_found_at_once(void **state)
 	run("ip neigh replace 2001:db8::61 lladdr 02:00:00:00:00:61 dev up0 nud reachable");
 	run("ip neigh replace 192.0.2.255 lladdr ff:ff:ff:ff:ff:ff dev up0 nud noarp");
 	u = start(loop, "192.0.2.1", &changes);
-	wait_for_way(loop, u, "192.0.2.0/24", ROUTE_SEGMENT, 0);
-	wait_for_way(loop, u, "192.0.2.61/32", ROUTE_UNDERLAY, 0x61);
-	wait_for_way(loop, u, "2001:db8::61/128", ROUTE_UNDERLAY, 0x61);
+	assert_true(underlay_read(u));
+	assert_int_equal(find_way(u, "192.0.2.0/24")->kind, ROUTE_SEGMENT);
+	assert_int_equal(find_way(u, "192.0.2.61/32")->next_hop.b[5], 0x61);
+	assert_int_equal(find_way(u, "2001:db8::61/128")->next_hop.b[5], 0x61);
 
 	for (unsigned i = 0; i < sizeof(reachability) / sizeof(reachability[0]); i++) {
 		run("ip neigh replace 192.0.2.60 lladdr 02:00:00:00:00:60 dev up0 nud %s", reachability[i]);
