@@ -1,11 +1,20 @@
 """Runs the tests of a build directory and counts them: meson's tests (single cmocka cases where a program prints TAP)
-and, as root, the system tests. Called by tests/run, which has made the namespaces around it."""
+and, as root, the system tests. Called by tests/run, which has made the namespaces around it.
+
+System tests run on shared machines, where for seconds nothing may happen that a test waits for. One that fails is run once
+more, alone, after all the others. If it passes then, it counts as passed, and a line says so, there and at the end:
+
+    FLAKY tests/system/test_x.py::test_y (first failure: build/test-results/flaky/test_x.test_y.txt)
+
+That is a signal, not a cushion: each such line is a bug to be found, of the test or of the product. More than FLAKY_MAX of
+them in one run are no accident: all of them count as failed."""
 
 import argparse
 import ctypes
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,11 +23,14 @@ import xml.etree.ElementTree as xml
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PR_SET_CHILD_SUBREAPER = 36
+FLAKY_MAX = 2
+AGAIN_MAX = 10  # where more fail than that, once more would only take time
 
 
 class Counts:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
+        self.flaky = []  # (name, file with its first failure)
 
     def add_skip(self, what, reason):
         self.skipped += 1
@@ -28,8 +40,20 @@ class Counts:
         self.failed += 1
         print(f"FAIL {what}{': ' if detail else ''}{detail}")
 
-    def line(self):
-        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+    def add_flaky(self, flaky):
+        """Passed at the second attempt, as far as that is believed."""
+        for name, first_failure in flaky:
+            print(f"FLAKY {name} (first failure: {first_failure})")
+        if len(flaky) <= FLAKY_MAX:
+            self.passed += len(flaky)
+            self.flaky = flaky
+            return
+        for name, _ in flaky:
+            self.add_failure(name, f"passed at the second attempt, but so did {len(flaky) - 1} others")
+
+    def closing(self):
+        flaky = [f"FLAKY {name} (first failure: {first_failure})" for name, first_failure in self.flaky]
+        return "\n".join([*flaky, f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"])
 
 
 # --- meson's tests
@@ -89,6 +113,45 @@ def count_program(entry, counts):
 
 # --- system tests
 
+class Case:
+    """What became of a system test."""
+
+    def __init__(self, element):
+        self.name = f"{element.get('file')}::{element.get('name')}"
+        problems = [*element.iter("failure"), *element.iter("error")]
+        skip = element.find("skipped")
+        self.failed = bool(problems)
+        self.skip_reason = None if skip is None or problems else skip.get("message", "no reason given")
+        self.output = "\n".join(part.text or "" for part in [*problems, *element.iter("system-out"), *element.iter("system-err")])
+
+    def keep_output(self, results):
+        """Where its output is kept."""
+        file, _, test = self.name.partition(".py::")
+        path = os.path.join(results, "flaky", f"{os.path.basename(file)}.{test.replace('/', '-')[:200]}.txt")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as file:
+            file.write(f"{self.name}\n\n{self.output}\n")
+        return os.path.relpath(path, ROOT)
+
+
+def run_pytest(targets, report, options=(), env=None, root=ROOT):
+    """Exit code, and {name: Case} in the order of the run; None when pytest left no report."""
+    os.makedirs(os.path.dirname(report), exist_ok=True)
+    if os.path.exists(report):
+        os.remove(report)
+    rc = subprocess.run([sys.executable, "-m", "pytest", *targets, "-v", "-ra", "--tb=short", "-p", "no:cacheprovider",
+                         f"--rootdir={root}", f"--junitxml={report}", "-o", "junit_family=xunit1", "-o", "junit_logging=all",
+                         "--color=no", *options], cwd=root, env=env, check=False).returncode
+    if not os.path.exists(report):
+        return rc, None
+    cases = {}
+    for element in xml.parse(report).getroot().iter("testcase"):
+        case = Case(element)
+        if case.name not in cases or case.failed:  # what fails when it is taken apart comes twice
+            cases[case.name] = case
+    return rc, cases
+
+
 def run_system(build, names, counts):
     directory = os.path.join(ROOT, "tests", "system")
     if not os.path.isdir(directory):
@@ -96,40 +159,45 @@ def run_system(build, names, counts):
     if os.geteuid() != 0:
         counts.add_skip("tests/system", "needs root, to make network namespaces")
         return
-    report = os.path.join(build, "test-results", "system.xml")
-    os.makedirs(os.path.dirname(report), exist_ok=True)
-    if os.path.exists(report):
-        os.remove(report)
-    select = ["-k", " or ".join(names)] if names else []
     print("== system tests", flush=True)
     before = surroundings()
-    rc = subprocess.run([sys.executable, "-m", "pytest", directory, "-v", "-ra", "--tb=short", "-p", "no:cacheprovider",
-                         f"--junitxml={report}", "--color=no", *select],
-                        cwd=ROOT, env=dict(os.environ, RINGWAY_BUILD=build), check=False).returncode
-    if rc == 5:  # pytest's word for "nothing matched"
+    if not run_twice(directory, os.path.join(build, "test-results"), counts,
+                     options=["-k", " or ".join(names)] if names else [], env=dict(os.environ, RINGWAY_BUILD=build)):
         return
-    count_junit(report, rc, counts)
     if names:
         print(f"(only: {' '.join(names)})")
     count_leftovers(before, counts)
 
 
-def count_junit(report, rc, counts):
-    if not os.path.exists(report):
+def run_twice(directory, results, counts, options=(), env=None, root=ROOT):
+    """Runs and counts the tests of a directory, and those that fail once more. False: there was nothing to run."""
+    shutil.rmtree(os.path.join(results, "flaky"), ignore_errors=True)
+    rc, cases = run_pytest([directory], os.path.join(results, "system.xml"), options, env, root)
+    if rc == 5:  # pytest's word for "nothing matched"
+        return False
+    if cases is None:
         counts.add_failure("tests/system", f"pytest exited {rc} and left no report")
-        return
-    failed_before = counts.failed
-    for case in xml.parse(report).getroot().iter("testcase"):
-        name = f"{case.get('classname', '')}.{case.get('name', '')}"
-        skip = case.find("skipped")
-        if case.find("failure") is not None or case.find("error") is not None:
-            counts.add_failure(name)
-        elif skip is not None:
-            counts.add_skip(name, skip.get("message", "no reason given"))
+        return True
+    failed = [case for case in cases.values() if case.failed]
+    if rc != 0 and not failed:
+        counts.add_failure("tests/system", f"pytest exited {rc}")
+    again = {}
+    if rc == 1 and 0 < len(failed) <= AGAIN_MAX:  # 1: all were run
+        print(f"== once more, alone: {len(failed)} that failed", flush=True)
+        _, again = run_pytest([case.name for case in failed], os.path.join(results, "system-again.xml"), (), env, root)
+    flaky = []
+    for case in cases.values():
+        second = (again or {}).get(case.name)
+        if case.failed and second is not None and not second.failed and second.skip_reason is None:
+            flaky.append((case.name, case.keep_output(results)))
+        elif case.failed:
+            counts.add_failure(case.name)
+        elif case.skip_reason is not None:
+            counts.add_skip(case.name, case.skip_reason)
         else:
             counts.passed += 1
-    if rc not in (0, 5) and counts.failed == failed_before:
-        counts.add_failure("tests/system", f"pytest exited {rc}")
+    counts.add_flaky(flaky)
+    return True
 
 
 # --- nothing may be left behind
@@ -195,9 +263,9 @@ def main():
         run_system(args.build, args.names, counts)
     if not counts.passed + counts.failed + counts.skipped:
         print("no test has this name" if args.names else "there is no test")
-        print(counts.line())
+        print(counts.closing())
         return 1
-    print(counts.line())
+    print(counts.closing())
     return 1 if counts.failed else 0
 
 
