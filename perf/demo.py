@@ -71,8 +71,9 @@ class Demo:
             ports=[("tcp", 5201, 5201, "TCP"), ("load", UDP_PORT, UDP_PORT, "UDP")])
         self.empty = self.cluster.add_service("empty", 80, 8080, [])
         self.cluster.wait_published()
+        self.cluster.wait_joined()
         for pod in self.web:
-            pod.popen("iperf3 -s")
+            pod.popen("iperf3 -s --forceflush").wait_for("Server listening")
         self.start = {node: node.counters() for node in (self.a, self.b)}
         # (name, who sends, who receives, {family: address to call}, is a service, nodes it crosses)
         pod_1, pod_2 = self.web[0], self.web[1]
@@ -113,7 +114,7 @@ class Demo:
             for family in FAMILIES:
                 before = {node: node.counters() for node in nodes}
                 done = sender.run(["iperf3", "-J", "-c", addresses[family], "-t", IPERF_SECONDS, "--connect-timeout", 30000],
-                                  check=False, timeout=IPERF_SECONDS + PATIENCE)
+                                  check=False, timeout=IPERF_SECONDS + 2 * PATIENCE)
                 result = json.loads(done.stdout or "{}")
                 received = result.get("end", {}).get("sum_received", {})
                 gbits, n_bytes = received.get("bits_per_second", 0) / 1e9, received.get("bytes", 0)
@@ -144,7 +145,7 @@ class Demo:
             try:
                 receiving.stdout.readline()
                 sent = sender.run([tool, "send", address, UDP_PORT, UDP_FLOWS, UDP_SIZE, seconds, rate],
-                                  timeout=seconds + PATIENCE).stdout
+                                  timeout=seconds + 2 * PATIENCE).stdout
                 time.sleep(0.2)
                 out, _ = receiving.communicate(timeout=PATIENCE)
             finally:

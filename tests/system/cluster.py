@@ -132,10 +132,16 @@ class Cluster:
         service.set_backends(pods)
         return service
 
-    def wait_published(self, timeout=PATIENCE):
+    def wait_published(self):
         """Waits until every node has seen the manifests as they are now and has put them in force."""
         for node in self.nodes:
-            node.wait_published(timeout)
+            node.wait_published()
+
+    def wait_joined(self):
+        """Waits until every node knows the way to all others; before, the first packets there are lost."""
+        for node in self.nodes:
+            wait_until(lambda n=node: all(peer["problem"] == "" for peer in n.ringway("nodes")["nodes"]),
+                       what=f"the way from {node.name} to its peers")
 
 
 class Service:
@@ -252,10 +258,10 @@ class BareNode:
     def start(self):
         """Starts what this node runs."""
 
-    def wait_ready(self, timeout=PATIENCE):
+    def wait_ready(self):
         pass
 
-    def wait_published(self, timeout=PATIENCE):
+    def wait_published(self):
         pass
 
     def join(self):
@@ -354,20 +360,20 @@ class Node(BareNode):
             return self.get("/readyz")[0] == 200
         return False
 
-    def wait_ready(self, timeout=PATIENCE):
+    def wait_ready(self):
         try:
-            wait_until(self.is_ready, timeout, f"ringwayd on {self.name} ready")
+            wait_until(self.is_ready, what=f"ringwayd on {self.name} ready")
         except AssertionError as problem:
             raise AssertionError(f"{problem}\n{self.log()}") from None
 
-    def wait_published(self, timeout=PATIENCE):
+    def wait_published(self):
         """A file counts as seen once its change was published: a service of our own shows that the queue is through."""
         marker = f"marker-{time.monotonic_ns()}"
         self.cluster.write_manifest("marker", {"apiVersion": "v1", "kind": "Service",
                                                "metadata": {"name": marker, "namespace": "ringway-test"},
                                                "spec": {"clusterIP": "10.96.255.254", "ports": [{"port": 9}]}})
         wait_until(lambda: any(service["name"] == marker for service in self.ringway("services")["services"]),
-                   timeout, f"manifests in force on {self.name}")
+                   what=f"manifests in force on {self.name}")
 
     def get(self, path):
         """Status and text of a GET on the admin socket."""

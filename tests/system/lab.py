@@ -42,17 +42,23 @@ def run(command, check=True, timeout=2 * PATIENCE, **options):
     return result
 
 
-def wait_until(condition, timeout=PATIENCE, what="the condition"):
-    """Polls until condition() is true and returns its value; fails the test when it never is. what: said then; may be a
-    function, for what is only known then."""
-    deadline = time.monotonic() + timeout
+def wait_until(condition, *, what="the condition"):
+    """Polls until condition() is true and returns its value; fails the test when it never is. How long that is, is not for
+    a test to say: a limit of its own is too short on some machine. what: said then; may be a function, for what is only
+    known then."""
+    deadline = time.monotonic() + PATIENCE
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what() if callable(what) else what}: not within {timeout} s")
+            raise AssertionError(f"{what() if callable(what) else what}: not within {PATIENCE} s")
         time.sleep(0.02)
+
+
+def sleep_until(moment):
+    """Until time.monotonic() says so: for what is to be spread over time, or not to happen for a while."""
+    time.sleep(max(0, moment - time.monotonic()))
 
 
 class Netns:
@@ -103,7 +109,7 @@ class Process:
     def output(self):
         return pathlib.Path(self.log).read_text(errors="replace")
 
-    def wait_for(self, text, timeout=PATIENCE):
+    def wait_for(self, text):
         """Waits until its output holds the text; fails at once when it ends without."""
 
         def seen():
@@ -114,14 +120,14 @@ class Process:
                 raise AssertionError(f"{shlex.join(self.args)}: ended without '{text}':\n{self.output()}")
             return False
 
-        return wait_until(seen, timeout, f"'{text}' from {shlex.join(self.args)}")
+        return wait_until(seen, what=f"'{text}' from {shlex.join(self.args)}")
 
-    def stop(self, sig=signal.SIGTERM, timeout=PATIENCE):
+    def stop(self, sig=signal.SIGTERM):
         """Ends it; returns its exit code. A program that ignores the signal is killed, and the test fails."""
         if self.popen.poll() is None:
             self.popen.send_signal(sig)
         try:
-            return self.popen.wait(timeout)
+            return self.popen.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.popen.kill()
             self.popen.wait()

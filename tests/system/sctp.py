@@ -126,7 +126,7 @@ def handshake(raw, address, port, sport):
 def handshakes(address, port, n, first=40000):
     answers, bad = collections.Counter(), []
     with raw_socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as raw:
-        raw.settimeout(10)
+        raw.settimeout(60)
         for sport in range(first, first + n):
             try:
                 answers[handshake(raw, address, port, sport)] += 1

@@ -24,6 +24,8 @@ import subprocess
 import sys
 import time
 
+from lab import PATIENCE
+
 PYTHON = "/usr/bin/python3"
 SIZE = 8
 CLONE_NEWNET = 0x40000000
@@ -110,7 +112,7 @@ class Steady:
     def accept(self, listener, path):
         sock, _ = listener.accept()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(60)
+        sock.settimeout(PATIENCE)
         name = b""
         try:
             while not name.endswith(b"\n"):
@@ -177,7 +179,7 @@ class Steady:
             family = socket.AF_INET6 if ":" in w["address"] else socket.AF_INET
             self.spot.enter(w["client"])
             sock = socket.socket(family, socket.SOCK_STREAM)
-            sock.settimeout(60)
+            sock.settimeout(PATIENCE)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 if w.get("sport"):
@@ -287,12 +289,12 @@ class SteadyTraffic:
         self.popen.stdin.flush()
         answer = self.popen.stdout.readline()
         if not answer:
-            raise AssertionError(f"the traffic ended with {self.popen.wait(5)}")
+            raise AssertionError(f"the traffic ended with {self.popen.wait(PATIENCE)}")
         return json.loads(answer)
 
     def end(self):
         self.popen.stdin.close()
-        self.popen.wait(10)
+        self.popen.wait(PATIENCE)
         self.popen.stdout.close()
 
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from cluster import FAMILIES, Cluster
-from lab import wait_until
+from lab import sleep_until, wait_until
 from steady import SteadyTraffic
 
 SERVER_PORT = 8080
@@ -148,11 +148,11 @@ def test_endpoint_changes_reset_nothing(world):
     start = time.monotonic()
     steps = world.steps()
     for i in range(N_CHANGES):
-        wait_until(lambda i=i: time.monotonic() >= start + i * SILENT_S / N_CHANGES, SILENT_S, "the next change")
+        sleep_until(start + i * SILENT_S / N_CHANGES)
         ready = next(steps)
         got = open_new(world, f"new {i}", NEW_PER_CHANGE)
         assert set(got) <= ready, f"after change {i}, connections went to {set(got) - ready}"
-    wait_until(lambda: time.monotonic() >= start + SILENT_S, SILENT_S, "the silence is over")
+    sleep_until(start + SILENT_S)
     before = traffic.ask("mark")
     traffic.ask("poke", [flow["name"] for flow in silent + active])
     alive = {name for name, flow in before.items() if flow["server"] not in world.dead}

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from lab import Lab, run, wait_until
-from traffic import ping
+from lab import Lab, run
+from traffic import wait_reachable
 
 
 def test_namespaces_are_joined_and_answer(lab):
@@ -15,7 +15,7 @@ def test_namespaces_are_joined_and_answer(lab):
         ns.ip(f"addr add 10.9.0.{host}/24 dev eth0")
         ns.ip(f"addr add fd09::{host}/64 dev eth0 nodad")
     for address in ("10.9.0.2", "fd09::2"):
-        wait_until(lambda to=address: ping(a, to, 1, wait=1) == 1, what="an answer")
+        wait_reachable(a, address)
 
 
 def test_everything_is_undone_after_a_failure():

@@ -9,7 +9,7 @@ from scapy.layers.inet import TCP
 from scapy.layers.l2 import Ether
 
 from cluster import Cluster
-from lab import wait_until
+from lab import PATIENCE, wait_until
 from traffic import PYTHON, Running, ping, pings, run_flows, run_transfer
 from test_two_nodes import counters_of, growth
 
@@ -34,9 +34,7 @@ def cluster(request):
         made.client, made.near, made.far = made.a.add_pod("client"), made.b.add_pod("near"), made.c.add_pod("far")
         made.web = made.add_service("web", 80, 8080, [made.near])
         made.wait_published()
-        for node in made.nodes:
-            wait_until(lambda n=node: all(peer["problem"] == "" for peer in n.ringway("nodes")["nodes"]),
-                       what=f"the way from {node.name} to its peers")
+        made.wait_joined()
         made.receivers = [Running(pod, "checksums", "eth0") for pod in (made.client, made.near, made.far)]
         yield made
 
@@ -63,7 +61,7 @@ def tunnel_mtu(node, peer):
     return next(n["mtu"] for n in node.ringway("nodes")["nodes"] if n["name"] == peer.name)
 
 
-def one_ping(pod, address, size, hint, count=1, wait=10):
+def one_ping(pod, address, size, hint, count=1, wait=PATIENCE):
     """Answers and output of pings with that many bytes in all, headers included. Who expects none does not wait long."""
     return pings(pod, address, count, "-M", hint, "-s", size - HEADERS[6 if ":" in address else 4], wait=wait)
 
@@ -95,8 +93,8 @@ def test_ipv6_senders_cut_at_the_source(cluster):
     for size in (1500, 4000):
         forget_path_mtus(cluster)
         before = counters_of(cluster.a)["fragmented"]
-        answers, output = one_ping(cluster.client, cluster.near.ip[6], size, "dont", count=4, wait=2)
-        assert answers >= 2, output  # the answers' way is learned likewise
+        # the answers' way is learned likewise
+        wait_until(lambda s=size: one_ping(cluster.client, cluster.near.ip[6], s, "dont", wait=2)[0] == 1, what="an answer")
         assert counters_of(cluster.a)["fragmented"] == before
         answers, output = one_ping(cluster.client, cluster.near.ip[6], size, "dont", count=3)
         assert answers == 3, output
@@ -149,7 +147,7 @@ DATAGRAMS = """
 import socket, sys
 address = sys.argv[1]
 s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(2)
+s.settimeout(10)
 s.connect((address, 8086))
 left = 1000
 for _ in range(1100):
@@ -185,11 +183,21 @@ def test_a_router_with_a_smaller_link_is_believed(cluster, family):
             learned_before = tunnel_mtu(node, peer) == cluster.far_mtu
             if not learned_before:
                 assert tunnel_mtu(node, peer) == cluster.mtu
-                one_ping(pod, address[family], cluster.mtu, "do", wait=2)
-            wait_until(lambda n=node, p=peer: tunnel_mtu(n, p) == cluster.far_mtu, what="the tunnel's MTU is lowered")
+
+            def is_lowered(n=node, p=peer, sender=pod, to=address[family]):
+                if tunnel_mtu(n, p) != cluster.far_mtu:
+                    one_ping(sender, to, cluster.mtu, "do", wait=1)
+                return tunnel_mtu(n, p) == cluster.far_mtu
+
+            wait_until(is_lowered, what="the tunnel's MTU is lowered")
         assert tunnel_mtu(cluster.a, cluster.b) == cluster.mtu  # of no other tunnel
-        answers, output = one_ping(client, far.ip[family], cluster.mtu, "do", wait=2)
-        assert answers == 0 and re.search(f"mtu ?= ?{cluster.far_mtu}", output), output
+
+        def told():
+            answers, output = one_ping(client, far.ip[family], cluster.mtu, "do", wait=2)
+            assert answers == 0, output
+            return re.search(f"mtu ?= ?{cluster.far_mtu}", output)
+
+        wait_until(told, what="the client is told")
         assert one_ping(client, far.ip[family], cluster.far_mtu, "do", count=3)[0] == 3
         forget_path_mtus(cluster)
         for sender, receiver in ((client, far), (far, client)):

@@ -9,7 +9,7 @@ import pytest
 
 from cluster import BareNode, Cluster
 from lab import wait_until
-from traffic import PYTHON, Running, run_flows, run_transfer
+from traffic import PYTHON, Running, attempt, run_flows, run_transfer
 
 FLOWS = 200
 FAMILIES = pytest.mark.parametrize("family", (4, 6))
@@ -63,9 +63,7 @@ def cluster(request):
                 client.ns.ip(f"route add {address[4]}/32 via {made.a.ip[4]}")
                 client.ns.ip(f"-6 route add {address[6]}/128 via {made.a.ip[6]}")
         made.wait_published()
-        for node in made.nodes:
-            wait_until(lambda n=node: all(peer["problem"] == "" for peer in n.ringway("nodes")["nodes"]),
-                       what=f"the way from {node.name} to its peer")
+        made.wait_joined()
         yield made
 
 
@@ -129,7 +127,7 @@ def test_a_backend_outside_sees_the_node(cluster, where, family, proto):
     address = cluster.a.ip[family]
     server = Running(place, "serve", 8090, where)
     # the first packet to a host of the segment has control look for it, and is lost
-    wait_until(lambda: run_flows(cluster.outside, proto, address, port, 1)["lost"] == 0, what="the way to the backend")
+    wait_until(lambda: attempt(cluster.outside, proto, address, port, patience=2) == "answered", what="the way to the backend")
     result = run_flows(cluster.outside, proto, address, port, FLOWS)
     seen = server.end()
     assert (result["lost"], result["answers"]) == (0, {where: FLOWS}), result
@@ -193,7 +191,7 @@ REFUSED = """
 import socket, sys
 s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET,
                   socket.SOCK_DGRAM if sys.argv[3] == "udp" else socket.SOCK_STREAM)
-s.settimeout(20)
+s.settimeout(60)
 try:
     s.connect((sys.argv[1], int(sys.argv[2])))
     s.send(b"x")
@@ -245,7 +243,7 @@ def test_only_its_source_ranges(cluster, family):
 @FAMILIES
 def test_no_backend_is_refused_at_once(cluster, family):
     host = f"[{cluster.a.ip[family]}]" if family == 6 else cluster.a.ip[family]
-    result = cluster.outside.run(["curl", "-sS", "--max-time", "20", f"http://{host}:30083/"], check=False)
+    result = cluster.outside.run(["curl", "-sS", "--max-time", "60", f"http://{host}:30083/"], check=False)
     assert (result.returncode, "refused" in result.stderr.lower()) == (7, True) or "Couldn't connect" in result.stderr
 
 
@@ -273,8 +271,7 @@ def test_connections_live_through_a_restart(cluster):
         streams = [Running(cluster.outside, "stream", cluster.a.ip[family], port, 20)
                    for family in (4, 6) for port in (30080, 30081, 30082, 30086)]
         cluster.a.crash()
-        answered = {s: s.popen.poll() for s in streams}
-        assert set(answered.values()) == {None}, "a connection ended"
+        assert [s.popen.poll() for s in streams] == [None] * len(streams), "a connection ended"
         cluster.a.restart()
         for stream in streams:
             result = stream.end()

@@ -13,7 +13,7 @@ import pytest
 from cluster import FAMILIES, RINGWAY, Cluster, children
 from lab import run, wait_until
 from steady import SteadyTraffic
-from traffic import PORTS, Running, ping, run_flows
+from traffic import PORTS, Running, run_flows, wait_reachable
 
 N_PODS = 100
 LONGEST_GAP_MS = 500
@@ -215,7 +215,7 @@ def test_what_was_there_before_is_there_afterwards(crowd, traffic):
     assert len(pods) == N_PODS
     for pod in crowd.pods[::10]:
         for family in FAMILIES:
-            assert ping(pod, crowd.fars[0].ip[family], count=1) == 1, pod.name
+            wait_reachable(pod, crowd.fars[0].ip[family])
     new = a.add_pod("new")
     assert new.ip[4] not in {pod.ip[4] for pod in crowd.pods}
     with_server = Running(crowd.fars[0], "serve", 9000, "far")

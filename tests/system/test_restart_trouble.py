@@ -10,7 +10,7 @@ import yaml
 
 from cluster import FAMILIES, Cluster, children
 from lab import PATIENCE, run, wait_until
-from traffic import ping
+from traffic import ping, wait_reachable
 
 
 @pytest.fixture
@@ -25,8 +25,9 @@ def node():
 
 def assert_pods_work(node):
     for family in FAMILIES:
-        wait_until(lambda f=family: ping(node.client, node.server.ip[f], 1, wait=1) == 1, what="ping")
-        assert ping(node, node.server.ip[family]) == 3
+        for place in (node.client, node):
+            wait_reachable(place, node.server.ip[family])
+            assert ping(place, node.server.ip[family]) == 3
     assert len(node.ringway("pods")["pods"]) == 2
 
 
@@ -101,7 +102,7 @@ def test_without_the_state_file_links_that_nobody_knows_stay_shut(node):
     assert ping(node.client, node.server.ip[4], 1, wait=1) == 0
     node.cni("DEL", node.client)
     fresh = node.add_pod("fresh")
-    assert ping(fresh, "169.254.1.1", 1) == 1
+    wait_reachable(fresh, "169.254.1.1")
 
 
 def test_two_starts_at_once(node):

@@ -14,11 +14,11 @@ from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
 from cluster import RINGWAY, BareNode, Cluster
-from lab import BUILD, PATIENCE, run, wait_until
+from lab import BUILD, run, wait_until
 from steady import SteadyTraffic
 from test_two_nodes import (HAIRPIN, LISTEN, SLOT_SHIFT, all_answered, as_seen, captured, counters_of, drop_growth, growth,
                             serving)
-from traffic import PORTS, PYTHON, ping, run_flows
+from traffic import PORTS, PYTHON, run_flows, wait_reachable
 
 FAMILIES = pytest.mark.parametrize("family", (4, 6))
 GATEWAY_MAC = "02:72:77:00:00:01"
@@ -58,9 +58,7 @@ def cluster(request):
         made.many = made.add_service("many", 80, 8080, made.backends,
                                      ports=[(f"p{port}", port, 8080, "TCP") for port in FLOOD_PORTS])
         made.wait_published()
-        for node in made.nodes:
-            wait_until(lambda n=node: all(peer["problem"] == "" for peer in n.ringway("nodes")["nodes"]),
-                       what=f"the way from {node.name} to its peer")
+        made.wait_joined()
         yield made
 
 
@@ -117,7 +115,7 @@ class Silence:
         try:
             if kind is None:
                 for pod, frames in zip(self.pods, self.frames):
-                    assert ping(self.cluster.neighbour, pod.ip[4], 1) == 1
+                    wait_reachable(self.cluster.neighbour, pod.ip[4])
                     assert not heard(frames()), (pod.name, heard(frames()))
         finally:
             for capture in self.captures:

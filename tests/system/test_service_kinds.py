@@ -5,7 +5,6 @@ import pytest
 
 import sctp
 from cluster import BareNode, Cluster
-from lab import wait_until
 from traffic import PYTHON, Running, attempt, last_json, run_flows, who_answers
 
 FAMILIES = pytest.mark.parametrize("family", (4, 6))
@@ -33,9 +32,7 @@ def cluster(request):
         for pod in (made.near, made.far):
             Running(pod, "serve", 8080, pod.name)
             Running(pod, "serve", 8081, f"{pod.name}-8081")
-        for node in made.nodes:
-            wait_until(lambda n=node: all(peer["problem"] == "" for peer in n.ringway("nodes")["nodes"]),
-                       what=f"the way from {node.name} to its peer")
+        made.wait_joined()
         yield made
 
 
@@ -109,7 +106,7 @@ def test_an_external_address_is_refused_by_default(cluster, family, where):
 def test_nobody_to_serve_is_refused_everywhere(cluster, family, proto):
     for where, place in places(cluster).items():
         address, port = (cluster.a.ip[family], 30056) if where == "outside" else (cluster.nobody.ip[family], 56)
-        assert attempt(place, proto, address, port, 10) == "refused", where
+        assert attempt(place, proto, address, port) == "refused", where
 
 
 @FAMILIES

@@ -43,9 +43,7 @@ def cluster(request):
         made.wait_published()
         for pod in (made.near, made.far, made.spare):
             Running(pod, "serve", 8080, pod.name)
-        for node in made.nodes:
-            wait_until(lambda n=node: all(peer["problem"] == "" for peer in n.ringway("nodes")["nodes"]),
-                       what=f"the way from {node.name} to its peer")
+        made.wait_joined()
         yield made
 
 

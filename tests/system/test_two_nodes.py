@@ -41,9 +41,7 @@ def cluster(request):
         made.backends = [made.near, made.far, made.far2]
         made.web = made.add_service("web", 80, 8080, made.backends)
         made.wait_published()
-        for node in made.nodes:
-            wait_until(lambda n=node: all(peer["problem"] == "" for peer in n.ringway("nodes")["nodes"]),
-                       what=f"the way from {node.name} to its peer")
+        made.wait_joined()
         made.receivers = [Running(pod, "checksums", "eth0") for pod in made.pods]
         made.receivers += [Running(node, "checksums", "ringway0") for node in made.nodes]
         yield made
@@ -316,7 +314,7 @@ NO_CHECK = """
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_SOCKET, 11, 1)  # SO_NO_CHECK
-s.settimeout(20)
+s.settimeout(60)
 s.connect((sys.argv[1], int(sys.argv[2])))
 s.send(b"no checksum")
 print(s.recv(100).decode())
@@ -343,7 +341,7 @@ import socket, sys
 address, port, sport, payload = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), bytes.fromhex(sys.argv[4])
 s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("", sport))
-s.settimeout(20)
+s.settimeout(60)
 s.connect((address, port))
 s.send(payload)
 print(s.recv(100).decode())
@@ -395,7 +393,7 @@ SEND = """
 import socket, sys
 kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, getattr(socket, kind))
-s.settimeout(20)
+s.settimeout(float((sys.argv + ["60"])[4]))
 try:
     s.connect((address, port))
     s.send(b"?")
@@ -476,9 +474,9 @@ def test_an_error_about_a_translated_packet_tells_its_sender(cluster, family):
         cluster.wait_published()
         receiver.wait_for("ready")
         with counter_growth(cluster.a, "errors_translated", 1):
-            python(cluster.client, SEND, "SOCK_DGRAM", big.ip[family], 80)
-        wait_until(lambda: "mtu 1300" in cluster.client.ns.ip(f"-{family} route get {big.ip[family]}").stdout, 10,
-                   "the client knows what the way takes")
+            python(cluster.client, SEND, "SOCK_DGRAM", big.ip[family], 80, 1)  # nobody answers it
+        wait_until(lambda: "mtu 1300" in cluster.client.ns.ip(f"-{family} route get {big.ip[family]}").stdout,
+                   what="the client knows what the way takes")
     finally:
         receiver.stop()
         big.remove()
@@ -488,7 +486,7 @@ DATAGRAM = """
 import socket, sys
 address, port, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(5)
+s.settimeout(60)
 s.connect((address, port))
 s.send(b"x" * size)
 print(len(s.recv(65536)))

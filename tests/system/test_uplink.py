@@ -114,11 +114,11 @@ def test_only_what_is_ours_goes_to_the_socket(uplink, family):
 def test_the_host_stays_reachable(uplink, family):
     node, peer, f = uplink
     f.tell(f"uplink up eth0 {VTEP[family]} 4789")
-    peer.run(f"ping -c 1 -W 10 {VTEP[family]}")
+    peer.run(f"ping -c 1 -W 60 {VTEP[family]}")
     f.tell("socket up eth0")
-    peer.run(f"ping -c 1 -W 10 {VTEP[family]}")
+    peer.run(f"ping -c 1 -W 60 {VTEP[family]}")
     f.kill()
-    peer.run(f"ping -c 1 -W 10 {VTEP[family]}")
+    peer.run(f"ping -c 1 -W 60 {VTEP[family]}")
 
 
 EXPOSED = {4: ("192.0.2.1", "198.51.100.80"), 6: ("2001:db8::1", "2001:db8:80::1")}

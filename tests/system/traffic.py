@@ -34,7 +34,7 @@ import subprocess
 import sys
 import time
 
-from lab import PATIENCE
+from lab import PATIENCE, wait_until
 
 PYTHON = "/usr/bin/python3"
 PORTS = (33792, 49151)  # net.ipv4.ip_local_port_range of pods
@@ -97,7 +97,7 @@ def one_flow(kind, address, port, sport):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if kind == socket.SOCK_STREAM:  # closed by a reset: ports must not wait in TIME_WAIT for the next run
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        s.settimeout(10)
+        s.settimeout(PATIENCE)
         if sport:
             s.bind(("", sport))
         s.connect((address, port))
@@ -117,7 +117,7 @@ def flows(proto, address, port, n, first=0):
             if problem.errno != errno.EADDRINUSE:  # an earlier connection waits on this port: take the next
                 lost += 1
                 errors[str(problem)] += 1
-            if lost > 20:
+            if lost > 2:
                 break
         sport += 1 if first else 0
     print(json.dumps({"answers": answers, "lost": lost, "errors": errors, "seconds": time.monotonic() - start}))
@@ -143,7 +143,7 @@ def attempt_one(proto, address, port, patience):
 def stream(address, port, interval_ms):
     result = {"requests": 0, "answers": 0, "longest_gap_ms": 0, "error": "", "name": ""}
     try:
-        with socket.create_connection((address, port), timeout=60) as s:
+        with socket.create_connection((address, port), timeout=PATIENCE) as s:
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             last = None
             while not stdin_ended():
@@ -178,7 +178,7 @@ def digest(port):
 
 def transfer(address, port, megabytes):
     total, start = hashlib.sha256(), time.monotonic()
-    with socket.create_connection((address, port), timeout=60) as s:
+    with socket.create_connection((address, port), timeout=PATIENCE) as s:
         for i in range(megabytes):
             data = random.Random(i).randbytes(1 << 20)
             total.update(data)
@@ -303,8 +303,8 @@ class Running:
         self.popen.stdin.flush()
         return last_json(self.popen.stdout.readline())
 
-    def end(self, timeout=PATIENCE):
-        out, _ = self.popen.communicate(timeout=timeout)
+    def end(self):
+        out, _ = self.popen.communicate(timeout=2 * PATIENCE)  # it may itself be waiting for an answer
         return last_json(out)
 
     def kill(self):
@@ -323,11 +323,11 @@ def last_json(text):
         raise AssertionError(f"no result: {text}") from None
 
 
-def run_flows(place, proto, address, port, n, first=PORTS[0], timeout=300):
-    return last_json(place.run([PYTHON, __file__, "flows", proto, address, port, n, first], timeout=timeout).stdout)
+def run_flows(place, proto, address, port, n, first=PORTS[0]):
+    return last_json(place.run([PYTHON, __file__, "flows", proto, address, port, n, first], timeout=10 * PATIENCE).stdout)
 
 
-def attempt(place, proto, address, port, patience=10):
+def attempt(place, proto, address, port, patience=PATIENCE):
     """What becomes of one flow. Who expects silence waits for it briefly."""
     return last_json(place.run([PYTHON, __file__, "attempt", proto, address, port, patience]).stdout)["outcome"]
 
@@ -339,16 +339,16 @@ def who_answers(place, proto, address, port, n=24):
     """The names of those who answer so many flows. A flow in vain is an error. The clients' ports are none of the calls
     before: a backend that a client reaches by several frontends has their flows apart by the client's port."""
     first_port = PORTS[0] + next(NEXT_PORT) * 32 % (PORTS[1] - PORTS[0] - 32)
-    result = run_flows(place, proto, address, port, n, first_port, timeout=PATIENCE)
+    result = run_flows(place, proto, address, port, n, first_port)
     assert result["lost"] == 0, result
     return set(result["answers"])
 
 
-def run_transfer(sender, receiver, address, megabytes=4, port=8087, server_port=None, timeout=2 * PATIENCE):
+def run_transfer(sender, receiver, address, megabytes=4, port=8087, server_port=None):
     """Whether a TCP transfer arrived byte by byte."""
     server = Running(receiver, "digest", server_port or port)
     try:
-        done = sender.run([PYTHON, __file__, "transfer", address, port, megabytes], timeout=timeout)
+        done = sender.run([PYTHON, __file__, "transfer", address, port, megabytes], timeout=5 * PATIENCE)
         return last_json(done.stdout)["intact"]
     except AssertionError as problem:
         sockets = "".join(place.run("ss -tim").stdout for place in (sender, receiver))
@@ -357,7 +357,7 @@ def run_transfer(sender, receiver, address, megabytes=4, port=8087, server_port=
         server.kill()
 
 
-def pings(place, address, count, *arguments, wait=10):
+def pings(place, address, count, *arguments, wait=PATIENCE):
     """Number of answers, and all that was said. One after the other, each waited for so many seconds: of several in one go,
     ping waits for the last one no longer than for two round trips."""
     one = shlex.join(["ping", "-n", "-c", "1", "-W", str(wait), *map(str, arguments), address])
@@ -365,9 +365,15 @@ def pings(place, address, count, *arguments, wait=10):
     return done.stdout.count(" 1 received"), done.stdout + done.stderr
 
 
-def ping(place, address, count=3, size=56, dont_fragment=False, wait=10):
+def ping(place, address, count=3, size=56, dont_fragment=False, wait=PATIENCE):
     """Number of answers. Who expects none does not wait long."""
     return pings(place, address, count, "-s", size, *(["-M", "do"] if dont_fragment else []), wait=wait)[0]
+
+
+def wait_reachable(place, address):
+    """Until an echo comes back. The first packet to a machine that was not met before, or since a change, may be lost while
+    its way is found."""
+    wait_until(lambda: ping(place, address, count=1, wait=2) == 1, what=f"{address} reached by {place.name}")
 
 
 def chi_square_is_even(counts, n_backends):
