@@ -174,8 +174,7 @@ add_flags(struct text *t, const struct explain_service *s)
 			f->extra->affinity_timeout_s);
 	if (f->flags & FRONTEND_MOVING)
 		add(t, "; its backends are changing: what is open stays, what opens goes by the new choice");
-	for (uint32_t i = 0;
-		s->is_from_outside && (f->flags & FRONTEND_SOURCE_RANGES) && i < f->extra->n_ranges; i++)
+	for (uint32_t i = 0; (f->flags & FRONTEND_SOURCE_RANGES) && i < f->extra->n_ranges; i++)
 		add(t, "%s %s", i == 0 ? "; only for clients of" : ",",
 			ip_prefix_format(&f->extra->ranges[i], range));
 }

@@ -99,16 +99,30 @@ count_outside(const struct frontend_builder *b, const struct frontend_shape *sha
 	return n;
 }
 
+/* Whether the service's source ranges have an address of this node, of the family of the frontend's. */
+static bool
+admits_node(const struct frontend_builder *b, const struct wanted_frontend *w,
+	const struct service_object *service)
+{
+	for (size_t i = 0; i < b->n_own_addrs; i++)
+		for (size_t k = 0; k < service->n_source_ranges; k++)
+			if (ip_addr_is_v4(&b->own_addrs[i]) == ip_addr_is_v4(&w->addr) &&
+				ip_prefix_contains(&service->source_ranges[k], &b->own_addrs[i]))
+				return true;
+	return false;
+}
+
 static uint16_t
-flags_of(const struct wanted_frontend *w, const struct service_object *service,
-	const struct endpoint_selection *s)
+flags_of(const struct frontend_builder *b, const struct wanted_frontend *w,
+	const struct service_object *service, const struct endpoint_selection *s)
 {
 	bool has_ranges = w->kind == FRONTEND_LOAD_BALANCER && service->n_source_ranges != 0;
 
 	return (uint16_t)((w->kind != FRONTEND_CLUSTER_IP ? FRONTEND_EXPOSED : 0) |
 			  (service->affinity_timeout_s != 0 ? FRONTEND_AFFINITY : 0) |
 			  (s->is_local ? FRONTEND_LOCAL : 0) | (s->drops_empty ? FRONTEND_DROP_EMPTY : 0) |
-			  (has_ranges ? FRONTEND_SOURCE_RANGES : 0));
+			  (has_ranges ? FRONTEND_SOURCE_RANGES : 0) |
+			  (has_ranges && admits_node(b, w, service) ? FRONTEND_ADMITS_NODE : 0));
 }
 
 static bool
@@ -291,7 +305,7 @@ frontend_build(struct frontend_builder *b, const struct wanted_frontend *wanted,
 		return -ENOMEM;
 	selection = endpoint_select(&question, b->selected);
 	gather_backends(b, &selection, service->object.ns, &shape);
-	f.flags = flags_of(wanted, service, &selection);
+	f.flags = flags_of(b, wanted, service, &selection);
 	shape.has_extra = (f.flags & (FRONTEND_AFFINITY | FRONTEND_LOCAL | FRONTEND_SOURCE_RANGES)) != 0;
 	shape.n_ranges = f.flags & FRONTEND_SOURCE_RANGES ? (uint32_t)service->n_source_ranges : 0;
 	if (there != NULL && is_same(b, &f, there, &shape, service) && !may_go_on(b, there))

@@ -29,6 +29,8 @@ struct frontend_builder {
 	size_t n_former;
 	const struct slot_record *former;
 	const char *node, *zone; /* this one, and its zone or "" */
+	size_t n_own_addrs;
+	const struct ip_addr *own_addrs; /* the node's */
 	uint32_t
 		n_slotless; /* pairs without a slot that frontend_build() left behind; the caller's to zero */
 

@@ -267,6 +267,8 @@ service_rebuild(struct service_builder *b, const struct build_facts *facts, stru
 	b->frontends.table = x.table;
 	b->frontends.node = b->common.node;
 	b->frontends.zone = b->common.zone;
+	b->frontends.n_own_addrs = facts->n_own_addrs;
+	b->frontends.own_addrs = facts->own_addrs;
 	n_ends = b->frontends.n_ends;
 	result = build_changed(&x);
 	if (result < 0)

@@ -56,17 +56,6 @@ is_beginning(const struct pkt *p)
 	return true;
 }
 
-static bool
-is_admitted(const struct frontend *f, const struct ip_addr *client)
-{
-	if (!(f->flags & FRONTEND_SOURCE_RANGES))
-		return true;
-	for (uint32_t i = 0; i < f->extra->n_ranges; i++)
-		if (ip_prefix_contains(&f->extra->ranges[i], client))
-			return true;
-	return false;
-}
-
 /* The backend for a new flow: as every node would choose, with affinity by the client's address alone. NULL: none
  * serves. */
 static const struct backend *
@@ -225,7 +214,7 @@ begin(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, 
 			return;
 		}
 		pkt_drop(p, DROP_NO_FLOW);
-	} else if (!is_admitted(f, &p->src)) {
+	} else if (!service_admits(f, &p->src)) {
 		pkt_drop(p, DROP_SOURCE_RANGE);
 	} else if (backend == NULL) {
 		translate_refuse(p, f);

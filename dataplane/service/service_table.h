@@ -36,7 +36,8 @@ enum frontend_flag {
 	FRONTEND_LOCAL = 1 << 3,    /* externalTrafficPolicy Local: extra->outside_buckets for what comes from
 					    outside, whose address is kept */
 	FRONTEND_DROP_EMPTY = 1 << 4,    /* without backends because of a Local policy: drop, do not reject */
-	FRONTEND_SOURCE_RANGES = 1 << 5, /* extra->ranges: who may come from outside */
+	FRONTEND_SOURCE_RANGES = 1 << 5, /* extra->ranges: who may come, from outside or inside */
+	FRONTEND_ADMITS_NODE = 1 << 6,   /* one of this node's addresses is in them: its own processes may */
 };
 
 enum backend_flag {
@@ -233,6 +234,18 @@ service_choice(const struct frontend *f, uint32_t flow)
 		return NULL;
 	return service_backend(
 		f, f->flags & FRONTEND_MOVING ? service_next_bucket(f, flow) : *service_bucket(f, flow));
+}
+
+/* Whether loadBalancerSourceRanges let this address in. */
+static inline bool
+service_admits(const struct frontend *f, const struct ip_addr *client)
+{
+	if (!(f->flags & FRONTEND_SOURCE_RANGES))
+		return true;
+	for (uint32_t i = 0; i < f->extra->n_ranges; i++)
+		if (ip_prefix_contains(&f->extra->ranges[i], client))
+			return true;
+	return false;
 }
 
 /* Calls fn for each frontend, in no order. Control. */

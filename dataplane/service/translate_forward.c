@@ -438,6 +438,19 @@ go_in_slot(struct worker *w, const struct pkt *p, struct tally *tally)
 		senders_note(&w->senders, p->hash);
 }
 
+/* As kube-proxy has it, loadBalancerSourceRanges hold for what begins inside, too: for a pod by its own address, for the node
+ * by any that it has. What stands goes on when they change. */
+static bool
+is_admitted(const struct translate_forward *c)
+{
+	const struct frontend *f = c->frontend;
+	const struct pkt *p = c->pkt;
+
+	if (p->proto == PROTO_TCP && !translate_is_opening(p))
+		return true;
+	return (p->origin == ORIGIN_HOST && (f->flags & FRONTEND_ADMITS_NODE)) || service_admits(f, &p->src);
+}
+
 static void
 forward(const struct tables *t, struct worker *w, struct burst *b, const struct translate_forward *c,
 	struct tally *tally)
@@ -457,6 +470,12 @@ forward(const struct tables *t, struct worker *w, struct burst *b, const struct 
 	if (nat_flows_may_have(w->exceptions, true, p->hash) &&
 		continue_exception(t, w, b, c, tally, &begins))
 		return;
+	if (__builtin_expect((c->frontend->flags & FRONTEND_SOURCE_RANGES) != 0, 0) && !is_admitted(c)) {
+		pkt_drop(p, DROP_SOURCE_RANGE);
+		TRACE(b, "translate", "service %u: the sender is in none of its loadBalancerSourceRanges",
+			c->frontend->service);
+		return;
+	}
 	bucket = look_into_bucket(w, c, begins, &needs_entry);
 	if (bucket == BUCKET_NONE) {
 		translate_refuse(p, c->frontend);

@@ -3,6 +3,7 @@
 
 #include "tests/packets/names.h"
 #include "tests/packets/packet_case.h"
+#include "tests/support/exposed.h"
 #include "tests/support/services.h"
 
 #define SELF_AS_V4 "169.254.1.17" /* pod1 as it sees itself in slot 1, and without one */
@@ -193,6 +194,30 @@ pod1_has_used_its_quota(struct fixture *f)
 			PKT(TO_POD2, IP(HOST_##F, POD2_##F, .ttl = 63), TCP(50000, 8080, SYN)))
 
 /* To and from another node */
+/* Load balancers' addresses, which only some may ask. */
+#define RANGE_CASES(F)                                                                                      \
+	DROPS("a pod in none of a balancer's source ranges " #F, exposed_services, FIXTURE_POD1,            \
+		DROP_SOURCE_RANGE, FROM_POD1, IP(POD1_##F, BALANCER_##F), TCP(40000, 80, SYN)),             \
+		DROPS("nor its datagram " #F, exposed_services, FIXTURE_POD1, DROP_SOURCE_RANGE, FROM_POD1, \
+			IP(POD1_##F, BALANCER_##F), UDP(40000, 80), DATA(9)),                               \
+		DROPS("a pod that is not the one they name " #F, exposed_services, FIXTURE_POD2,            \
+			DROP_SOURCE_RANGE, FROM_POD2, IP(POD2_##F, BALANCER_##F),                           \
+			TCP(40000, PORT_FOR_POD1, SYN)),                                                    \
+		FORWARDS("a pod that they name " #F, exposed_services, FIXTURE_POD1,                        \
+			PKT(FROM_POD1, IP(POD1_##F, BALANCER_##F), TCP(40000, PORT_FOR_POD1, SYN)),         \
+			FIXTURE_POD2,                                                                       \
+			PKT(TO_POD2, IP(POD1_##F, POD2_##F, .ttl = 63), TCP(40000, 8080, SYN))),            \
+		FORWARDS("what stands is not judged again " #F, exposed_services, FIXTURE_POD1,             \
+			PKT(FROM_POD1, IP(POD1_##F, BALANCER_##F), TCP(40000, 80, ACK)), FIXTURE_POD2,      \
+			PKT(TO_POD2, IP(POD1_##F, POD2_##F, .ttl = 63), TCP(40000, 8080, ACK))),            \
+		DROPS("the node, which they do not name " #F, exposed_services, FIXTURE_HOST,               \
+			DROP_SOURCE_RANGE, FROM_HOST, IP(HOST_##F, BALANCER_##F), TCP(50000, 80, SYN)),     \
+		FORWARDS("the node by its own address, whichever it sends from " #F, exposed_services,      \
+			FIXTURE_HOST,                                                                       \
+			PKT(FROM_HOST, IP(HOST_##F, BALANCER_##F), TCP(50000, PORT_FOR_NODE, SYN)),         \
+			FIXTURE_POD2,                                                                       \
+			PKT(TO_POD2, IP(HOST_##F, POD2_##F, .ttl = 63), TCP(50000, 8080, SYN)))
+
 #define REMOTE_CASES(F, U)                                                                                   \
 	{                                                                                                    \
 		.name = "to a backend on another node " #F " over " #U,                                      \
@@ -237,6 +262,8 @@ pod1_has_used_its_quota(struct fixture *f)
 const struct packet_case service_cases[] = {
 	SERVICE_CASES(V4),
 	SERVICE_CASES(V6),
+	RANGE_CASES(V4),
+	RANGE_CASES(V6),
 	REMOTE_CASES(V4, V4),
 	REMOTE_CASES(V4, V6),
 	REMOTE_CASES(V6, V4),

@@ -15,6 +15,7 @@ static const struct exposed {
 		uint16_t port;
 	} backends[2]; /* all flows have the first */
 	bool has_outside;
+	const char *range[N_FAMILIES]; /* with FRONTEND_SOURCE_RANGES */
 } services[] = {
 	{ { NODE_V4, NODE_V6 }, PORT_NEAR, FRONTEND_NODE_PORT, FRONTEND_EXPOSED,
 		{ { { POD2_V4, POD2_V6 }, 8080 } }, false },
@@ -42,7 +43,13 @@ static const struct exposed {
 	{ { NODE_V4, NODE_V6 }, PORT_OF_POD1, FRONTEND_HOST_PORT, FRONTEND_EXPOSED,
 		{ { { POD1_V4, POD1_V6 }, 8080 } }, false },
 	{ { BALANCER_V4, BALANCER_V6 }, 80, FRONTEND_LOAD_BALANCER, FRONTEND_EXPOSED | FRONTEND_SOURCE_RANGES,
-		{ { { POD2_V4, POD2_V6 }, 8080 } }, false },
+		{ { { POD2_V4, POD2_V6 }, 8080 } }, false, { BALANCER_RANGE_V4, BALANCER_RANGE_V6 } },
+	{ { BALANCER_V4, BALANCER_V6 }, PORT_FOR_POD1, FRONTEND_LOAD_BALANCER,
+		FRONTEND_EXPOSED | FRONTEND_SOURCE_RANGES, { { { POD2_V4, POD2_V6 }, 8080 } }, false,
+		{ POD1_V4 "/32", POD1_V6 "/128" } },
+	{ { BALANCER_V4, BALANCER_V6 }, PORT_FOR_NODE, FRONTEND_LOAD_BALANCER,
+		FRONTEND_EXPOSED | FRONTEND_SOURCE_RANGES | FRONTEND_ADMITS_NODE,
+		{ { { POD2_V4, POD2_V6 }, 8080 } }, false, { NODE_V4 "/32", NODE_V6 "/128" } },
 };
 #define N_SERVICES (sizeof(services) / sizeof(services[0]))
 
@@ -75,8 +82,7 @@ fill_parts(const struct exposed *s, unsigned family, const struct frontend_shape
 		parts->outside_buckets[0] = 0;
 	parts->extra->n_outside = s->has_outside;
 	parts->extra->affinity_timeout_s = EXPOSED_AFFINITY_S;
-	if (shape->n_ranges != 0 &&
-		!ip_prefix_parse(family == V4 ? BALANCER_RANGE_V4 : BALANCER_RANGE_V6, &parts->ranges[0]))
+	if (shape->n_ranges != 0 && !ip_prefix_parse(s->range[family], &parts->ranges[0]))
 		abort();
 }
 

@@ -14,6 +14,8 @@
 #define BALANCER_RANGE_V4 "203.0.113.0/24"
 #define BALANCER_RANGE_V6 "2001:db8:ffff::/64"
 
+#define PORT_FOR_POD1 81 /* of that address: for pod1 only */
+#define PORT_FOR_NODE 82 /* for this node's own address only */
 #define EXPOSED_AFFINITY_S 600
 
 /* TCP and UDP ports of the node's address */

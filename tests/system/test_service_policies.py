@@ -76,6 +76,8 @@ def make_services(made):
     add("half-hinted", 71, [near, far], hints=lambda pod: {"forZones": [{"name": "zone-a"}]} if pod is near else None)
     add("ranged", 72, [near, far], {"type": "LoadBalancer", "loadBalancerSourceRanges": [
         f"{made.outside.ip[4]}/32", f"{made.outside.ip[6]}/128"]})
+    add("for-client", 75, [near, far], {"type": "LoadBalancer", "loadBalancerSourceRanges": [
+        f"{made.client.ip[4]}/32", f"{made.client.ip[6]}/128"]})
     add("allowed", 73, [near, far], {"externalIPs": list(external(200).values())})
     add("sticky", 74, [near, far], {"type": "NodePort", "sessionAffinity": "ClientIP"})
 
@@ -119,9 +121,15 @@ def test_who_serves_an_exposed_address_of_a_local_policy(cluster, family, proto,
 @FAMILIES
 @PROTOS
 def test_source_ranges_let_in_whom_they_name(cluster, family, proto):
-    address = external(72)[family]
-    assert who_answers(cluster.outside, proto, address, 72) == BOTH
-    assert attempt(cluster.stranger, proto, address, 72, BRIEFLY) == "silence"
+    """From outside and inside: a pod counts by its own address. The service's cluster address has none."""
+    outside, pod = external(72)[family], external(75)[family]
+    assert who_answers(cluster.outside, proto, outside, 72) == BOTH
+    assert attempt(cluster.stranger, proto, outside, 72, BRIEFLY) == "silence"
+    assert attempt(cluster.client, proto, outside, 72, BRIEFLY) == "silence"
+    assert who_answers(cluster.client, proto, pod, 75) == BOTH
+    assert attempt(cluster.second, proto, pod, 75, BRIEFLY) == "silence"
+    assert attempt(cluster.outside, proto, pod, 75, BRIEFLY) == "silence"
+    assert who_answers(cluster.second, proto, cluster.services["for-client"].ip[family], 75) == BOTH
 
 
 @FAMILIES

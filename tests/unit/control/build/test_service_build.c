@@ -526,6 +526,50 @@ exposed_addresses_are_served_unless_they_are_somebody_elses(void **state)
 	}
 }
 
+/* By any address of its own of the frontend's family; and again when these change. */
+static void
+source_ranges_say_whether_the_node_may_come(void **state)
+{
+	static const struct {
+		const char *ingress, *range;
+		bool admits;
+	} cases[] = {
+		{ "198.51.100.1", "192.0.2.0/24", true },
+		{ "198.51.100.1", "192.0.2.2/32", false },
+		{ "198.51.100.1", "2001:db8::/64", false },
+		{ "2001:db8:9::1", "2001:db8::/64", true },
+		{ "2001:db8:9::1", "2001:db8:1::/64", false },
+		{ "2001:db8:9::1", "192.0.2.0/24", false },
+	};
+	struct ip_addr own[2], none[1];
+
+	assert_true(ip_addr_parse("192.0.2.1", &own[0]) && ip_addr_parse("2001:db8::1", &own[1]));
+	assert_true(ip_addr_parse("10.9.9.9", &none[0]));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct service_object *o =
+			exposed_service(SERVICE_LOAD_BALANCER, NULL, cases[i].ingress, false);
+		struct world w = world_new();
+
+		o->n_source_ranges = 1;
+		o->source_ranges = calloc(1, sizeof(*o->source_ranges));
+		assert_true(ip_prefix_parse(cases[i].range, &o->source_ranges[0]));
+		assert_int_equal(store_put(w.store, &o->object), 0);
+		for (unsigned turn = 0; turn < 3; turn++) {
+			const struct frontend *f;
+
+			w.facts.own_addrs = turn == 1 ? none : own;
+			w.facts.n_own_addrs = turn == 1 ? 1 : 2;
+			build(&w);
+			f = frontend(&w, cases[i].ingress, 80, PROTO_TCP);
+			assert_non_null(f);
+			assert_true(f->flags & FRONTEND_SOURCE_RANGES);
+			assert_int_equal(
+				(f->flags & FRONTEND_ADMITS_NODE) != 0, cases[i].admits && turn != 1);
+		}
+		world_free(&w);
+	}
+}
+
 /* A node that comes may own what was thought to be a load balancer's. */
 static void
 nodes_change_what_is_refused(void **state)
@@ -693,6 +737,7 @@ main(void)
 		cmocka_unit_test(the_table_depends_on_nothing_but_the_objects),
 		cmocka_unit_test(flows_spread_evenly),
 		cmocka_unit_test(exposed_addresses_are_served_unless_they_are_somebody_elses),
+		cmocka_unit_test(source_ranges_say_whether_the_node_may_come),
 		cmocka_unit_test(nodes_change_what_is_refused),
 		cmocka_unit_test(a_slot_that_has_rested_goes_to_who_waited),
 		cmocka_unit_test(host_ports_lead_to_their_pods),
