@@ -1,5 +1,5 @@
 /* The whole pipeline with loaded tables: both halves, all origins, one worker and two, both kinds of underlay, services
- * for pods or for the outside, with policies and without.
+ * for pods or for the outside, with policies and without, ways out of the cluster, and flows in and out.
  * The first byte of the input chooses among these and sets what the ways take; then follow frames, each behind
  * a struct fuzz_frame. After each input the books balance, every frame is in its place, and what was sent is
  * as long as it says. */
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/fuzz/outside.h"
 #include "tests/support/exposed.h"
 #include "tests/support/policies.h"
 #include "tests/support/services.h"
@@ -39,6 +40,7 @@ fixture_for(uint8_t choice)
 			exposed_services(*f);
 		else
 			some_services(*f);
+		outside_ways(*f);
 		if (choice & FUZZ_POLICIES)
 			some_policies(*f);
 	}
@@ -146,6 +148,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 		return 0;
 	f = fixture_for(input[0]);
 	pass_time(f);
+	outside_flows(f, (input[0] & FUZZ_EXPOSED) != 0);
 	give_frames(f, input + 1, size - 1);
 	fixture_run(f);
 	check_all(f);

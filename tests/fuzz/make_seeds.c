@@ -30,13 +30,16 @@ static void
 write_seed(const char *dir, const char *table, unsigned number, const struct packet_case *c)
 {
 	static const uint8_t origins[FIXTURE_PORTS] = { ORIGIN_HOST, ORIGIN_POD, ORIGIN_POD, ORIGIN_UPLINK };
-	int services = strcmp(table, "inbound_cases") == 0 ? FUZZ_EXPOSED : 0;
+	bool is_exposed = strcmp(table, "inbound_cases") == 0 || strcmp(table, "relay_cases") == 0;
+	int services = is_exposed ? FUZZ_EXPOSED : 0;
 	int policies = strcmp(table, "policy_cases") == 0 ? FUZZ_POLICIES : 0;
-	int underlay = c->underlay == UNDERLAY_V6 ? 2 : 0;
+	bool is_v6, is_underlay_v6;
 	struct frame frame;
 	FILE *to;
 
 	pkt_build(&frame, c->in, 50000);
+	is_v6 = frame.bytes[12] == 0x86;
+	is_underlay_v6 = c->underlay == UNDERLAY_BOTH ? is_v6 : c->underlay == UNDERLAY_V6;
 	if (frame.len > SEED_MAX)
 		return;
 	to = open_seed(dir, "parse", number);
@@ -44,7 +47,7 @@ write_seed(const char *dir, const char *table, unsigned number, const struct pac
 	fwrite(frame.bytes, 1, frame.len, to);
 	fclose(to);
 	to = open_seed(dir, "pipeline", number);
-	fputc(services | policies | underlay, to);
+	fputc(services | policies | (is_underlay_v6 ? 2 : 0), to);
 	fputc((int)c->from | FUZZ_MEND, to);
 	fputc(frame.len >> 8, to);
 	fputc(frame.len & 0xff, to);
