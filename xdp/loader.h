@@ -52,7 +52,7 @@ struct xdp_uplink_config {
 
 /* Puts the uplink program on an interface: VXLAN to our VTEP, answers to masqueraded flows, ICMP errors about what we
  * sent of both, and packets to pods, each as far as the config names them; and what is for an exposed frontend:
- * xdp_set_exposed().
+ * xdp_set_exposed(). Later fragments go where their first went.
  * If it is attached already, the program is exchanged without a gap, and sockets and frontends stay in place; in another mode
  * than the one chosen it is attached anew, and its sockets have to be set again. 0 or -errno. */
 int xdp_attach_uplink(struct xdp *x, unsigned ifindex, const char *name,

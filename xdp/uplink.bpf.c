@@ -51,6 +51,7 @@ const volatile struct steer_uplink config;
 #define FRAGMENT_OFFSET 0x1fff
 #define FRAGMENTS_MORE 0x2000
 #define FRAGMENT_OFFSET_V6 0xfff8
+#define FRAGMENTS_MORE_V6 1
 
 /* Identifiers come again; hosts give up a datagram after so long (RFC 8200 section 4.5: a minute; Linux: half of one). */
 #define DATAGRAM_NS 30000000000ull
@@ -316,12 +317,29 @@ is_ours_v4(struct cursor *c)
 	return follow_datagram(&d, is_payload_ours_v4(c, ip));
 }
 
+/* The header behind a quoted IPv6 header's fragment header, if there is one: what we sent may have been the first part of a
+ * datagram that its sender cut. Later ones have no ports: false. */
+static __always_inline bool
+skip_quoted_fragment(struct cursor *c, __u8 *proto)
+{
+	const struct fragment_head *fragment;
+
+	if (*proto != IPPROTO_FRAGMENT)
+		return true;
+	fragment = take(c, sizeof(*fragment));
+	if (fragment == NULL || fragment->offset_flags & bpf_htons(FRAGMENT_OFFSET_V6))
+		return false;
+	*proto = fragment->next;
+	return true;
+}
+
 static __always_inline bool
 is_icmp_for_us_v6(struct cursor *c, const struct ipv6hdr *ip)
 {
 	const struct icmp_head *icmp = take(c, sizeof(*icmp));
 	const struct ipv6hdr *quoted;
 	const struct ports *ports;
+	__u8 proto;
 
 	if (icmp != NULL && icmp->type == ICMPV6_ECHO_REPLY)
 		return is_masquerade_v6(&ip->daddr) && is_our_port(icmp->id);
@@ -330,14 +348,17 @@ is_icmp_for_us_v6(struct cursor *c, const struct ipv6hdr *ip)
 	quoted = take(c, sizeof(*quoted));
 	if (quoted == NULL || !is_same_v6(&quoted->saddr, &ip->daddr))
 		return false;
-	if (quoted->nexthdr == IPPROTO_ICMPV6)
+	proto = quoted->nexthdr;
+	if (!skip_quoted_fragment(c, &proto))
+		return false;
+	if (proto == IPPROTO_ICMPV6)
 		return is_masquerade_v6(&ip->daddr) && is_our_echo(c, ICMPV6_ECHO_REQUEST);
-	ports = take_ports(c, quoted->nexthdr);
+	ports = take_ports(c, proto);
 	if (ports == NULL)
 		return false;
-	return (is_vxlan(ports, quoted->nexthdr) && !config.is_v4 && is_vtep_v6(&ip->daddr)) ||
+	return (is_vxlan(ports, proto) && !config.is_v4 && is_vtep_v6(&ip->daddr)) ||
 	       (is_our_port(ports->source) && is_masquerade_v6(&ip->daddr)) ||
-	       is_exposed_v6(&ip->daddr, ports->source, quoted->nexthdr);
+	       is_exposed_v6(&ip->daddr, ports->source, proto);
 }
 
 /* By what follows the IP header and the fragment header, if there is one. */
@@ -364,6 +385,8 @@ is_fragment_ours_v6(struct cursor *c, const struct ipv6hdr *ip)
 
 	if (fragment == NULL)
 		return false;
+	if (!(fragment->offset_flags & bpf_htons(FRAGMENT_OFFSET_V6 | FRAGMENTS_MORE_V6)))
+		return is_payload_ours_v6(c, ip, fragment->next); /* whole all the same (RFC 6946) */
 	d.src = ip->saddr;
 	d.dst = ip->daddr;
 	d.id = fragment->id;
