@@ -33,6 +33,8 @@ struct gather {
 	struct way_out ways_out[UNDERLAY_WAYS_OUT_MAX]; /* as the builders last saw them */
 	size_t n_endpoints;
 	struct endpoint endpoints[PORTS_MAX]; /* as the builders last saw them */
+	size_t n_pods;
+	struct local_pod pods[PORTS_MAX]; /* likewise */
 	size_t n_host_ports, host_ports_room;
 	struct pod_host_port *host_ports; /* likewise */
 };
@@ -80,6 +82,7 @@ gather_facts(struct gather *g, struct build_facts *facts)
 	const struct underlay_facts *underlay = underlay_facts(g->d->underlay);
 
 	g->n_endpoints = attach_endpoints(g->d->attach, g->endpoints, PORTS_MAX);
+	g->n_pods = attach_local_pods(g->d->attach, g->pods, PORTS_MAX);
 	g->n_ways_out = underlay_ways_out(g->d->underlay, g->ways_out, UNDERLAY_WAYS_OUT_MAX);
 	gather_host_ports(g);
 	*facts = (struct build_facts){
@@ -109,6 +112,8 @@ gather_facts(struct gather *g, struct build_facts *facts)
 		.n_workers = (uint8_t)engine_n_workers(g->d->engine),
 		.n_endpoints = g->n_endpoints,
 		.endpoints = g->endpoints,
+		.n_pods = g->n_pods,
+		.pods = g->pods,
 		.n_host_ports = g->n_host_ports,
 		.host_ports = g->host_ports,
 	};

@@ -17,6 +17,7 @@
 #include "dataplane/io/arena.h"
 #include "dataplane/service/affinity.h"
 #include "dataplane/io/fd_store.h"
+#include "dataplane/policy/policy_state.h"
 #include "dataplane/service/nat_flows.h"
 #include "dataplane/service/port_blocks.h"
 #include "dataplane/service/roles.h"
@@ -122,8 +123,8 @@ int
 plane_arena_start(struct daemon *d)
 {
 	size_t flows = 0;
-	/* a pod that goes may leave its region a little longer than its successor waits */
-	size_t roles = (size_t)2 * d->config.pods.max * sizeof(struct roles);
+	/* a pod that goes may leave its regions a little longer than its successor waits */
+	size_t pods = (size_t)2 * d->config.pods.max * (sizeof(struct roles) + sizeof(struct policy_state));
 	struct flow_table tables[FLOW_TABLES];
 	char path[PATH_MAX];
 	int result;
@@ -133,7 +134,7 @@ plane_arena_start(struct daemon *d)
 		flows += nat_flows_size(tables[i].config.capacity) * count_workers(d);
 	flows += N_AFFINITY_TABLES * affinity_size(AFFINITY_ENTRIES) * count_workers(d);
 	snprintf(path, sizeof(path), "%s/%s", d->config.run.dir, ARENA_FILE);
-	result = arena_open(&d->arena, path, flows + roles + ARENA_SLACK, -1);
+	result = arena_open(&d->arena, path, flows + pods + ARENA_SLACK, -1);
 	if (result < 0)
 		log_error("%s cannot be opened: %s; run.dir must be on a writable file system, tmpfs at best",
 			path, strerror(-result));

@@ -6,7 +6,8 @@
 #include "control/build/identities_internal.h"
 #include "control/model/reserved_addrs.h"
 
-#define HEADS 4096u /* chains */
+#define HEADS 4096u                 /* chains */
+#define NODE_ADDRS (HOST_ADDRS + 1) /* of a pod range, that are the node's own */
 
 /* --- numbers */
 
@@ -182,7 +183,8 @@ node_addr(const struct node_object *node, bool is_v4)
 	return NULL;
 }
 
-/* What processes of a node send to pods has an address of its pod range for its source: it counts as the node's own. */
+/* What processes of a node send to pods has an address of its pod range for its source, and so has what its node ports bring
+ * in for pods of other nodes: both count as the node's own. */
 static void
 add_node(const struct object *object, void *arg)
 {
@@ -193,8 +195,10 @@ add_node(const struct object *object, void *arg)
 		const struct ip_prefix *range = &node->pod_cidrs[i];
 		const struct ip_addr *addr = node_addr(node, ip_addr_is_v4(&range->addr));
 
-		for (unsigned k = 0; addr != NULL && k < HOST_ADDRS; k++) {
-			struct ip_prefix own = { .addr = reserved_host_addr(range, k), .len = 128 };
+		for (unsigned k = 0; addr != NULL && k < NODE_ADDRS; k++) {
+			struct ip_prefix own = { .addr = k < HOST_ADDRS ? reserved_host_addr(range, k)
+									: reserved_inbound_addr(range),
+				.len = 128 };
 
 			add(s, &own, identify(s->ids, NULL, networks_find(s->ids, addr)));
 		}
@@ -213,7 +217,7 @@ add_known_pod(const struct known_pod *pod, void *arg)
 static void
 count_node(const struct object *object, void *arg)
 {
-	*(size_t *)arg += ((const struct node_object *)object)->n_pod_cidrs * HOST_ADDRS;
+	*(size_t *)arg += ((const struct node_object *)object)->n_pod_cidrs * NODE_ADDRS;
 }
 
 static void

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "control/build/policy_build.h"
 #include "control/build/service_build.h"
 #include "control/log.h"
 #include "control/loop.h"
@@ -70,6 +71,8 @@ find_changes(const struct publisher *p)
 		parts |= BUILD_TOPOLOGY;
 	if (!service_builder_is_idle(snapshot_services(p->builder)))
 		parts |= BUILD_SERVICES;
+	if (!policy_builder_is_idle(snapshot_policies(p->builder)))
+		parts |= BUILD_POLICIES;
 	return parts;
 }
 
@@ -232,4 +235,10 @@ struct service_builder *
 publisher_services(const struct publisher *p)
 {
 	return snapshot_services(p->builder);
+}
+
+struct policy_builder *
+publisher_policies(const struct publisher *p)
+{
+	return snapshot_policies(p->builder);
 }

@@ -7,6 +7,7 @@
 #include "control/build/snapshot_build.h"
 
 struct loop;
+struct policy_builder;
 struct publisher;
 struct service_builder;
 struct snapshot;
@@ -54,6 +55,9 @@ struct publisher_status publisher_status(const struct publisher *p);
 
 /* Names of services, refused addresses. */
 struct service_builder *publisher_services(const struct publisher *p);
+
+/* Names of rules, and whom they isolate. */
+struct policy_builder *publisher_policies(const struct publisher *p);
 
 /* The tables in force, or NULL. Valid until the loop runs again. */
 const struct tables *publisher_tables(const struct publisher *p);

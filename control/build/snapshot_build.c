@@ -7,6 +7,7 @@
 
 #include "control/build/fdb_build.h"
 #include "control/build/nodes.h"
+#include "control/build/policy_build.h"
 #include "control/build/service_build.h"
 #include "control/build/topology_build.h"
 
@@ -15,6 +16,7 @@ enum sub_table {
 	SUB_ENDPOINTS,
 	SUB_ROUTES,
 	SUB_FDB,
+	SUB_POLICIES,
 	SUB_SERVICES,
 	N_SUB_TABLES,
 };
@@ -35,6 +37,7 @@ struct version {
 struct snapshot_builder {
 	struct store *store;
 	struct service_builder *services;
+	struct policy_builder *policies;
 	struct fdb_indexes *indexes;
 	uint64_t last_number;
 	const struct version *last; /* shares its sub-tables with the next; NULL after its release */
@@ -49,8 +52,9 @@ snapshot_builder_new(struct store *store, struct slots *slots)
 		return NULL;
 	b->store = store;
 	b->services = service_builder_new(store, slots);
+	b->policies = policy_builder_new(store);
 	b->indexes = fdb_indexes_new();
-	if (b->services == NULL || b->indexes == NULL) {
+	if (b->services == NULL || b->policies == NULL || b->indexes == NULL) {
 		snapshot_builder_free(b);
 		return NULL;
 	}
@@ -63,6 +67,7 @@ snapshot_builder_free(struct snapshot_builder *b)
 	if (b == NULL)
 		return;
 	service_builder_free(b->services);
+	policy_builder_free(b->policies);
 	fdb_indexes_free(b->indexes);
 	free(b);
 }
@@ -83,6 +88,12 @@ static void
 free_fdb_table(void *table, void *arg)
 {
 	fdb_table_free(table);
+}
+
+static void
+free_policy_table(void *table, void *arg)
+{
+	policy_builder_release(arg, table);
 }
 
 static void
@@ -173,6 +184,33 @@ build_topology(struct snapshot_builder *b, struct version *v, const struct build
 	return result;
 }
 
+static int
+build_policies(struct snapshot_builder *b, struct version *v, const struct build_facts *facts, unsigned parts)
+{
+	const struct policy_table *last = b->last == NULL ? NULL : b->last->tables.policies, *policies;
+	struct shared *shared;
+
+	if (b->last != NULL && !(parts & (BUILD_TOPOLOGY | BUILD_POLICIES))) {
+		share_sub(v, b->last, SUB_POLICIES);
+		return 0;
+	}
+	shared = calloc(1, sizeof(*shared));
+	if (shared == NULL || policy_builder_build(b->policies, facts, last, &policies) < 0) {
+		free(shared);
+		return -ENOMEM;
+	}
+	if (b->last != NULL && policies == last) {
+		free(shared);
+		share_sub(v, b->last, SUB_POLICIES);
+		return 0;
+	}
+	*shared = (struct shared){
+		.refs = 1, .table = (void *)policies, .free_table = free_policy_table, .arg = b->policies
+	};
+	v->subs[SUB_POLICIES] = shared;
+	return 0;
+}
+
 /* Last: once there is a new version of this table, nothing may fail, since the one before is part of it. */
 static int
 build_services(
@@ -210,6 +248,8 @@ build_parts(struct snapshot_builder *b, struct version *v, const struct build_fa
 	else
 		for (unsigned i = SUB_NODE; i <= SUB_FDB; i++)
 			share_sub(v, b->last, i);
+	if (result == 0)
+		result = build_policies(b, v, facts, parts);
 	return result < 0 ? result : build_services(b, v, facts, now_ns);
 }
 
@@ -234,6 +274,7 @@ snapshot_build(struct snapshot_builder *b, const struct build_facts *facts, unsi
 		.endpoints = v->subs[SUB_ENDPOINTS]->table,
 		.routes = v->subs[SUB_ROUTES]->table,
 		.fdb = v->subs[SUB_FDB]->table,
+		.policies = v->subs[SUB_POLICIES]->table,
 		.services = v->subs[SUB_SERVICES]->table,
 	};
 	b->last = v;
@@ -245,6 +286,12 @@ struct service_builder *
 snapshot_services(struct snapshot_builder *b)
 {
 	return b->services;
+}
+
+struct policy_builder *
+snapshot_policies(struct snapshot_builder *b)
+{
+	return b->policies;
 }
 
 void

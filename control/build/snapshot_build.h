@@ -9,6 +9,7 @@
 
 #define BUILD_ERROR_SIZE 256
 
+struct policy_builder;
 struct service_builder;
 struct slots;
 struct snapshot_builder;
@@ -16,8 +17,9 @@ struct snapshot_builder;
 /* What to rebuild. */
 enum build_part {
 	BUILD_TOPOLOGY = 1 << 0, /* node, endpoint, route and FDB: facts or Node objects changed */
-	BUILD_SERVICES =
-		1 << 1, /* nothing else did; the builder of services finds by itself what of them changed */
+	/* nothing else did; the builders of services and policies find by themselves what of them changed */
+	BUILD_SERVICES = 1 << 1,
+	BUILD_POLICIES = 1 << 2,
 };
 
 /* The store and the slots are the caller's. NULL if out of memory. */
@@ -33,6 +35,7 @@ int snapshot_build(struct snapshot_builder *b, const struct build_facts *facts, 
 
 /* For names, refusals, memory. */
 struct service_builder *snapshot_services(struct snapshot_builder *b);
+struct policy_builder *snapshot_policies(struct snapshot_builder *b);
 
 /* Gives a version up, after its grace period. NULL is fine. */
 void snapshot_release(struct snapshot_builder *b, const struct tables *tables);

@@ -290,6 +290,7 @@ endpoint_of(const struct attached *pod, struct endpoint *out)
 		.mtu = pod->record.mtu,
 		.owner = pod->port->owner,
 		.roles = pod->roles,
+		.policy_state = pod->policy_state,
 	};
 }
 
@@ -315,6 +316,26 @@ attach_endpoints(const struct attach *a, struct endpoint *out, size_t max)
 			continue;
 		if (n < max)
 			endpoint_of(a->pods[i], &out[n]);
+		n++;
+	}
+	return n;
+}
+
+size_t
+attach_local_pods(const struct attach *a, struct local_pod *out, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->n_pods; i++) {
+		const struct attachment_record *r = &a->pods[i]->record;
+
+		if (a->pods[i]->port == NULL)
+			continue;
+		if (n < max)
+			out[n] = (struct local_pod){ .port = a->pods[i]->port->id,
+				.addrs = { r->addrs[V4], r->addrs[V6] },
+				.ns = r->pod_ns,
+				.name = r->pod };
 		n++;
 	}
 	return n;

@@ -19,6 +19,7 @@ struct arena;
 struct attach;
 struct engine;
 struct host;
+struct policy_state;
 struct port;
 struct roles;
 struct state;
@@ -44,10 +45,11 @@ struct attach_config {
 /* A pod's attachment and its port. */
 struct attached {
 	struct attachment_record record;
-	int ifindex;                    /* of the node's end; 0: not there */
-	struct port *port;              /* NULL: not committed, or broken (see trouble) */
-	enum xdp_mode mode;             /* how the program is attached */
-	struct roles *roles;            /* in the arena */
+	int ifindex;         /* of the node's end; 0: not there */
+	struct port *port;   /* NULL: not committed, or broken (see trouble) */
+	enum xdp_mode mode;  /* how the program is attached */
+	struct roles *roles; /* in the arena, as is the next */
+	struct policy_state *policy_state;
 	char trouble[ATTACH_TEXT_SIZE]; /* why a committed one has no port; "" */
 };
 
@@ -98,6 +100,10 @@ void attach_tick(struct attach *a);
  * how many there are. The generation changes with them. */
 size_t attach_endpoints(const struct attach *a, struct endpoint *out, size_t max);
 uint64_t attach_generation(const struct attach *a);
+
+/* Who those of them are that are pods, likewise; names as below. */
+struct local_pod;
+size_t attach_local_pods(const struct attach *a, struct local_pod *out, size_t max);
 
 /* The host ports of pods with a port, likewise; they change with the same generation. The names in them live until the next
  * request or tick. */

@@ -4,10 +4,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "control/log.h"
 #include "dataplane/engine.h"
 #include "dataplane/io/arena.h"
+#include "dataplane/policy/policy_state.h"
 #include "dataplane/service/nat_flows.h"
 #include "dataplane/service/roles.h"
 #include "dataplane/worker.h"
@@ -24,9 +26,43 @@ trouble(struct attached *pod, int rc, const char *format, ...)
 }
 
 static void
-region_name(const struct attached *pod, char out[static ARENA_NAME_MAX])
+region_name(const struct attached *pod, const char *kind, char out[static ARENA_NAME_MAX])
 {
-	snprintf(out, ARENA_NAME_MAX, "roles-%s", pod->record.link);
+	snprintf(out, ARENA_NAME_MAX, "%s-%s", kind, pod->record.link);
+}
+
+/* What workers know of the pod, as a former process left it. */
+static int
+memory_open(struct attached *pod, struct arena *arena)
+{
+	char region[ARENA_NAME_MAX];
+	uint64_t key[2];
+
+	region_name(pod, "roles", region);
+	pod->roles = arena_region(arena, region, sizeof(*pod->roles), NULL);
+	region_name(pod, "policy", region);
+	pod->policy_state = arena_region(arena, region, sizeof(*pod->policy_state), NULL);
+	if (pod->roles == NULL || pod->policy_state == NULL)
+		return trouble(pod, -ENOMEM,
+			"no memory is left in the arena for the pod's port roles and policy state");
+	if (getrandom(key, sizeof(key), 0) != sizeof(key))
+		return trouble(pod, -EIO, "no random key for the pod's policy state: %s", strerror(errno));
+	roles_adopt(pod->roles);
+	policy_state_adopt(pod->policy_state, key);
+	return 0;
+}
+
+static void
+memory_release(struct attached *pod, struct arena *arena)
+{
+	char region[ARENA_NAME_MAX];
+
+	region_name(pod, "roles", region);
+	arena_release(arena, region);
+	region_name(pod, "policy", region);
+	arena_release(arena, region);
+	pod->roles = NULL;
+	pod->policy_state = NULL;
 }
 
 static int
@@ -58,7 +94,7 @@ socket_open(struct attached *pod, const struct attach_config *config)
 int
 pod_port_open(struct attached *pod, const struct attach_config *config, struct netdev *netdev)
 {
-	char why[XDP_ERROR_SIZE], region[ARENA_NAME_MAX];
+	char why[XDP_ERROR_SIZE];
 	struct netdev_link link;
 	int rc = netdev_get(netdev, pod->record.link, &link);
 
@@ -67,11 +103,9 @@ pod_port_open(struct attached *pod, const struct attach_config *config, struct n
 		return trouble(pod, rc, "the interface %s is not there", pod->record.link);
 	}
 	pod->ifindex = link.ifindex;
-	region_name(pod, region);
-	pod->roles = arena_region(config->arena, region, sizeof(struct roles), NULL);
-	if (pod->roles == NULL)
-		return trouble(pod, -ENOMEM, "no memory is left in the arena for the pod's port roles");
-	roles_adopt(pod->roles);
+	rc = memory_open(pod, config->arena);
+	if (rc < 0)
+		return rc;
 	/* the node's own stack must not speak on this interface; without IPv6 there is nothing to forbid */
 	rc = netdev_sysctl("ipv6", pod->record.link, "disable_ipv6", "1");
 	if (rc < 0 && rc != -ENOENT)
@@ -127,7 +161,6 @@ forget_flows(struct worker *w, void *arg)
 int
 pod_port_destroy(struct attached *pod, const struct attach_config *config, struct netdev *netdev)
 {
-	char region[ARENA_NAME_MAX];
 	int rc;
 
 	pod_port_close(pod, config);
@@ -138,8 +171,6 @@ pod_port_destroy(struct attached *pod, const struct attach_config *config, struc
 	for (unsigned w = 0; w < engine_n_workers(config->engine); w++)
 		worker_call(engine_worker(config->engine, w), forget_flows, pod);
 	xdp_detach(config->xdp, pod->record.link);
-	region_name(pod, region);
-	arena_release(config->arena, region);
-	pod->roles = NULL;
+	memory_release(pod, config->arena);
 	return 0;
 }

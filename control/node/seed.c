@@ -8,12 +8,14 @@
 #include "control/node/attach.h"
 #include "dataplane/engine.h"
 #include "dataplane/io/port.h"
+#include "dataplane/policy/policy_state.h"
 #include "dataplane/service/roles.h"
 #include "dataplane/worker.h"
 
 /* One declared port of one pod. */
 struct declared {
 	struct roles *roles;
+	struct policy_state *policy_state;
 	uint16_t port;
 	uint8_t proto;
 	uint8_t worker;
@@ -124,9 +126,11 @@ add_declared(struct search *search, const struct attached *pod, uint16_t port, u
 		search->found = grown;
 		search->size = size;
 	}
-	search->found[search->n++] = (struct declared){
-		.roles = pod->roles, .port = port, .proto = proto, .worker = pod->port->owner
-	};
+	search->found[search->n++] = (struct declared){ .roles = pod->roles,
+		.policy_state = pod->policy_state,
+		.port = port,
+		.proto = proto,
+		.worker = pod->port->owner };
 }
 
 static void
@@ -165,9 +169,15 @@ note_declared(struct worker *w, void *arg)
 {
 	const struct search *search = arg;
 
-	for (size_t i = 0; i < search->n; i++)
-		if (search->found[i].worker == w->id)
-			roles_set(search->found[i].roles, search->found[i].proto, search->found[i].port);
+	for (size_t i = 0; i < search->n; i++) {
+		const struct declared *d = &search->found[i];
+
+		if (d->worker != w->id)
+			continue;
+		roles_set(d->roles, d->proto, d->port);
+		if (d->proto == PROTO_TCP)
+			policy_declare_server(d->policy_state, d->port);
+	}
 }
 
 static bool

@@ -13,7 +13,7 @@
 
 /* Raised when the layout of the file changes; what regions hold is in their names. */
 #define ARENA_MAGIC UINT64_C(0x31616e6572617772) /* "rwarena1" */
-#define REGIONS_MAX 2048
+#define REGIONS_MAX 4096
 #define ALIGNMENT 64
 
 struct region {

@@ -62,7 +62,7 @@ look_at_pod(const struct object *object, void *arg)
 			s->pod = pod; /* of several the last */
 }
 
-/* Addresses 1 to 4 of a node's pod range are the node's own. */
+/* Addresses 1 to 5 of a node's pod range are the node's own. */
 static void
 look_at_node(const struct object *object, void *arg)
 {
@@ -70,7 +70,7 @@ look_at_node(const struct object *object, void *arg)
 	struct search *s = arg;
 
 	for (size_t i = 0; i < node->n_pod_cidrs; i++)
-		for (uint8_t k = 1; k <= 4; k++) {
+		for (uint8_t k = 1; k <= 5; k++) {
 			struct ip_addr own = node->pod_cidrs[i].addr;
 
 			own.b[15] = (uint8_t)(own.b[15] + k);

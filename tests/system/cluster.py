@@ -439,6 +439,11 @@ class Node(BareNode):
         return json.loads(done.stdout) if done.stdout.strip() else {}
 
 
+def container_port(port):
+    """A number, or a name and a number."""
+    return {"containerPort": port} if isinstance(port, int) else {"name": port[0], "containerPort": port[1]}
+
+
 class Pod:
     def __init__(self, node, namespace, name, labels, ports, host_ports=()):
         self.node, self.namespace, self.name, self.labels, self.ports = node, namespace, name, labels, ports
@@ -464,7 +469,7 @@ class Pod:
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": self.name, "namespace": self.namespace, "labels": self.labels},
             "spec": {"nodeName": self.node.name,
-                     "containers": [{"name": "main", "ports": [{"containerPort": port} for port in self.ports] + [
+                     "containers": [{"name": "main", "ports": [container_port(port) for port in self.ports] + [
                          {"containerPort": port, "hostPort": host_port, "protocol": protocol}
                          for host_port, port, protocol in self.host_ports]}]},
             "status": {"phase": "Running", "podIP": next(iter(self.ip.values())),

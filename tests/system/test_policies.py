@@ -1,0 +1,237 @@
+"""NetworkPolicy with real pods on two nodes: what passes is answered, what does not is a counted drop. Policies are
+manifests, and the next build has them in force."""
+
+import contextlib
+
+import pytest
+
+from cluster import FAMILIES, Cluster
+from lab import wait_until
+from traffic import Running, attempt, ping
+
+BRIEF_S = 0.7  # what is dropped stays unanswered, however long one waits; that it was dropped is counted
+PORT = 8080
+
+
+@pytest.fixture(scope="module", params=(1, 2), ids=("one worker", "two workers"))
+def cluster(request):
+    with Cluster(options={"workers": {"cpus": list(range(request.param))}}) as made:
+        made.a, made.b = made.add_node("a"), made.add_node("b")
+        made.outside = made.add_outside("outside", 70)
+        made.start()
+        for namespace, team in (("shop", "green"), ("bank", "blue")):
+            made.write_manifest(f"namespace-{namespace}", {
+                "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {"team": team}}})
+        made.db = made.b.add_pod("db", "shop", {"app": "db"}, ports=[("sql", PORT), 8081])
+        made.web = made.a.add_pod("web", "shop", {"app": "web"}, ports=[("http", PORT)])
+        made.near = made.b.add_pod("near", "shop", {"app": "web"}, ports=[("http", PORT)])
+        made.bank = made.a.add_pod("bank", "bank", {"app": "web"}, ports=[("http", PORT)])
+        made.pods = [made.db, made.web, made.near, made.bank]
+        made.service = made.add_service("db", 80, PORT, [made.db], namespace="shop")
+        made.exposed = made.add_service("exposed", 81, PORT, [made.db], namespace="shop", spec={"type": "NodePort"})
+        made.wait_published()
+        for node in made.nodes:
+            wait_until(lambda n=node: all(peer["problem"] == "" for peer in n.ringway("nodes")["nodes"]),
+                       what=f"the way from {node.name} to its peer")
+        for pod in made.pods:
+            for port in (PORT, 8081):
+                Running(pod, "serve", port, pod.name)
+        yield made
+
+
+@contextlib.contextmanager
+def policies(cluster, **specs):
+    """Policies of the namespace shop, in force."""
+    try:
+        write_policies(cluster, **specs)
+        yield
+    finally:
+        for name in specs:
+            cluster.remove_manifest(f"policy-{name}")
+        cluster.wait_published()
+
+
+def write_policies(cluster, namespace="shop", **specs):
+    for name, spec in specs.items():
+        cluster.write_manifest(f"policy-{name}", {
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": name, "namespace": namespace}, "spec": spec})
+    cluster.wait_published()
+
+
+def drops(cluster):
+    return {reason: sum(node.drops().get(reason, 0) for node in cluster.nodes)
+            for reason in ("policy_ingress", "policy_egress", "policy_closed")}
+
+
+def expect_answer(client, server, port=PORT, proto="tcp", families=FAMILIES):
+    for family in families:
+        # a datagram may be lost while the way to a neighbour is found
+        wait_until(lambda f=family: attempt(client, proto, server.ip[f], port) == "answered",
+                   what=f"{client.name} to {server.name}:{port}/{proto} over IPv{family}")
+
+
+def expect_drop(cluster, client, server, port=PORT, proto="tcp", families=FAMILIES, reason="policy_ingress"):
+    for family in families:
+        before = drops(cluster)
+        assert attempt(client, proto, server.ip[family], port, BRIEF_S) == "silence", (client.name, server.name, port)
+        wait_until(lambda b=before: drops(cluster)[reason] > b[reason], what=f"a drop for {reason}")
+
+
+DB = {"matchLabels": {"app": "db"}}
+
+
+def test_nobody_gets_into_a_pod_that_no_rule_lets_in(cluster):
+    with policies(cluster, deny={"podSelector": DB}):
+        for proto in ("tcp", "udp"):
+            expect_drop(cluster, cluster.web, cluster.db, proto=proto)
+            expect_drop(cluster, cluster.near, cluster.db, proto=proto)
+            expect_drop(cluster, cluster.web, cluster.service, 80, proto)
+        # others are not concerned, nor is what it asks for itself
+        expect_answer(cluster.web, cluster.near)
+        for proto in ("tcp", "udp"):
+            expect_answer(cluster.db, cluster.web, proto=proto)
+            expect_answer(cluster.db, cluster.near, proto=proto)
+        assert ping(cluster.db, cluster.web.ip[4]) == ping(cluster.db, cluster.web.ip[6]) == 3
+        # the node's own probes pass, another node's do not
+        expect_answer(cluster.b, cluster.db)
+        expect_drop(cluster, cluster.a, cluster.db)
+    expect_answer(cluster.web, cluster.db)
+
+
+def test_pods_are_let_in_by_their_labels_and_namespaces(cluster):
+    same = [{"podSelector": {"matchLabels": {"app": "web"}}}]
+    with policies(cluster, allow={"podSelector": DB, "ingress": [{"from": same}]}):
+        expect_answer(cluster.web, cluster.db)
+        expect_answer(cluster.near, cluster.service, 80)
+        expect_drop(cluster, cluster.bank, cluster.db)
+    for selector in ({"matchLabels": {"kubernetes.io/metadata.name": "bank"}},
+                     {"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["green"]}]}):
+        with policies(cluster, allow={"podSelector": DB, "ingress": [{"from": [{"namespaceSelector": selector}]}]}):
+            expect_answer(cluster.bank, cluster.db)
+            expect_drop(cluster, cluster.web, cluster.db)
+    both = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "nobody"}}}]
+    with policies(cluster, allow={"podSelector": DB, "ingress": [{"from": both}]}):
+        expect_drop(cluster, cluster.bank, cluster.db)
+
+
+def test_labels_that_change_count_at_once(cluster):
+    rule = [{"from": [{"podSelector": {"matchLabels": {"role": "reader"}}}]}]
+    with policies(cluster, allow={"podSelector": DB, "ingress": rule}):
+        expect_drop(cluster, cluster.web, cluster.db)
+        cluster.web.labels = {"app": "web", "role": "reader"}
+        cluster.web.write_manifest()
+        cluster.wait_published()
+        expect_answer(cluster.web, cluster.db)
+        cluster.web.labels = {"app": "web"}
+        cluster.web.write_manifest()
+        cluster.wait_published()
+        expect_drop(cluster, cluster.web, cluster.db)
+
+
+def test_ports_by_number_range_and_name(cluster):
+    with policies(cluster, allow={"podSelector": DB, "ingress": [{"ports": [{"port": PORT}]}]}):
+        expect_answer(cluster.web, cluster.db, PORT)
+        expect_drop(cluster, cluster.web, cluster.db, 8081)
+        expect_drop(cluster, cluster.web, cluster.db, PORT, "udp")
+    with policies(cluster, allow={"podSelector": DB, "ingress": [{"ports": [{"port": 8081, "endPort": 8090}]}]}):
+        expect_answer(cluster.web, cluster.db, 8081)
+        expect_drop(cluster, cluster.web, cluster.db, PORT)
+    with policies(cluster, allow={"podSelector": DB, "ingress": [{"ports": [{"port": "sql"}]}]}):
+        expect_answer(cluster.web, cluster.service, 80)
+        expect_drop(cluster, cluster.web, cluster.db, 8081)
+    web = {"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Egress"],
+           "egress": [{"ports": [{"port": "http"}]}]}
+    with policies(cluster, allow=web):
+        expect_answer(cluster.db, cluster.web, PORT)
+        expect_drop(cluster, cluster.db, cluster.web, 8081, reason="policy_egress")
+
+
+def test_networks_and_what_is_cut_out_of_them(cluster):
+    """Who comes through a node port of the pod's own node is judged by its own address; the other node stands for who comes
+    through its. Neither is the node's own traffic."""
+    def expect(node, outcome):
+        for family in FAMILIES:
+            if outcome == "answered":
+                wait_until(lambda f=family: attempt(cluster.outside, "tcp", node.ip[f], 30081) == "answered",
+                           what=f"the node port of {node.name} over IPv{family}")
+            else:
+                before = drops(cluster)
+                assert attempt(cluster.outside, "tcp", node.ip[family], 30081, BRIEF_S) == outcome
+                wait_until(lambda b=before: drops(cluster)["policy_ingress"] > b["policy_ingress"],
+                           what="a drop for policy_ingress")
+
+    def allowing(*blocks):
+        return policies(cluster, allow={"podSelector": DB, "ingress": [{"from": [{"ipBlock": b} for b in blocks]}]})
+
+    with allowing({"cidr": "172.30.0.70/32"}, {"cidr": "fd00:30::46/128"}):
+        expect(cluster.b, "answered")
+        expect(cluster.a, "silence")
+        expect_drop(cluster, cluster.web, cluster.db)
+    with allowing({"cidr": "0.0.0.0/0", "except": ["172.30.0.64/26"]}, {"cidr": "::/0", "except": ["fd00:30::40/122"]}):
+        expect(cluster.b, "silence")
+        expect(cluster.a, "answered")
+        expect_answer(cluster.web, cluster.db)
+
+
+def test_egress_is_judged_where_a_service_leads(cluster):
+    deny = {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Egress"]}
+    with policies(cluster, deny=deny):
+        for proto in ("tcp", "udp"):
+            expect_drop(cluster, cluster.web, cluster.service, 80, proto, reason="policy_egress")
+        # a server's answers are no business of its own egress rules
+        for proto in ("tcp", "udp"):
+            expect_answer(cluster.bank, cluster.web, proto=proto)
+    allow = dict(deny, egress=[{"to": [{"podSelector": DB}], "ports": [{"port": PORT}, {"port": PORT, "protocol": "UDP"}]}])
+    with policies(cluster, allow=allow):
+        for proto in ("tcp", "udp"):
+            expect_answer(cluster.web, cluster.service, 80, proto)
+            expect_answer(cluster.near, cluster.db, PORT, proto)
+            expect_drop(cluster, cluster.web, cluster.bank, proto=proto, reason="policy_egress")
+
+
+def test_policies_are_replaced_under_traffic(cluster):
+    """A connection does not notice as long as some policy allows it, and ends when none does any more."""
+    def allowing(peer):
+        return {"podSelector": DB, "ingress": [{"from": [peer]}]}
+
+    streams = [Running(cluster.web, "stream", cluster.db.ip[family], PORT, 20) for family in FAMILIES]
+    with policies(cluster, first=allowing({"podSelector": {}})):
+        write_policies(cluster, second=allowing({"ipBlock": {"cidr": "0.0.0.0/0"}}))
+        write_policies(cluster, third=allowing({"ipBlock": {"cidr": "::/0"}}))
+        write_policies(cluster, first=allowing({"podSelector": {"matchLabels": {"app": "none"}}}))
+        for name in ("second", "third"):
+            assert all(stream.popen.poll() is None for stream in streams)
+            before = drops(cluster)["policy_ingress"]
+            cluster.remove_manifest(f"policy-{name}")
+            cluster.wait_published()
+            wait_until(lambda b=before: drops(cluster)["policy_ingress"] > b, what=f"drops without {name}")
+    for stream in streams:  # goes on with the next repetition
+        result = stream.end()
+        assert result["error"] == "" and result["requests"] == result["answers"] > 0, result
+
+
+def test_a_pod_is_isolated_before_its_first_packet(cluster):
+    """When ADD returns, its rules are in force; and as long as it is not known which are its, nothing passes."""
+    with policies(cluster, deny={"podSelector": {"matchLabels": {"app": "new"}}}):
+        pods = []
+        try:
+            cluster.write_manifest("pod-shop-new", {
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": "new", "namespace": "shop", "labels": {"app": "new"}},
+                "spec": {"nodeName": "b", "containers": [{"name": "main"}]}})
+            cluster.wait_published()
+            for name in ("new", "stranger"):
+                pods.append(type(cluster.db)(cluster.b, "shop", name, {"app": "new"}, [PORT]))
+                pods[-1].write_manifest = lambda: None
+                pods[-1].attach()
+                cluster.b.pods.append(pods[-1])
+            server = Running(pods[0], "serve", PORT, "new")
+            expect_drop(cluster, cluster.near, pods[0])
+            expect_drop(cluster, cluster.near, pods[1], reason="policy_closed")
+            expect_drop(cluster, pods[1], cluster.near, reason="policy_closed")
+            server.kill()
+        finally:
+            for pod in pods:
+                cluster.write_manifest(f"pod-shop-{pod.name}")
+                pod.detach()
