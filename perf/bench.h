@@ -13,4 +13,7 @@ int bench_wire(const struct params *p);
 /* From a change of the store to the last worker's first packet on the new tables. */
 int bench_update(const struct params *p);
 
+/* The same for a policy, a pod or a namespace. Parses its own arguments. */
+int bench_policy_update(int argc, char **argv);
+
 #endif

@@ -7,6 +7,7 @@ static const char usage[] =
 	"Usage: ringway-perf pipeline [OPTION...]   the pipeline on ports over arrays: cycles per packet\n"
 	"       ringway-perf wire [OPTION...]       the full path over AF_XDP on veth: packets per second\n"
 	"       ringway-perf update [OPTION...]     one changed endpoint: time until all workers use it\n"
+	"       ringway-perf policy-update [OPTION...]   one changed policy, pod or namespace: likewise\n"
 	"\n"
 	"'ringway-perf COMMAND --help' lists a command's options. Exit code 0: the run holds; 1: it does not "
 	"(packets were\n"
@@ -31,6 +32,10 @@ main(int argc, char **argv)
 		argv[1] = "ringway-perf update";
 		params_parse_update(argc - 1, argv + 1, &p);
 		return bench_update(&p);
+	}
+	if (argc >= 2 && strcmp(argv[1], "policy-update") == 0) {
+		argv[1] = "ringway-perf policy-update";
+		return bench_policy_update(argc - 1, argv + 1);
 	}
 	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
 		fputs(usage, stdout);
