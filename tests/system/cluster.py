@@ -219,6 +219,15 @@ class Router:
             self.ns.ip(f"link set {bridge} mtu {mtu}")
 
 
+def counters_of(node):
+    """A node's counters once its books balance: nothing is under way."""
+    def balanced():
+        c = node.counters()
+        return c if c["received"] == c["forwarded"] + c["replied"] + c["punted"] + c["dropped"] else None
+
+    return wait_until(balanced, what=f"the books of node {node.name} balance")
+
+
 class BareNode:
     """A machine on the underlay: namespace, uplink, addresses. By itself it runs nothing."""
 
@@ -548,4 +557,4 @@ class KernelPod(Pod):
 
 
 __all__ = ["BUILD", "BareNode", "Cluster", "FAMILIES", "KernelNode", "Netns", "Node", "POD_CIDRS", "Pod", "RINGWAY",
-           "SERVICE_CIDRS", "Service"]
+           "SERVICE_CIDRS", "Service", "counters_of"]

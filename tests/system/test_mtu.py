@@ -8,10 +8,10 @@ import pytest
 from scapy.layers.inet import TCP
 from scapy.layers.l2 import Ether
 
-from cluster import Cluster
+from cluster import Cluster, counters_of
 from lab import PATIENCE, wait_until
 from traffic import PYTHON, Running, ping, pings, run_flows, run_transfer
-from test_two_nodes import counters_of, growth
+from test_two_nodes import growth
 
 FAMILIES = pytest.mark.parametrize("family", (4, 6))
 OVERHEAD = {4: 50, 6: 70}

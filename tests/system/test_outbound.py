@@ -6,9 +6,8 @@ import types
 
 import pytest
 
-from cluster import FAMILIES, Cluster
+from cluster import FAMILIES, Cluster, counters_of
 from lab import wait_until
-from test_two_nodes import counters_of
 from traffic import PYTHON, Running, ping, pings, run_flows, wait_reachable
 
 PROTOS = pytest.mark.parametrize("proto", ("tcp", "udp"))

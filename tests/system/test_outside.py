@@ -1,15 +1,14 @@
 """Clients outside the cluster, on the underlay, and what they reach: node ports, a load balancer's address, external
 addresses, host ports. With one worker and with two, of which only the first has a receive queue of the uplink."""
 
-import contextlib
 import ipaddress
 import types
 
 import pytest
 
-from cluster import BareNode, Cluster
+from cluster import BareNode, Cluster, counters_of
 from lab import wait_until
-from traffic import PYTHON, Running, attempt, run_flows, run_transfer
+from traffic import PYTHON, Running, attempt, run_flows, run_transfer, serving
 
 FLOWS = 200
 FAMILIES = pytest.mark.parametrize("family", (4, 6))
@@ -18,15 +17,6 @@ BALANCER = {4: "198.51.100.80", 6: "2001:db8:80::1"}
 EXTERNAL = {4: "198.51.100.81", 6: "2001:db8:81::1"}
 MASQUERADE_PORTS = range(16384, 29952)
 CLUSTER, LOCAL = ({"externalTrafficPolicy": policy} for policy in ("Cluster", "Local"))
-
-
-def counters_of(node):
-    """A node's counters once its books balance: nothing is under way."""
-    def balanced():
-        c = node.counters()
-        return c if c["received"] == c["forwarded"] + c["replied"] + c["punted"] + c["dropped"] else None
-
-    return wait_until(balanced, what=f"the books of node {node.name} balance")
 
 
 def endpoint(place, node):
@@ -72,19 +62,6 @@ def books(cluster):
     yield
     for node in cluster.nodes:
         counters_of(node)
-
-
-@contextlib.contextmanager
-def serving(pods, port=8080):
-    """Servers that answer with their pod's name; {name: Running}."""
-    servers = {}
-    try:
-        for pod in pods:
-            servers[pod.name] = Running(pod, "serve", port, pod.name)
-        yield servers
-    finally:
-        for server in servers.values():
-            server.kill()
 
 
 def reaches(cluster, proto, address, port, names, n=FLOWS):

@@ -1,13 +1,11 @@
 """Processes of a node that call services at their own node's addresses: node ports and host ports, which without us the
 kernel keeps to itself."""
 
-import contextlib
-
 import pytest
 
 from cluster import Cluster
 from lab import wait_until
-from traffic import PYTHON, Running, attempt, run_flows
+from traffic import PYTHON, attempt, run_flows, serving
 
 FLOWS = 100
 FAMILIES = pytest.mark.parametrize("family", (4, 6))
@@ -53,18 +51,6 @@ def detours(node, family):
     return [rule for rule in rules(node, family) if "lookup 1140" in rule]
 
 
-@contextlib.contextmanager
-def serving(*places, port=8080):
-    servers = []
-    try:
-        for place in places:
-            servers.append(Running(place, "serve", port, place.name))
-        yield
-    finally:
-        for server in servers:
-            server.kill()
-
-
 def reaches(node, proto, address, port, names, n=FLOWS):
     result = run_flows(node, proto, address, port, n)
     assert (result["lost"], set(result["answers"])) == (0, set(names)), result
@@ -73,7 +59,7 @@ def reaches(node, proto, address, port, names, n=FLOWS):
 @FAMILIES
 @PROTOS
 def test_a_node_port_of_its_own_node(cluster, family, proto):
-    with serving(cluster.near, cluster.far):
+    with serving([cluster.near, cluster.far]):
         reaches(cluster.a, proto, cluster.a.ip[family], 30080, ("near", "far"))
         reaches(cluster.a, proto, cluster.a.ip[family], 30081, ("far",))  # as kube-proxy: a Local policy is for outside
         reaches(cluster.b, proto, cluster.b.ip[family], 30080, ("near", "far"))
@@ -82,13 +68,13 @@ def test_a_node_port_of_its_own_node(cluster, family, proto):
 @FAMILIES
 @PROTOS
 def test_a_host_port_of_its_own_node(cluster, family, proto):
-    with serving(cluster.hosted):
+    with serving([cluster.hosted]):
         reaches(cluster.a, proto, cluster.a.ip[family], 443, ("hosted",))
 
 
 @FAMILIES
 def test_a_backend_that_is_a_process_of_the_node_itself(cluster, family):
-    with serving(AtNode(cluster.a), port=8088):
+    with serving([AtNode(cluster.a)], 8088):
         reaches(cluster.a, "tcp", cluster.a.ip[family], 30082, ("at-a",))
 
 
@@ -100,7 +86,7 @@ def test_from_a_socket_bound_to_the_nodes_address(cluster, family, proto):
     script = (f"import socket; s = socket.socket(socket.AF_INET{'6' if family == 6 else ''}, socket.{kind}); "
               f"s.settimeout(60); s.bind(({address!r}, 0)); s.connect(({address!r}, 30080)); s.send(b'?'); "
               "print(s.recv(200).decode())")
-    with serving(cluster.near, cluster.far):
+    with serving([cluster.near, cluster.far]):
         for _ in range(5):
             assert cluster.a.run([PYTHON, "-c", script]).stdout.strip() in ("near", "far")
 
@@ -131,7 +117,7 @@ def test_the_nodes_own_servers_stay_reachable(cluster, family):
         wait_until(has_shared_rule, what="ports that share a rule")
         assert rules(cluster.a, family)[-1] == LOCAL
         own = AtNode(cluster.a)
-        with serving(cluster.near), serving(own, port=30226), serving(own, port=9999):
+        with serving([cluster.near]), serving([own], 30226), serving([own], 9999):
             reaches(cluster.a, "tcp", address, 30200, ("near",))
             reaches(cluster.a, "tcp", address, 30250, ("near",))
             reaches(cluster.a, "tcp", address, 30226, ("at-a",))

@@ -13,12 +13,11 @@ from scapy.layers.l2 import Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
-from cluster import RINGWAY, BareNode, Cluster
+from cluster import RINGWAY, BareNode, Cluster, counters_of
 from lab import BUILD, run, wait_until
 from steady import SteadyTraffic
-from test_two_nodes import (HAIRPIN, LISTEN, SLOT_SHIFT, all_answered, as_seen, captured, counters_of, drop_growth, growth,
-                            serving)
-from traffic import PORTS, PYTHON, run_flows, wait_reachable
+from test_two_nodes import HAIRPIN, LISTEN, SLOT_SHIFT, all_answered, as_seen, captured, drop_growth, growth
+from traffic import PORTS, PYTHON, run_flows, serving, wait_reachable
 
 FAMILIES = pytest.mark.parametrize("family", (4, 6))
 GATEWAY_MAC = "02:72:77:00:00:01"

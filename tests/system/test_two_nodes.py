@@ -9,24 +9,15 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
-from cluster import Cluster
+from cluster import Cluster, counters_of
 from lab import wait_until
-from traffic import PORTS, PYTHON, Running, chi_square_is_even, ping, run_flows
+from traffic import PORTS, PYTHON, Running, chi_square_is_even, ping, run_flows, serving
 
 FLOWS = 10_000
 FAMILIES = pytest.mark.parametrize("family", (4, 6))
 PROTOS = pytest.mark.parametrize("proto", ("tcp", "udp"))
 HAIRPIN = {4: ("169.254.1.17", "169.254.1.18", "169.254.1.19"), 6: tuple(f"fd72:696e:6777:6179::{slot}" for slot in (11, 12, 13))}
 SLOT_SHIFT = 14
-
-
-def counters_of(node):
-    """A node's counters once its books balance: nothing is under way."""
-    def balanced():
-        c = node.counters()
-        return c if c["received"] == c["forwarded"] + c["replied"] + c["punted"] + c["dropped"] else None
-
-    return wait_until(balanced, what=f"the books of node {node.name} balance")
 
 
 @pytest.fixture(scope="module", params=(1, 2), ids=("one worker", "two workers"))
@@ -66,19 +57,6 @@ def test_receivers_see_what_arrives(cluster):
     after = [receiver.report()["packets"] for receiver in cluster.receivers]
     # the client and the node had answers, the backends requests of both
     assert [n - m >= 6 for n, m in zip(after, before)] == [True] * 5 + [False], (before, after)
-
-
-@contextlib.contextmanager
-def serving(pods, port=8080):
-    """Servers that answer with their pod's name; {name: Running}."""
-    servers = {}
-    try:
-        for pod in pods:
-            servers[pod.name] = Running(pod, "serve", port, pod.name)
-        yield servers
-    finally:
-        for server in servers.values():
-            server.kill()
 
 
 @contextlib.contextmanager

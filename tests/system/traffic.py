@@ -315,6 +315,19 @@ class Running:
             pipe.close()
 
 
+@contextlib.contextmanager
+def serving(pods, port=8080):
+    """Servers that answer with their pod's name; {name: Running}."""
+    servers = {}
+    try:
+        for pod in pods:
+            servers[pod.name] = Running(pod, "serve", port, pod.name)
+        yield servers
+    finally:
+        for server in servers.values():
+            server.kill()
+
+
 def last_json(text):
     lines = text.strip().splitlines()
     try:

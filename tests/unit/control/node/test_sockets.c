@@ -4,16 +4,14 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include <arpa/inet.h>
-#include <net/if.h>
-#include <sched.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "control/node/sockets.h"
 #include "dataplane/clock.h"
 #include "dataplane/net/headers.h"
+#include "tests/support/own_netns.h"
 
 #define SEEN_MAX 16
 
@@ -160,20 +158,6 @@ test_many_sockets_are_all_told(void **state)
 	print_message("# no TCP socket told in %lu us\n", (unsigned long)((clock_now_ns() - start) / 1000));
 }
 
-static int
-setup(void **state)
-{
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int fd, result;
-
-	if (unshare(CLONE_NEWNET) < 0)
-		return -1;
-	fd = socket(AF_INET, SOCK_DGRAM, 0);
-	result = ioctl(fd, SIOCSIFFLAGS, &lo);
-	close(fd);
-	return result;
-}
-
 int
 main(void)
 {
@@ -188,5 +172,5 @@ main(void)
 		printf("1..0 # SKIP needs root, to make a network namespace\n");
 		return 77;
 	}
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, own_netns_setup, NULL);
 }

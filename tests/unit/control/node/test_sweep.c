@@ -7,16 +7,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "control/node/sockets.h"
 #include "control/node/sweep.h"
 #include "dataplane/worker.h"
+#include "tests/support/own_netns.h"
 
 #define CAPACITY 64
 
@@ -79,20 +78,6 @@ break_connection(struct connection *c)
 	close(c->listener);
 }
 
-static int
-setup(void **state)
-{
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int fd, result;
-
-	if (unshare(CLONE_NEWNET) < 0)
-		return -1;
-	fd = socket(AF_INET, SOCK_DGRAM, 0);
-	result = ioctl(fd, SIOCSIFFLAGS, &lo);
-	close(fd);
-	return result;
-}
-
 static void
 test_the_kernel_tells_which_connections_exist(void **state)
 {
@@ -133,7 +118,7 @@ test_another_namespace_is_looked_into_and_left_again(void **state)
 	assert_int_equal(sockets_open("/nowhere"), -ENOENT);
 	break_connection(&c);
 	close(here);
-	assert_int_equal(setup(state), 0);
+	assert_int_equal(own_netns_setup(state), 0);
 }
 
 /* Entries by client port: even ones are gone, port 5 cannot be told. */
@@ -301,5 +286,5 @@ main(void)
 		printf("1..0 # SKIP needs root, to make network namespaces\n");
 		return 77;
 	}
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, own_netns_setup, NULL);
 }
