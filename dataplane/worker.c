@@ -146,15 +146,13 @@ worker_recycle(struct worker *w, struct umem *umem, uint8_t *data)
 		crossing_return(w->crossing, w->id, umem, data);
 }
 
-/* Moves a packet into a frame of the port's shard, when it is in another's: a socket sends only from its own
+/* Moves a packet into a frame of the port's shard from that of another: a socket sends only from its own
  * umem. */
 static bool
 move_to_umem(struct worker *w, struct pkt *p, struct umem *umem)
 {
 	uint8_t *frame;
 
-	if (p->umem == umem)
-		return true;
 	if (p->len > umem_room(umem))
 		return false;
 	frame = umem_get(umem);
@@ -176,7 +174,7 @@ send_packet(struct worker *w, struct pkt *p)
 
 	if (port == NULL) {
 		pkt_drop(p, DROP_PORT_GONE);
-	} else if (!move_to_umem(w, p, port->umem)) {
+	} else if (p->umem != port->umem && !move_to_umem(w, p, port->umem)) {
 		pkt_drop(p, DROP_NO_FRAME);
 	} else if (!port->ops->tx(port, p)) {
 		pkt_drop(p, DROP_TX_FULL);

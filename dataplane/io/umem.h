@@ -112,6 +112,13 @@ umem_frame(const struct umem *u, const uint8_t *p)
 	return u->base + ((size_t)(p - u->base) & ~(size_t)(u->frame_size - 1));
 }
 
+/* Bytes of its frame in front of what p points to. */
+static inline uint32_t
+umem_space_before(const struct umem *u, const uint8_t *p)
+{
+	return (uint32_t)(p - u->base) & (u->frame_size - 1);
+}
+
 /* Bytes of packet that fit behind the headroom. */
 static inline uint32_t
 umem_room(const struct umem *u)

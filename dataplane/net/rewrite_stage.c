@@ -280,10 +280,12 @@ write_ethernet(struct pkt *p, const struct hop *hop)
 	unsigned shift = p->l3_off - (unsigned)sizeof(struct eth_hdr);
 	struct eth_hdr *eth;
 
-	p->data += shift;
-	p->len -= (uint16_t)shift;
-	p->l3_off -= (uint8_t)shift;
-	p->l4_off -= (uint16_t)shift;
+	if (__builtin_expect(shift != 0, 0)) {
+		p->data += shift;
+		p->len -= (uint16_t)shift;
+		p->l3_off -= (uint8_t)shift;
+		p->l4_off -= (uint16_t)shift;
+	}
 	eth = (struct eth_hdr *)p->data;
 	eth->dst = *hop->dst;
 	eth->src = *hop->src;

@@ -132,7 +132,7 @@ encap(const struct tables *t, struct worker *w, const struct outer_template *o, 
 {
 	const struct fdb_entry *e = &t->fdb->entries[p->vtep];
 
-	if ((size_t)(p->data - umem_frame(p->umem, p->data)) < VXLAN_OUTER_V6) {
+	if (umem_space_before(p->umem, p->data) < VXLAN_OUTER_V6) {
 		pkt_drop(p, DROP_NO_FRAME);
 		return;
 	}
@@ -149,6 +149,14 @@ is_for_tunnel(const struct pkt *p)
 	return p->vtep != FDB_NONE && (p->verdict == VERDICT_FORWARD || p->verdict == VERDICT_REPLY);
 }
 
+static void
+encap_all(const struct tables *t, struct worker *w, const struct outer_template *o, struct burst *b)
+{
+	BURST_FOREACH (b, p)
+		if (is_for_tunnel(p))
+			encap(t, w, o, p);
+}
+
 void
 encap_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
@@ -157,10 +165,7 @@ encap_burst(const struct tables *t, struct worker *w, struct burst *b)
 	if (!(b->seen & BURST_TUNNEL))
 		return;
 	make_template(t->node, &o);
-	BURST_FOREACH (b, p)
-		if (is_for_tunnel(p))
-			encap(t, w, &o, p);
-	BURST_FOREACH (&w->pieces, piece)
-		if (is_for_tunnel(piece))
-			encap(t, w, &o, piece);
+	encap_all(t, w, &o, b);
+	if (w->pieces.n != 0)
+		encap_all(t, w, &o, &w->pieces);
 }
