@@ -15,6 +15,7 @@
 #include "dataplane/service/affinity.h"
 #include "dataplane/service/nat_flows.h"
 #include "dataplane/service/inbound.h"
+#include "dataplane/service/inbound_proof.h"
 #include "dataplane/service/port_blocks.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
@@ -23,38 +24,6 @@
 /* Ports under which backends see clients, of the reserved address. */
 #define WIRE_PORT_FIRST 1024
 #define WIRE_PORT_LAST 65535
-
-/* What a client may have sent that its backend did not acknowledge yet, bytes. A stranger's guess is right one time in
- * 4,096. */
-#define RESET_AHEAD_MAX (UINT32_C(1) << 20)
-
-#define SCTP_INIT 1 /* RFC 9260 section 3.2 */
-
-static const struct tcp_hdr *
-tcp_of(const struct pkt *p)
-{
-	return (const struct tcp_hdr *)(p->data + p->l4_off);
-}
-
-/* A later fragment has the first one's flags, but no header. */
-static bool
-has_tcp_flags(const struct pkt *p, uint8_t mask, uint8_t flags)
-{
-	return p->proto == PROTO_TCP && !(p->flags & PKT_LATER_FRAGMENT) && (p->tcp_flags & mask) == flags;
-}
-
-/* What may begin a flow. */
-static bool
-is_beginning(const struct pkt *p)
-{
-	unsigned chunk = p->l4_off + (unsigned)sizeof(struct sctp_hdr);
-
-	if (p->proto == PROTO_TCP)
-		return translate_is_opening(p);
-	if (p->proto == PROTO_SCTP)
-		return chunk < p->len && p->data[chunk] == SCTP_INIT;
-	return true;
-}
 
 /* The backend for a new flow: as every node would choose, with affinity by the client's address alone. NULL: none
  * serves. */
@@ -208,7 +177,7 @@ begin(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, 
 	const struct nat_flow *x = &flow;
 	char addr[IP_ADDR_STRLEN];
 
-	if (!is_beginning(p)) {
+	if (!inbound_is_beginning(p)) {
 		if (crossing_ask_other(t, w, p)) {
 			TRACE(b, "inbound", "not a flow that this worker knows");
 			return;
@@ -245,17 +214,6 @@ begin(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, 
 		ip_addr_format(&p->new_dst, addr), p->new_dport,
 		ip_addr_eq(&p->new_src, &p->src) ? "the client's address"
 						 : "this node's for flows from outside");
-}
-
-/* Whether the client has shown that it got an answer. */
-static bool
-is_confirmed(const struct pkt *p, const struct nat_flow *x)
-{
-	if (!(x->flags & NAT_FLOW_ANSWERED))
-		return false;
-	if (p->proto != PROTO_TCP)
-		return true;
-	return has_tcp_flags(p, TCP_ACK | TCP_SYN | TCP_RST, TCP_ACK) && be32_host(tcp_of(p)->ack) == x->seq;
 }
 
 /* decap has found it in these tables */
@@ -331,26 +289,12 @@ confirm(const struct tables *t, struct worker *w, const struct pkt *p, struct na
 
 	if (moved == *x)
 		return false;
-	if (p->proto == PROTO_TCP)
-		moved->seq = be32_host(tcp_of(p)->seq);
+	inbound_note_start(p, moved);
 	*x = moved;
 	if (service_has_backend(t->services, f, &moved->backend, moved->backend_port))
 		note_affinity(w, f, moved, true);
 	count(&w->counters, COUNT_INBOUND_CONFIRMED);
 	return true;
-}
-
-/* The client's flags, without a reset that may be anybody's: its own has the number that the backend expects, or one
- * ahead of it by what is under way (RFC 5961 section 3.2). */
-static uint8_t
-believed_flags(const struct pkt *p, const struct nat_flow *x, bool is_confirmed)
-{
-	if (p->proto != PROTO_TCP || !(p->tcp_flags & TCP_RST))
-		return p->tcp_flags;
-	if (is_confirmed && has_tcp_flags(p, TCP_RST, TCP_RST) &&
-		be32_host(tcp_of(p)->seq) - x->seq < RESET_AHEAD_MAX)
-		return p->tcp_flags;
-	return p->tcp_flags & (uint8_t)~TCP_RST;
 }
 
 /* Goes on with a flow that has an entry; false when it has none. */
@@ -378,12 +322,12 @@ go_on(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, 
 		ip_addr_format(&x->backend, addr), x->backend_port);
 	if (p->flags & PKT_DRY_RUN)
 		return true;
-	if (table == w->half_open && is_confirmed(p, x) && confirm(t, w, p, &x))
+	if (table == w->half_open && inbound_is_confirmed(p, x) && confirm(t, w, p, &x))
 		table = w->inbound;
 	/* the way back may change under a connection, but not by an opening segment, which may be anybody's */
 	if (!translate_is_opening(p)) {
 		x->return_mac = ((const struct eth_hdr *)p->data)->src;
-		nat_flow_seen(x, true, believed_flags(p, x, table == w->inbound), w->now_ns);
+		nat_flow_seen(x, true, inbound_believed_flags(p, x, table == w->inbound), w->now_ns);
 	}
 	return true;
 }
@@ -446,20 +390,6 @@ inbound_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 	}
 }
 
-/* Notes what an answer tells of a half-open flow. */
-static void
-note_answer(const struct pkt *p, struct nat_flow *x)
-{
-	const uint8_t both = TCP_SYN | TCP_ACK;
-
-	if (p->proto != PROTO_TCP) {
-		x->flags |= NAT_FLOW_ANSWERED;
-	} else if (has_tcp_flags(p, both | TCP_RST, both)) {
-		x->flags |= NAT_FLOW_ANSWERED;
-		x->seq = be32_host(tcp_of(p)->seq) + 1;
-	}
-}
-
 /* What a client may send at most in one packet follows from the SYN+ACK: it shall fit a tunnel to the backend, too. */
 static uint16_t
 mtu_both_ways(const struct tables *t, const struct pkt *p)
@@ -502,9 +432,9 @@ restore(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p
 		take_ports(w, p, &k);
 	else if (!(p->flags & PKT_DRY_RUN)) {
 		if (is_half_open)
-			note_answer(p, x);
-		else if (has_tcp_flags(p, TCP_ACK, TCP_ACK))
-			x->seq = be32_host(tcp_of(p)->ack);
+			inbound_note_answer(p, x);
+		else
+			inbound_note_progress(p, x);
 		nat_flow_seen(x, false, p->tcp_flags, w->now_ns);
 	}
 	if (p->proto == PROTO_TCP && (p->tcp_flags & TCP_SYN)) {
