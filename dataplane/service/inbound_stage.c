@@ -2,8 +2,7 @@
  * answers go back to them. Both happen on the worker that owns the flow (flow_owner.h), which has an entry for it.
  *
  * A flow begins half-open: with an opening segment or a datagram, from anybody, under any address. It becomes an inbound
- * flow when its client has shown that it hears us: by acknowledging the number of the backend's SYN+ACK, or by sending
- * again after a backend's answer. So a flood of strangers evicts strangers, and an acknowledgement sent blindly gains
+ * flow when its client has shown that it hears us (inbound_proof.h). So a flood of strangers evicts strangers, and an acknowledgement sent blindly gains
  * nothing. Nor does a client gain much that begins flows without end and confirms them: so many of one client may be inbound
  * flows, and what it has besides stays half-open, where it gives way to others.
  *
@@ -279,11 +278,21 @@ has_room_for(const struct tables *t, struct worker *w, const struct nat_flow *x)
 	return false;
 }
 
+/* Where the flow's client goes from now on, as far as the service still has it so. */
+static void
+keep_with_backend(const struct service_table *s, struct worker *w, const struct nat_flow *x)
+{
+	const struct frontend *f = service_frontend(s, addr_hash(&x->frontend, x->frontend_port, x->proto),
+		&x->frontend, x->frontend_port, x->proto);
+
+	if (f != NULL && service_has_backend(s, f, &x->backend, x->backend_port))
+		note_affinity(w, f, x, true);
+}
+
 /* From half-open to inbound; false when that has no room. */
 static bool
 confirm(const struct tables *t, struct worker *w, const struct pkt *p, struct nat_flow **x)
 {
-	const struct frontend *f = frontend_of(t->services, p);
 	struct nat_flow *moved =
 		has_room_for(t, w, *x) ? nat_flows_move(w->inbound, w->half_open, *x, w->now_ns) : *x;
 
@@ -291,8 +300,7 @@ confirm(const struct tables *t, struct worker *w, const struct pkt *p, struct na
 		return false;
 	inbound_note_start(p, moved);
 	*x = moved;
-	if (service_has_backend(t->services, f, &moved->backend, moved->backend_port))
-		note_affinity(w, f, moved, true);
+	keep_with_backend(t->services, w, moved);
 	count(&w->counters, COUNT_INBOUND_CONFIRMED);
 	return true;
 }
@@ -322,13 +330,16 @@ go_on(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p, 
 		ip_addr_format(&x->backend, addr), x->backend_port);
 	if (p->flags & PKT_DRY_RUN)
 		return true;
-	if (table == w->half_open && inbound_is_confirmed(p, x) && confirm(t, w, p, &x))
-		table = w->inbound;
-	/* the way back may change under a connection, but not by an opening segment, which may be anybody's */
-	if (!translate_is_opening(p)) {
-		x->return_mac = ((const struct eth_hdr *)p->data)->src;
-		nat_flow_seen(x, true, inbound_believed_flags(p, x, table == w->inbound), w->now_ns);
+	if (table == w->half_open) {
+		inbound_note_question(p, x);
+		if (inbound_is_confirmed(p, x) && confirm(t, w, p, &x))
+			table = w->inbound;
 	}
+	/* the way back may change under a connection */
+	if (inbound_is_clients_own(p, x, table == w->inbound))
+		x->return_mac = ((const struct eth_hdr *)p->data)->src;
+	if (!translate_is_opening(p))
+		nat_flow_seen(x, true, inbound_believed_flags(p, x, table == w->inbound), w->now_ns);
 	return true;
 }
 
@@ -400,6 +411,15 @@ mtu_both_ways(const struct tables *t, const struct pkt *p)
 	return mtu < p->mtu ? mtu : p->mtu;
 }
 
+/* In a half-open flow, which a backend's acknowledgement of a cookie confirms. */
+static void
+note_answer(const struct tables *t, struct worker *w, const struct pkt *p, struct nat_flow **x)
+{
+	inbound_note_answer(p, *x);
+	if (p->proto == PROTO_SCTP && inbound_is_confirmed(p, *x))
+		confirm(t, w, p, x);
+}
+
 static void
 restore(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 {
@@ -432,7 +452,7 @@ restore(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p
 		take_ports(w, p, &k);
 	else if (!(p->flags & PKT_DRY_RUN)) {
 		if (is_half_open)
-			inbound_note_answer(p, x);
+			note_answer(t, w, p, &x);
 		else
 			inbound_note_progress(p, x);
 		nat_flow_seen(x, false, p->tcp_flags, w->now_ns);

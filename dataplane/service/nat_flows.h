@@ -42,7 +42,8 @@ enum nat_flow_flag {
 	NAT_FLOW_FIN_REVERSE = 1 << 1,
 	NAT_FLOW_CLOSED = 1 << 2,
 	NAT_FLOW_ANSWERED =
-		1 << 3, /* the backend has answered; TCP: with the SYN+ACK whose number is in seq */
+		1
+		<< 3, /* the backend has answered; TCP: with the SYN+ACK whose number is in seq, SCTP: to a cookie */
 	NAT_FLOW_CONNECTED = 1 << 4, /* datagrams of a connected socket: lives as long as that, as TCP's do */
 };
 
@@ -60,7 +61,7 @@ struct nat_flow {
 	uint32_t quota;   /* index of the client's account; only where there are quotas */
 	uint32_t
 		seq; /* half-open TCP: what a client that got the SYN+ACK acknowledges; inbound: what its backend
-			     acknowledged last; datagrams of a connected socket: a second after that since which the backend
+			     acknowledged last; SCTP from outside: the tag in the client's packets; datagrams of a connected socket: a second after that since which the backend
 			     owes an answer, 0: it owes none */
 	uint32_t generation; /* of the backend; 0: not known */
 	uint64_t pod;        /* likewise */

@@ -20,6 +20,7 @@ static const struct {
 	{ "tunnel", { { 2, 0, 0, 0, 0, 3 } } },
 	{ "peer", { { 2, 0, 0, 0, 2, 2 } } },
 	{ "peer-tunnel", { { 2, 0, 0, 0, 2, 3 } } },
+	{ "other", { { 2, 0, 0, 0, 2, 4 } } },
 	{ "*", { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } } },
 	{ "all-routers", { { 0x33, 0x33, 0, 0, 0, 2 } } },
 };
@@ -283,7 +284,7 @@ write_sctp(const struct building *b, unsigned i, uint8_t *p)
 
 	put16(p, l->sctp.sport);
 	put16(p + 2, l->sctp.dport);
-	put32(p + 4, 0x0a0b0c0d);
+	put32(p + 4, l->sctp.tag != 0 ? l->sctp.tag : 0x0a0b0c0d);
 	crc = pkt_crc32c(p, b->end - b->start[i]);
 	if (l->sctp.sum == SUM_VALID)
 		memcpy(p + 8, &crc, sizeof(crc));

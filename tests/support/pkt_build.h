@@ -99,6 +99,7 @@ struct layer {
 		} udp;
 		struct {
 			uint16_t sport, dport;
+			uint32_t tag; /* 0: any */
 			enum sum sum;
 		} sctp;
 		struct {

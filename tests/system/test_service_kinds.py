@@ -130,11 +130,14 @@ def test_sctp_handshakes_arrive_whole(cluster, family, where):
     """To a ClusterIP; from outside to a node's port: both ways with a checksum that the receiver finds right."""
     address, port = (cluster.a.ip[family], 30057) if where == "outside" else (cluster.sctp.ip[family], 57)
     servers = [SctpServer(pod) for pod in (cluster.near, cluster.far)]
+    confirmed = cluster.a.counters()["inbound_confirmed"]
     done = last_json(places(cluster)[where].run([PYTHON, sctp.__file__, "handshakes", address, port, 40]).stdout)
     seen = {server.place.name: server.end() for server in servers}
     assert (done["bad"], set(done["answers"])) == ([], {"near", "far"}), (done, seen)
     assert {name: (s["taken"], s["bad"]) for name, s in seen.items()} == {
         name: (n, 0) for name, n in done["answers"].items()}
+    if where == "outside":  # by their cookies
+        wait_until(lambda: cluster.a.counters()["inbound_confirmed"] >= confirmed + sum(done["answers"].values()), what="all associations confirmed")
 
 
 class SctpServer(Running):

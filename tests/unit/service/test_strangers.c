@@ -239,6 +239,142 @@ one_client_leaves_room_for_others(void **state)
 	}
 }
 
+#define CHUNK(type) RAW(type, 0, 0, 4)
+#define INIT 1
+#define INIT_ACK 2
+#define COOKIE_ECHO 10
+#define COOKIE_ACK 11
+#define DATA_CHUNK 0
+#define TAG 0xcafe0001u
+
+/* The client's packet and the backend's answer to it (0xff: none). */
+static void
+associate(struct fixture *f, const struct names *n, uint16_t client_port, uint8_t chunk, uint8_t answer)
+{
+	struct pkt seen = pass(f, FIXTURE_UPLINK,
+		FROM_CLIENT(n, SCTP(client_port, PORT_NEAR, .tag = TAG), CHUNK(chunk)), FIXTURE_POD2);
+
+	assert_int_equal(seen.proto, PROTO_SCTP);
+	if (answer != 0xff)
+		assert_int_equal(pass(f, FIXTURE_POD2,
+					 FROM_POD(n, seen_as(&seen), SCTP(8080, seen.sport), CHUNK(answer)),
+					 FIXTURE_UPLINK)
+					 .dport,
+			client_port);
+}
+
+static void
+an_association_is_confirmed_by_its_cookie(void **state)
+{
+	FOREACH_WORLD(f, n)
+	{
+		/* whatever strangers send that never saw a cookie, no backend acknowledges one */
+		for (unsigned i = 0; i < FIXTURE_INBOUND; i++) {
+			uint16_t port = (uint16_t)(1024 + i);
+
+			associate(f, n, port, INIT, INIT_ACK);
+			associate(f, n, port, i % 2 == 0 ? DATA_CHUNK : COOKIE_ECHO, 0xff);
+			associate(f, n, port, i % 2 == 0 ? COOKIE_ACK : INIT, INIT_ACK);
+		}
+		assert_int_equal(n_entries(f->inbound), 0);
+		for (uint16_t port = 40000; port < 40010; port++) {
+			associate(f, n, port, INIT, INIT_ACK);
+			associate(f, n, port, COOKIE_ECHO, COOKIE_ACK);
+		}
+		assert_int_equal(n_entries(f->inbound), 10);
+	}
+}
+
+/* The next hop of what a backend answers to a client. */
+static struct mac_addr
+way_back(struct fixture *f, const struct names *n, const struct pkt *seen, const struct layer *l4)
+{
+	struct pkt out = pass(f, FIXTURE_POD2,
+		PKT(ETH("pod2", "gw"), IP(n->pod, seen_as(seen)), l4[0], { LAYER_END }), FIXTURE_UPLINK);
+	struct mac_addr dst;
+
+	assert_non_null(out.data);
+	memcpy(&dst, out.data, sizeof(dst));
+	return dst;
+}
+
+#define BY(mac, n, ...) PKT(ETH(mac, "uplink"), IP((n)->client, (n)->node), __VA_ARGS__)
+#define ASSERT_WAY(f, n, seen, mac, ...)                                                           \
+	do {                                                                                       \
+		struct mac_addr got = way_back(f, n, seen, PKT(__VA_ARGS__)), want = pkt_mac(mac); \
+		assert_memory_equal(&got, &want, sizeof(got));                                     \
+	} while (0)
+#define ANSWER TCP(8080, seen.sport, TCP_ACK, .ack = CLIENT_SEQ + 1)
+
+static void
+only_a_connections_own_packets_show_another_way_back(void **state)
+{
+	FOREACH_WORLD(f, n)
+	{
+		struct pkt seen = begin(f, n, 40000, PORT_NEAR);
+
+		/* half-open: a stranger's acknowledgement, by another way */
+		pass(f, FIXTURE_UPLINK, BY("other", n, TCP(40000, PORT_NEAR, TCP_ACK, .ack = 1)),
+			FIXTURE_POD2);
+		ASSERT_WAY(f, n, &seen, "peer", ANSWER);
+		acknowledge(f, n, 40000, PORT_NEAR, SERVER_SEQ + 1);
+		/* confirmed: numbers that the client does not have now, opening segments, and what has no number */
+		for (unsigned i = 1; i < 16; i++)
+			pass(f, FIXTURE_UPLINK,
+				BY("other", n,
+					TCP(40000, PORT_NEAR, TCP_ACK,
+						.seq = CLIENT_SEQ + i * (UINT32_C(1) << 28))),
+				FIXTURE_POD2);
+		pass(f, FIXTURE_UPLINK, BY("other", n, TCP(40000, PORT_NEAR, TCP_SYN, .seq = CLIENT_SEQ + 1)),
+			FIXTURE_POD2);
+		ASSERT_WAY(f, n, &seen, "peer", ANSWER);
+		/* the client's own: what comes next, and whether we are still there */
+		pass(f, FIXTURE_UPLINK,
+			BY("other", n, TCP(40000, PORT_NEAR, TCP_ACK, .seq = CLIENT_SEQ + 1001), DATA(10)),
+			FIXTURE_POD2);
+		ASSERT_WAY(f, n, &seen, "other", ANSWER);
+		pass(f, FIXTURE_UPLINK, BY("peer", n, TCP(40000, PORT_NEAR, TCP_ACK, .seq = CLIENT_SEQ)),
+			FIXTURE_POD2);
+		ASSERT_WAY(f, n, &seen, "peer", ANSWER);
+	}
+}
+
+static void
+only_an_associations_own_packets_do(void **state)
+{
+	FOREACH_WORLD(f, n)
+	{
+		struct pkt seen;
+
+		associate(f, n, 40000, INIT, INIT_ACK);
+		seen = pass(f, FIXTURE_UPLINK,
+			BY("other", n, SCTP(40000, PORT_NEAR, .tag = 7), CHUNK(DATA_CHUNK)), FIXTURE_POD2);
+		ASSERT_WAY(f, n, &seen, "peer", SCTP(8080, seen.sport));
+		associate(f, n, 40000, COOKIE_ECHO, COOKIE_ACK);
+		assert_int_equal(n_entries(f->inbound), 1);
+		pass(f, FIXTURE_UPLINK, BY("other", n, SCTP(40000, PORT_NEAR, .tag = 7), CHUNK(DATA_CHUNK)),
+			FIXTURE_POD2);
+		ASSERT_WAY(f, n, &seen, "peer", SCTP(8080, seen.sport));
+		pass(f, FIXTURE_UPLINK, BY("other", n, SCTP(40000, PORT_NEAR, .tag = TAG), CHUNK(DATA_CHUNK)),
+			FIXTURE_POD2);
+		ASSERT_WAY(f, n, &seen, "other", SCTP(8080, seen.sport));
+	}
+}
+
+/* They have nothing to tell them from a stranger's. */
+static void
+any_datagram_of_a_client_does(void **state)
+{
+	FOREACH_WORLD(f, n)
+	{
+		struct pkt seen = pass(f, FIXTURE_UPLINK, BY("peer", n, UDP(40000, PORT_NEAR)), FIXTURE_POD2);
+
+		ASSERT_WAY(f, n, &seen, "peer", UDP(8080, seen.sport));
+		pass(f, FIXTURE_UPLINK, BY("other", n, UDP(40000, PORT_NEAR)), FIXTURE_POD2);
+		ASSERT_WAY(f, n, &seen, "other", UDP(8080, seen.sport));
+	}
+}
+
 int
 main(void)
 {
@@ -246,6 +382,10 @@ main(void)
 		cmocka_unit_test(a_backend_that_sees_its_client_never_sees_two_of_its_flows_as_one),
 		cmocka_unit_test(strangers_datagrams_leave_room_for_connections),
 		cmocka_unit_test(one_client_leaves_room_for_others),
+		cmocka_unit_test(an_association_is_confirmed_by_its_cookie),
+		cmocka_unit_test(only_a_connections_own_packets_show_another_way_back),
+		cmocka_unit_test(only_an_associations_own_packets_do),
+		cmocka_unit_test(any_datagram_of_a_client_does),
 		cmocka_unit_test(a_strangers_reset_does_not_end_a_quiet_connection),
 	};
 
