@@ -16,7 +16,9 @@
 #define CALLGRIND_TOGGLE_COLLECT
 #endif
 
+#include "dataplane/service/nat_flows.h"
 #include "perf/feeder.h"
+#include "perf/pinned.h"
 #include "perf/report.h"
 #include "perf/tsc.h"
 
@@ -413,6 +415,11 @@ run_world(struct world *w, const struct params *p)
 		pthread_barrier_init(&barrier, NULL, p->workers);
 		if (!init_lanes(lanes, w, p, &barrier))
 			fprintf(stderr, "out of memory\n");
+		else if (!pinned_put(w, &lanes[0].feed.traffic, p->pins))
+			fprintf(stderr,
+				"--pins %u: a worker has no room for so many entries, at most %u of a "
+				"client\n",
+				p->pins, EXCEPTIONS_QUOTA_DEFAULT);
 		else if (p->scenario == SCENARIO_REPLY && learn(lanes, p->workers, learned) < 0)
 			fprintf(stderr, "cannot learn where flows go: %s\n",
 				lanes[0].wrong != NULL ? lanes[0].wrong : "packets were not forwarded");

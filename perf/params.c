@@ -25,6 +25,7 @@ enum {
 	KEY_PAIRS,
 	KEY_CHANGES,
 	KEY_COLD,
+	KEY_PINS,
 };
 
 static const char *const scenario_names[N_SCENARIOS] = {
@@ -82,6 +83,7 @@ static const struct argp_option pipeline_options[] = {
 		"while "
 		"it sends (0)",
 		2 },
+	{ "pins", KEY_PINS, "N", 0, "the first N flows have entries of their own, as after moves (0)", 2 },
 	{ 0 },
 };
 
@@ -203,6 +205,8 @@ check(struct argp_state *state, struct params *p)
 	if (!p->is_wire && p->endpoints < p->services)
 		argp_error(state, "--endpoints must be at least --services (%u): each service has one",
 			p->services);
+	if (p->pins != 0 && (p->scenario == SCENARIO_L3 || p->scenario == SCENARIO_DECAP))
+		argp_error(state, "--pins: this scenario has no services");
 	if (p->policy_rules != 0)
 		argp_error(state, "--policy-rules: this Ringway enforces no NetworkPolicy yet, so only 0 is "
 				  "a true figure");
@@ -270,6 +274,9 @@ parse(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_COLD:
 		p->cold_kib = (unsigned)number(state, "cold", arg, 0, 65536);
+		break;
+	case KEY_PINS:
+		p->pins = (uint32_t)number(state, "pins", arg, 0, 1000000);
 		break;
 	case KEY_PAIRS:
 		p->pairs = (unsigned)number(state, "pairs", arg, 1, 99);
@@ -373,10 +380,11 @@ params_print_json(const struct params *p, FILE *out)
 	fprintf(out,
 		"{\"services\": %u, \"endpoints\": %u, \"flows\": %u, \"skew\": \"%s\", \"size\": %u, "
 		"\"policy_rules\": %u, "
-		"\"workers\": %u, \"seconds\": %g, \"packets\": %llu, \"cold_kib\": %u, \"family\": %u, "
+		"\"workers\": %u, \"seconds\": %g, \"packets\": %llu, \"cold_kib\": %u, \"pins\": %u, "
+		"\"family\": %u, "
 		"\"protocol\": \"%s\"",
 		p->services, p->endpoints, p->flows, params_format_skew(p, skew), p->size, p->policy_rules,
-		p->workers, p->seconds, (unsigned long long)p->packets, p->cold_kib, p->ipv6 ? 6 : 4,
+		p->workers, p->seconds, (unsigned long long)p->packets, p->cold_kib, p->pins, p->ipv6 ? 6 : 4,
 		p->udp ? "udp" : "tcp");
 	if (p->is_wire)
 		fprintf(out, ", \"bare\": %s, \"testpmd\": %s, \"pairs\": %u", p->bare ? "true" : "false",

@@ -33,6 +33,7 @@ struct params {
 	bool ipv6;
 	bool udp;
 	unsigned cold_kib; /* written between bursts */
+	uint32_t pins;     /* flows with entries of their own */
 	const char *json;  /* file, "-": standard output; NULL: none */
 	const char *html;  /* file; NULL: none */
 
