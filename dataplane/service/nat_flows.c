@@ -22,7 +22,7 @@ forward_head(const struct nat_flows *e, const struct ip_addr *client, uint16_t c
 {
 	uint32_t h = flow_hash(client, frontend, client_port, frontend_port, proto);
 
-	return &heads(e, FORWARD)[h & (2 * e->capacity - 1)];
+	return &heads(e, FORWARD)[h & (NAT_FLOWS_HEADS * e->capacity - 1)];
 }
 
 static uint32_t *
@@ -31,7 +31,7 @@ reverse_head(const struct nat_flows *e, const struct ip_addr *backend, uint16_t 
 {
 	uint32_t h = flow_hash(backend, wire, backend_port, wire_port, proto);
 
-	return &heads(e, REVERSE)[h & (2 * e->capacity - 1)];
+	return &heads(e, REVERSE)[h & (NAT_FLOWS_HEADS * e->capacity - 1)];
 }
 
 uint32_t *

@@ -1,13 +1,13 @@
 #include "dataplane/service/nat_flows_internal.h"
 
-#define LAYOUT_VERSION 6u
+#define LAYOUT_VERSION 7u
 
 size_t
 nat_flows_size(uint32_t capacity)
 {
 	size_t size = sizeof(struct nat_flows) + capacity * sizeof(struct nat_flow) +
 		      n_accounts(capacity) * (sizeof(struct account) + sizeof(uint32_t)) +
-		      (size_t)4 * capacity * sizeof(uint32_t);
+		      (size_t)2 * NAT_FLOWS_HEADS * capacity * sizeof(uint32_t);
 
 	size = (size + 7) / 8 * 8 + 2 * summary_words(capacity) * sizeof(uint64_t);
 	size += BLOCKS * sizeof(uint32_t);
@@ -40,8 +40,9 @@ static void
 clear_links(struct nat_flows *e)
 {
 	memset(account_heads(e), 0xff, n_accounts(e->capacity) * sizeof(uint32_t));
-	memset(heads(e, FORWARD), 0xff, (size_t)4 * e->capacity * sizeof(uint32_t));
-	e->summary = (uint32_t)((uint8_t *)(heads(e, FORWARD) + (size_t)4 * e->capacity) - e->memory);
+	memset(heads(e, FORWARD), 0xff, (size_t)2 * NAT_FLOWS_HEADS * e->capacity * sizeof(uint32_t));
+	e->summary = (uint32_t)((uint8_t *)(heads(e, FORWARD) + (size_t)2 * NAT_FLOWS_HEADS * e->capacity) -
+				e->memory);
 	e->summary = (e->summary + 7) & ~7u;
 	memset(summary(e, FORWARD), 0, 2 * summary_words(e->capacity) * sizeof(uint64_t));
 	memset(block_uses(e), 0, BLOCKS * sizeof(uint32_t));

@@ -52,17 +52,16 @@ account_heads(const struct nat_flows *e)
 	return (uint32_t *)(accounts(e) + n_accounts(e->capacity));
 }
 
-/* Two heads per entry and direction keep chains short. */
 static inline uint32_t *
 heads(const struct nat_flows *e, enum direction d)
 {
-	return account_heads(e) + n_accounts(e->capacity) + (size_t)d * 2 * e->capacity;
+	return account_heads(e) + n_accounts(e->capacity) + (size_t)d * NAT_FLOWS_HEADS * e->capacity;
 }
 
 static inline size_t
 summary_words(uint32_t capacity)
 {
-	return ((size_t)2 * capacity + 63) / 64;
+	return ((size_t)NAT_FLOWS_HEADS * capacity + 63) / 64;
 }
 
 static inline uint64_t *

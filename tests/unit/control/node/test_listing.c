@@ -184,7 +184,7 @@ static uint32_t
 chain_of(const struct node *node, const struct nat_flow *x)
 {
 	return flow_hash(&x->client, &x->frontend, x->client_port, x->frontend_port, x->proto) &
-	       (2 * node->exceptions->capacity - 1);
+	       (NAT_FLOWS_HEADS * node->exceptions->capacity - 1);
 }
 
 /* A client's next flow, from a port on, that is in a chain. False: it has none. */
@@ -231,7 +231,7 @@ static void
 a_long_chain_is_its_makers_fault(void **state)
 {
 	for (unsigned n_each = 1; n_each <= 64; n_each += 63) {
-		struct node n = node_new(256, 128);
+		struct node n = node_new(64, 60);
 		struct nat_flow flow = flow_of("10.244.1.10", 40000), last;
 		struct refused refused;
 
