@@ -1,15 +1,11 @@
 """Datagrams in pieces between the cluster and the outside: to node ports and a load balancer's address, answers to pods that
 leave as their node, and those of the node's own sockets, at the same address. A later fragment has no ports."""
 
-import contextlib
-
 import pytest
 
-from cluster import FAMILIES, Cluster
+from cluster import FAMILIES, Cluster, counters_of
 from lab import wait_until
-from test_outbound import wait_reachable
-from test_two_nodes import counters_of
-from traffic import PYTHON, Running
+from traffic import PYTHON, serving, wait_reachable
 
 BALANCER = {4: "198.51.100.80", 6: "2001:db8:80::1"}
 BY_FAMILY = pytest.mark.parametrize("family", FAMILIES)
@@ -39,18 +35,6 @@ def exchange(client, address, port, size=4000, n=100):
     assert done.stdout.strip() == "0", (client.name, address, port)
 
 
-@contextlib.contextmanager
-def serving(*places, port=8080):
-    servers = []
-    try:
-        for place in places:
-            servers.append(Running(place, "serve", port, place.name))
-        yield
-    finally:
-        for server in servers:
-            server.kill()
-
-
 @pytest.fixture(scope="module", params=(1, 2), ids=("one worker", "two workers"))
 def cluster(request):
     with Cluster(options={"workers": {"cpus": list(range(request.param))}}) as made:
@@ -66,9 +50,7 @@ def cluster(request):
         for family in FAMILIES:
             made.outside.ns.ip(f"-{family} route add {BALANCER[family]} via {made.a.ip[family]}")
         made.wait_published()
-        for node in made.nodes:
-            wait_until(lambda n=node: all(peer["problem"] == "" for peer in n.ringway("nodes")["nodes"]),
-                       what=f"the way from {node.name} to its peer")
+        made.wait_joined()
         for family in FAMILIES:
             wait_reachable(made.near, made.outside.ip[family])
         yield made
@@ -84,27 +66,27 @@ def books(cluster):
 @BY_FAMILY
 @pytest.mark.parametrize("port", (30080, 30081, 30082), ids=("on the node", "through the tunnel", "local policy"))
 def test_to_a_node_port(cluster, family, port):
-    with serving(cluster.near, cluster.far):
+    with serving([cluster.near, cluster.far]):
         exchange(cluster.outside, cluster.a.ip[family], port)
 
 
 @BY_FAMILY
 def test_to_a_load_balancers_address(cluster, family):
-    with serving(cluster.near, cluster.far):
+    with serving([cluster.near, cluster.far]):
         for _ in range(4):  # of which each may have another backend
             exchange(cluster.outside, BALANCER[family], 84, n=20)
 
 
 @BY_FAMILY
 def test_answers_to_a_pod_that_leaves_as_its_node(cluster, family):
-    with serving(cluster.outside):
+    with serving([cluster.outside]):
         exchange(cluster.near, cluster.outside.ip[family], 8080)
 
 
 @BY_FAMILY
 def test_the_nodes_own_sockets_get_theirs(cluster, family):
     """At the same address, there and back, while datagrams for services come in pieces, too."""
-    with serving(cluster.a, port=8088), serving(cluster.outside), serving(cluster.near):
+    with serving([cluster.a], 8088), serving([cluster.outside]), serving([cluster.near]):
         others = cluster.outside.popen([PYTHON, "-c", DATAGRAMS, cluster.a.ip[family], "30080", "4000", "300"])
         exchange(cluster.outside, cluster.a.ip[family], 8088)
         exchange(cluster.a, cluster.outside.ip[family], 8080)

@@ -30,9 +30,7 @@ def cluster(request):
         made.service = made.add_service("db", 80, PORT, [made.db], namespace="shop")
         made.exposed = made.add_service("exposed", 81, PORT, [made.db], namespace="shop", spec={"type": "NodePort"})
         made.wait_published()
-        for node in made.nodes:
-            wait_until(lambda n=node: all(peer["problem"] == "" for peer in n.ringway("nodes")["nodes"]),
-                       what=f"the way from {node.name} to its peer")
+        made.wait_joined()
         for pod in made.pods:
             for port in (PORT, 8081):
                 Running(pod, "serve", port, pod.name)
@@ -67,7 +65,7 @@ def drops(cluster):
 def expect_answer(client, server, port=PORT, proto="tcp", families=FAMILIES):
     for family in families:
         # a datagram may be lost while the way to a neighbour is found
-        wait_until(lambda f=family: attempt(client, proto, server.ip[f], port) == "answered",
+        wait_until(lambda f=family: attempt(client, proto, server.ip[f], port, patience=2) == "answered",
                    what=f"{client.name} to {server.name}:{port}/{proto} over IPv{family}")
 
 
@@ -153,7 +151,7 @@ def test_networks_and_what_is_cut_out_of_them(cluster):
     def expect(node, outcome):
         for family in FAMILIES:
             if outcome == "answered":
-                wait_until(lambda f=family: attempt(cluster.outside, "tcp", node.ip[f], 30081) == "answered",
+                wait_until(lambda f=family: attempt(cluster.outside, "tcp", node.ip[f], 30081, patience=2) == "answered",
                            what=f"the node port of {node.name} over IPv{family}")
             else:
                 before = drops(cluster)
