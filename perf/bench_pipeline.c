@@ -37,7 +37,8 @@ struct lane {
 	pthread_barrier_t *barrier;
 	const struct params *params;
 
-	bool is_counted; /* callgrind collects, once warm */
+	bool is_counted;           /* callgrind collects, once warm */
+	struct counters when_warm; /* what the worker had counted by then */
 	uint64_t since_sample;
 	uint64_t verified;
 	const char *wrong; /* the first packet that was not as it should be; NULL */
@@ -226,6 +227,7 @@ run_lane(void *arg)
 		CALLGRIND_START_INSTRUMENTATION;
 	warm_up(l);
 	pthread_barrier_wait(l->barrier);
+	counters_read(&l->feed.worker->counters, &l->when_warm);
 	l->is_counted = p->packets != 0;
 	run_intervals(l);
 	l->is_counted = false;
@@ -381,10 +383,9 @@ add_counters(struct counters *sum, const struct lane *lanes, unsigned n)
 static int
 run_all(struct lane *lanes, const struct params *p)
 {
-	struct counters before, after;
+	struct counters before = { 0 }, after;
 	struct result r = { .mode = "pipeline" };
 
-	add_counters(&before, lanes, p->workers);
 	for (unsigned i = 0; i < p->workers; i++) {
 		int err = pthread_create(&lanes[i].thread, NULL, run_lane, &lanes[i]);
 
@@ -396,6 +397,8 @@ run_all(struct lane *lanes, const struct params *p)
 	for (unsigned i = 0; i < p->workers; i++)
 		pthread_join(lanes[i].thread, NULL);
 	add_counters(&after, lanes, p->workers);
+	for (unsigned i = 0; i < p->workers; i++)
+		counters_read(&lanes[i].when_warm, &before);
 	sum_up(lanes, p->workers, &before, &after, &r);
 	if (report(p, &r) < 0)
 		return 1;
