@@ -164,7 +164,8 @@ fill_pod(struct policy_builder *b, struct policy_version *v, const struct local 
 	struct pod_policy *pod = &v->table->pods[v->table->n];
 
 	*pod = (struct pod_policy){ .state = state_of(facts, l->pod.port), .is_closed = is_closed(b, l) };
-	for (enum policy_direction d = 0; d < N_POLICY_DIRECTIONS; d++)
+	/* a closed one has no rules, as some that are known could let something pass */
+	for (enum policy_direction d = 0; d < N_POLICY_DIRECTIONS && !pod->is_closed; d++)
 		if (l->sets[d] != NULL && l->sets[d]->compiled != NULL) {
 			struct compiled *c = l->sets[d]->compiled;
 

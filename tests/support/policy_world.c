@@ -15,11 +15,11 @@ static const char *const values[] = { "web", "db", "" };
 static const char *const port_names[] = { "web", "dns", "s" };
 static const uint8_t protos[] = { PROTO_TCP, PROTO_UDP, PROTO_SCTP };
 static const uint16_t ports[] = { 53, 80, 81, 443, 8080, 65535 };
-static const char *const networks[] = { "0.0.0.0/0", "10.244.0.0/16", "10.244.1.0/24", "10.244.1.16/28",
-	"10.244.2.3/32", "192.0.2.0/24", "192.0.2.1/32", "192.0.2.128/25", "::/0", "fd00::/16", "fd00:1::/64",
-	"fd00:1::10/124", "2001:db8::/32", "2001:db8::1/128" };
+static const char *const networks[] = { "0.0.0.0/0", "10.244.0.0/16", "10.244.2.0/24", "10.244.2.8/30",
+	"10.244.3.12/32", "192.0.2.0/24", "192.0.2.1/32", "192.0.2.128/25", "::/0", "fd00:10:244::/48",
+	"fd00:10:244:2::/64", "fd00:10:244:2::10/124", "2001:db8::/32", "2001:db8::1/128" };
 static const char *const strangers[] = { "192.0.2.1", "192.0.2.2", "192.0.2.200", "198.51.100.7",
-	"10.244.1.17", "10.244.1.200", "2001:db8::1", "2001:db8::2", "fd00:1::11", "fd00:9::1",
+	"10.244.2.17", "10.244.1.200", "2001:db8::1", "2001:db8::2", "fd00:10:244:2::1f", "fd00:10:244:9::1",
 	"2001:db9::1" };
 
 #define N(array) ((uint32_t)(sizeof(array) / sizeof(array[0])))
@@ -102,7 +102,8 @@ pod_addr(uint32_t i, bool is_v4)
 {
 	char string[32];
 
-	snprintf(string, sizeof(string), is_v4 ? "10.244.%u.%u" : "fd00:%u::%x", i % N_NODES, 10 + i);
+	snprintf(string, sizeof(string), is_v4 ? "10.244.%u.%u" : "fd00:10:244:%u::%u", 1 + i % N_NODES,
+		10 + i / N_NODES);
 	return addr(string);
 }
 
@@ -153,9 +154,9 @@ change_node(struct policy_world *w)
 	snprintf(string, sizeof(string), "2001:db8::%u", 1 + n);
 	if (!chance(w, 2))
 		o->addrs[o->n_addrs++] = addr(string);
-	snprintf(string, sizeof(string), "10.244.%u.0/24", n);
+	snprintf(string, sizeof(string), "10.244.%u.0/24", 1 + n);
 	o->pod_cidrs[o->n_pod_cidrs++] = prefix(string);
-	snprintf(string, sizeof(string), "fd00:%u::/64", n);
+	snprintf(string, sizeof(string), "fd00:10:244:%u::/64", 1 + n);
 	o->pod_cidrs[o->n_pod_cidrs++] = prefix(string);
 	put(w, &o->object);
 }
@@ -201,13 +202,25 @@ change_pod(struct policy_world *w)
 	put(w, &o->object);
 }
 
+struct local_pod
+policy_world_pod(struct policy_world *w, size_t at, uint32_t i)
+{
+	snprintf(w->names[at][0], sizeof(w->names[0][0]), "ns%u", i % N_NAMESPACES);
+	snprintf(w->names[at][1], sizeof(w->names[0][1]), "pod%u", i);
+	return (struct local_pod){ .port = (uint16_t)at,
+		.addrs = { [V4] = pod_addr(i, true), [V6] = pod_addr(i, false) },
+		.ns = w->names[at][0],
+		.name = w->names[at][1] };
+}
+
 /* An attachment comes, goes, or gets another place in the list. */
 static void
 change_local(struct policy_world *w)
 {
 	uint32_t i = policy_world_draw(w, N_PODS);
-	struct local_pod *l = &w->locals[w->n_locals];
 
+	if (w->are_locals_fixed)
+		return;
 	if (w->n_locals == WORLD_LOCALS || (w->n_locals > 3 && chance(w, 2))) {
 		uint32_t gone = policy_world_draw(w, (uint32_t)w->n_locals), last = (uint32_t)--w->n_locals;
 		uint16_t port = w->locals[gone].port;
@@ -220,17 +233,11 @@ change_local(struct policy_world *w)
 		return;
 	}
 	for (size_t k = 0; k < w->n_locals; k++)
-		if (ip_addr_eq(&w->locals[k].addrs[V4], &(struct ip_addr){ 0 }) == false &&
-			(unsigned)atoi(w->locals[k].name + 3) == i)
+		if ((unsigned)atoi(w->locals[k].name + 3) == i)
 			return;
-	*l = (struct local_pod){ .port = (uint16_t)w->n_locals };
-	snprintf(w->names[w->n_locals][0], sizeof(w->names[0][0]), "ns%u", i % N_NAMESPACES);
-	snprintf(w->names[w->n_locals][1], sizeof(w->names[0][1]), "pod%u", i);
-	l->ns = w->names[w->n_locals][0];
-	l->name = w->names[w->n_locals][1];
-	l->addrs[V4] = pod_addr(i, true);
-	if (!chance(w, 4))
-		l->addrs[V6] = pod_addr(i, false);
+	w->locals[w->n_locals] = policy_world_pod(w, w->n_locals, i);
+	if (chance(w, 4))
+		w->locals[w->n_locals].addrs[V6] = (struct ip_addr){ 0 };
 	w->n_locals++;
 }
 
@@ -428,8 +435,8 @@ policy_world_ask(struct policy_world *w, struct policy_question *out)
 	case 1: {
 		char string[32];
 
-		snprintf(string, sizeof(string), is_v4 ? "10.244.%u.%u" : "fd00:%u::%u",
-			policy_world_draw(w, N_NODES), policy_world_draw(w, 8));
+		snprintf(string, sizeof(string), is_v4 ? "10.244.%u.%u" : "fd00:10:244:%u::%u",
+			1 + policy_world_draw(w, N_NODES), policy_world_draw(w, 8));
 		out->remote = addr(string);
 		break;
 	}

@@ -16,6 +16,7 @@ struct policy_world {
 	size_t n_locals;
 	struct local_pod locals[WORLD_LOCALS];
 	char names[WORLD_LOCALS][2][16];
+	bool are_locals_fixed; /* they are the caller's to choose */
 	unsigned policies_max;
 };
 
@@ -33,6 +34,10 @@ void policy_world_fini(struct policy_world *w);
 
 /* One object or one attachment comes, goes or changes. */
 void policy_world_change(struct policy_world *w);
+
+/* The attachment of the cluster's i-th pod, whose names are written down at 'at'. Pods go round three nodes: number 0 has the
+ * first address of this node, 10.244.1.10 and fd00:10:244:1::10, and number 3 the next. */
+struct local_pod policy_world_pod(struct policy_world *w, size_t at, uint32_t i);
 
 /* False: there is no pod to ask. */
 bool policy_world_ask(struct policy_world *w, struct policy_question *out);

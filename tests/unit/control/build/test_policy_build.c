@@ -27,6 +27,8 @@ judge(const struct policy_table *t, const struct policy_question *q)
 	struct judged j = { .is_closed = pod != NULL && pod->is_closed, .is_isolated = rules != NULL };
 	int bit;
 
+	if (j.is_closed)
+		assert_true(pod->rules[POLICY_INGRESS] == NULL && pod->rules[POLICY_EGRESS] == NULL);
 	j.is_allowed = !j.is_closed && rules == NULL;
 	if (j.is_closed || rules == NULL)
 		return j;

@@ -1,0 +1,310 @@
+/* Random policies, pods and packets: what the pipeline does with the first packet of a flow is what the policies say, read one
+ * by one as they were written, and what answers it passes. From pods and, through the tunnel, from other nodes' pods; both
+ * families; one worker and two. The cluster changes all the time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/build/policy_build.h"
+#include "dataplane/policy/policy_state.h"
+#include "tests/packets/names.h"
+#include "tests/support/fixtures.h"
+#include "tests/support/pkt_build.h"
+#include "tests/support/pkt_print.h"
+#include "tests/support/policy_world.h"
+
+#define N_SEEDS 150
+#define N_STEPS 40
+#define N_FLOWS 40 /* between two changes, as far as the fixture can send them */
+
+/* One end of a flow. */
+struct end {
+	struct ip_addr addr;
+	char text[IP_ADDR_STRLEN];
+	enum fixture_port port; /* FIXTURE_UPLINK: on another node */
+	const char *vtep;       /* its node's, then */
+	const struct local_pod *pod;
+	uint16_t number; /* TCP, UDP or SCTP port */
+};
+
+struct flow {
+	struct end client, server;
+	uint8_t proto;
+	uint16_t id; /* of an echo */
+	bool is_v4;
+};
+
+struct told {
+	struct policy_world w;
+	struct fixture *f;
+	struct policy_builder *b;
+	const struct policy_table *table;
+	uint64_t seed;
+	unsigned n_flows, n_isolated, n_allowed, n_closed;
+};
+
+static void
+make_states(struct fixture *f)
+{
+	static const uint64_t key[2] = { 1, 2 };
+
+	for (unsigned i = FIXTURE_POD1; i <= FIXTURE_POD2; i++) {
+		struct endpoint *ep = &f->endpoints->endpoints[f->endpoints->by_port[i]];
+
+		ep->policy_state = aligned_alloc(CACHE_LINE, sizeof(*ep->policy_state));
+		assert_non_null(ep->policy_state);
+		memset(ep->policy_state, 0, sizeof(*ep->policy_state));
+		policy_state_adopt(ep->policy_state, key);
+	}
+}
+
+static void
+begin(struct told *t, uint64_t seed)
+{
+	policy_world_init(&t->w, seed, seed % 4 == 0 ? 60 : 16);
+	t->seed = seed;
+	t->w.are_locals_fixed = true;
+	t->w.n_locals = 2;
+	t->w.locals[0] = policy_world_pod(&t->w, 0, 0);
+	t->w.locals[1] = policy_world_pod(&t->w, 1, 3);
+	t->w.locals[0].port = FIXTURE_POD1;
+	t->w.locals[1].port = FIXTURE_POD2;
+	t->f = fixture_new(1 + seed % 2, false);
+	make_states(t->f);
+	t->b = policy_builder_new(t->w.store);
+	t->table = NULL;
+	assert_non_null(t->b);
+}
+
+static void
+end(struct told *t)
+{
+	assert_null(fixture_audit(t->f));
+	policy_builder_release(t->b, t->table);
+	policy_builder_free(t->b);
+	fixture_free(t->f);
+	policy_world_fini(&t->w);
+}
+
+static void
+build(struct told *t)
+{
+	const struct build_facts facts = { .n_pods = 2,
+		.pods = t->w.locals,
+		.n_endpoints = t->f->endpoints->n,
+		.endpoints = t->f->endpoints->endpoints };
+	const struct policy_table *next;
+
+	assert_int_equal(policy_builder_build(t->b, &facts, t->table, &next), 0);
+	if (next != t->table)
+		policy_builder_release(t->b, t->table);
+	t->table = next;
+	t->f->tables.policies = next;
+}
+
+/* --- flows */
+
+/* Where an address is; false where the fixture's wires do not lead. */
+static bool
+find_end(const struct told *t, const struct ip_addr *addr, struct end *out)
+{
+	static const struct {
+		const char *v4, *v6, *vtep;
+	} nodes[] = { { "10.244.2.0/24", "fd00:10:244:2::/64", "192.0.2.2" },
+		{ "10.244.3.0/24", "fd00:10:244:3::/64", "192.0.2.3" } };
+
+	*out = (struct end){ .addr = *addr, .port = FIXTURE_UPLINK };
+	ip_addr_format(addr, out->text);
+	for (unsigned i = 0; i < 2; i++) {
+		struct ip_prefix v4, v6;
+
+		if (ip_addr_eq(&t->w.locals[i].addrs[V4], addr) ||
+			ip_addr_eq(&t->w.locals[i].addrs[V6], addr)) {
+			out->port = (enum fixture_port)t->w.locals[i].port;
+			out->pod = &t->w.locals[i];
+			return true;
+		}
+		assert_true(ip_prefix_parse(nodes[i].v4, &v4) && ip_prefix_parse(nodes[i].v6, &v6));
+		if (ip_prefix_contains(&v4, addr) || ip_prefix_contains(&v6, addr))
+			out->vtep = nodes[i].vtep;
+	}
+	return out->vtep != NULL;
+}
+
+static bool
+draw_flow(struct told *t, struct flow *flow)
+{
+	struct policy_question q;
+	struct end pod, remote;
+
+	if (!policy_world_ask(&t->w, &q))
+		return false;
+	flow->is_v4 = ip_addr_is_v4(&q.remote);
+	if (!find_end(t, &q.remote, &remote) || !find_end(t, &q.pod->addrs[flow->is_v4 ? V4 : V6], &pod) ||
+		remote.pod == pod.pod)
+		return false;
+	flow->proto = q.proto;
+	if (q.proto == PROTO_ICMP || q.proto == PROTO_ICMPV6)
+		flow->proto = flow->is_v4 ? PROTO_ICMP : PROTO_ICMPV6;
+	else if (q.port == 0)
+		return false;
+	flow->client = q.direction == POLICY_INGRESS ? remote : pod;
+	flow->server = q.direction == POLICY_INGRESS ? pod : remote;
+	/* no flow has another's, so that none is the other's answer */
+	flow->client.number = flow->id = (uint16_t)(20000 + t->n_flows % 10000);
+	flow->server.number = q.port;
+	return true;
+}
+
+static struct layer
+transport(const struct flow *flow, bool is_answer)
+{
+	uint16_t from = is_answer ? flow->server.number : flow->client.number;
+	uint16_t to = is_answer ? flow->client.number : flow->server.number;
+
+	switch (flow->proto) {
+	case PROTO_TCP:
+		return (struct layer)TCP(from, to, is_answer ? TCP_SYN | TCP_ACK : TCP_SYN);
+	case PROTO_UDP:
+		return (struct layer)UDP(from, to);
+	case PROTO_SCTP:
+		return (struct layer)SCTP(from, to);
+	case PROTO_ICMP:
+		return (struct layer)ICMP(is_answer ? 0 : 8, 0, .id = flow->id);
+	default:
+		return (struct layer)ICMP(is_answer ? 129 : 128, 0, .id = flow->id);
+	}
+}
+
+static void
+build_packet(const struct flow *flow, bool is_answer, struct frame *out)
+{
+	const struct end *from = is_answer ? &flow->server : &flow->client;
+	const struct end *to = is_answer ? &flow->client : &flow->server;
+	struct layer l4 = transport(flow, is_answer);
+
+	if (from->port == FIXTURE_UPLINK)
+		pkt_build(out,
+			PKT(ETH("peer", "uplink"), IP(from->vtep, NODE_V4, .df = true),
+				UDP(50000, 4789, .sum = SUM_NONE), VXLAN(1), INNER_IN,
+				IP(from->text, to->text), l4, DATA(20)),
+			50000);
+	else
+		pkt_build(out,
+			PKT(ETH(from->port == FIXTURE_POD1 ? "pod1" : "pod2", "gw"), IP(from->text, to->text),
+				l4, DATA(20)),
+			50000);
+}
+
+/* DROP_NONE: it has passed. */
+static enum drop_reason
+send(struct told *t, const struct flow *flow, bool is_answer)
+{
+	struct fixture *f = t->f;
+	struct counters before, after;
+	struct frame in;
+
+	build_packet(flow, is_answer, &in);
+	fixture_counters(f, &before);
+	assert_true(port_mem_give(
+		&f->ports[is_answer ? flow->server.port : flow->client.port], in.bytes, in.len));
+	fixture_run(f);
+	fixture_counters(f, &after);
+	fixture_clear(f);
+	if (after.verdicts[VERDICT_FORWARD] == before.verdicts[VERDICT_FORWARD] + 1)
+		return DROP_NONE;
+	for (unsigned reason = 0; reason < N_DROP_REASONS; reason++)
+		if (after.drops[reason] != before.drops[reason])
+			return (enum drop_reason)reason;
+	fail_msg("seed %llu: the packet has no end", (unsigned long long)t->seed);
+	return DROP_NONE;
+}
+
+/* --- what policies say */
+
+/* Of one end, if it is of this node; DROP_NONE: it may pass. */
+static enum drop_reason
+ask(struct told *t, const struct flow *flow, const struct end *self, const struct end *remote,
+	enum policy_direction d)
+{
+	const struct oracle_cluster c = { t->w.store, t->w.n_locals, t->w.locals };
+	bool has_ports = flow->proto != PROTO_ICMP && flow->proto != PROTO_ICMPV6;
+	struct oracle_verdict v;
+
+	if (self->pod == NULL)
+		return DROP_NONE;
+	v = oracle_judge(&c, self->pod, d, &remote->addr, flow->proto, has_ports ? flow->server.number : 0);
+	t->n_closed += v.is_closed;
+	t->n_isolated += v.is_isolated && !v.is_closed;
+	t->n_allowed += v.is_isolated && v.is_allowed;
+	if (v.is_closed)
+		return DROP_POLICY_CLOSED;
+	if (v.is_allowed)
+		return DROP_NONE;
+	return d == POLICY_INGRESS ? DROP_POLICY_INGRESS : DROP_POLICY_EGRESS;
+}
+
+static void
+compare(struct told *t)
+{
+	enum drop_reason wanted, got;
+	struct flow flow;
+
+	if (!draw_flow(t, &flow))
+		return;
+	t->n_flows++;
+	wanted = ask(t, &flow, &flow.client, &flow.server, POLICY_EGRESS);
+	if (wanted == DROP_NONE)
+		wanted = ask(t, &flow, &flow.server, &flow.client, POLICY_INGRESS);
+	got = send(t, &flow, false);
+	if (got == wanted && wanted == DROP_NONE)
+		got = send(t, &flow, true);
+	if (got != wanted)
+		fail_msg("seed %llu: %s:%u to %s:%u, protocol %u, %u worker(s): the policies say '%s', the "
+			 "pipeline "
+			 "'%s'",
+			(unsigned long long)t->seed, flow.client.text, flow.client.number, flow.server.text,
+			flow.server.number, flow.proto, t->f->n_workers, drop_reason_label(wanted),
+			drop_reason_label(got));
+}
+
+static void
+the_pipeline_does_what_policies_say(void **state)
+{
+	const char *first = getenv("RINGWAY_TEST_SEED");
+	uint64_t seed = first == NULL ? 1 : strtoull(first, NULL, 0);
+	struct told t = { 0 };
+
+	for (unsigned i = 0; i < N_SEEDS; i++) {
+		begin(&t, seed + i);
+		for (unsigned step = 0; step < N_STEPS; step++) {
+			for (uint32_t n = policy_world_draw(&t.w, step < 20 ? 10 : 3); n > 0; n--)
+				policy_world_change(&t.w);
+			build(&t);
+			for (unsigned k = 0; k < N_FLOWS; k++)
+				compare(&t);
+		}
+		end(&t);
+	}
+	print_message("seeds %llu to %llu: %u flows; %u judgements on isolated pods, of which %u allowed; %u "
+		      "on closed "
+		      "ones\n",
+		(unsigned long long)seed, (unsigned long long)seed + N_SEEDS - 1, t.n_flows, t.n_isolated,
+		t.n_allowed, t.n_closed);
+	assert_in_range(t.n_allowed * 100ul / t.n_isolated, 30, 70);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_pipeline_does_what_policies_say),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
