@@ -10,11 +10,14 @@
 #include "control/admin/probe.h"
 #include "control/admin/question.h"
 
+struct policy_builder;
+
 struct explain_context {
 	struct names names;            /* tables are in force, not NULL */
 	struct worker *const *workers; /* by id */
 	unsigned n_workers;
-	const char *self; /* this node's name */
+	const char *self;                      /* this node's name */
+	const struct policy_builder *policies; /* names the rules of the tables; may be NULL */
 };
 
 enum sender_kind {
@@ -63,6 +66,9 @@ json_t *explain_service_json(const struct explain_context *c, const struct expla
  * outside, why it is not reached. False: nothing. */
 bool explain_service_hint(const struct explain_context *c, const struct explain_packet *packet,
 	const struct explain_service *s, char *text, size_t size);
+
+/* What policies found in each direction of each pod of this node: as `ringway explain --help` describes "policies". */
+json_t *explain_policies_json(const struct explain_context *c, const struct explain_output *run);
 
 /* Answers one question. */
 void explain_answer(const struct explain_context *c, const struct question *q, struct admin_reply *reply);

@@ -43,9 +43,10 @@ void
 explain_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
 {
 	struct worker *workers[WORKERS_MAX];
-	struct explain_context c = {
-		.workers = workers, .n_workers = engine_n_workers(d->engine), .self = d->config.node.name
-	};
+	struct explain_context c = { .workers = workers,
+		.n_workers = engine_n_workers(d->engine),
+		.self = d->config.node.name,
+		.policies = publisher_policies(d->publisher) };
 	struct question q;
 	struct view *v;
 

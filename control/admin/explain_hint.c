@@ -53,6 +53,13 @@ explain_hint(enum drop_reason reason)
 		[DROP_NO_NEIGHBOUR] = "`ringway nodes` shows the next hop: is it up, and does it answer ARP "
 				      "or neighbour discovery?",
 		[DROP_PORT_GONE] = "the pod is being removed",
+		[DROP_POLICY_INGRESS] = "which policies isolate the pod is told above: a rule of theirs, or "
+					"of another one, has to allow it",
+		[DROP_POLICY_EGRESS] = "which policies isolate the pod is told above: a rule of theirs, or "
+				       "of another one, has to allow it; names need port 53 of the cluster's "
+				       "DNS, udp and tcp",
+		[DROP_POLICY_CLOSED] =
+			"why is told above; `ringway status` tells whether tables can be built",
 		[DROP_TTL] = "do packets go in a circle?",
 		[DROP_TOO_BIG] = "lower the sender's MTU, or its --size",
 	};

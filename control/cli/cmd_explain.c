@@ -103,6 +103,8 @@ print_answer(const struct cli *cli, const json_t *doc)
 	}
 	table_print(t, cli->out, 0); /* sentences wrap better than they are cut */
 	table_free(t);
+	json_array_foreach (json_object_get(doc, "policies"), i, step)
+		fprintf(cli->out, "policy: %s\n", field_str(step, "text"));
 	if (*field_str(json_object_get(doc, "service"), "text") != '\0')
 		fprintf(cli->out, "service: %s\n", field_str(json_object_get(doc, "service"), "text"));
 	if (*field_str(doc, "rewritten") != '\0')
@@ -141,7 +143,12 @@ const struct command explain_command = {
 		"\"host\" or \"outside\", \"name\", \"address\", "
 		"\"port\", \"worker\"}, \"to\": {\"address\", \"port\", \"protocol\", \"name\"}, "
 		"\"steps\": [{\"where\", \"stage\", "
-		"\"text\"}], \"service\": {\"namespace\", \"name\", \"kind\": of the frontend, \"from\": "
+		"\"text\"}], \"policies\": [{\"direction\", \"allowed\", \"reply\": judged as one, "
+		"\"closed\", "
+		"\"isolating\": [{\"namespace\", \"name\"}], \"rule\": {\"namespace\", \"name\", "
+		"\"direction\", "
+		"\"index\"} that allows, or null, \"text\": all that in words}] on pods of this node, "
+		"\"service\": {\"namespace\", \"name\", \"kind\": of the frontend, \"from\": "
 		"\"inside\" or "
 		"\"outside\", \"endpoints\": of the frontend's family and port, \"used\": those that new "
 		"flows go to, "

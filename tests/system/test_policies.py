@@ -188,6 +188,21 @@ def test_egress_is_judged_where_a_service_leads(cluster):
             expect_drop(cluster, cluster.web, cluster.bank, proto=proto, reason="policy_egress")
 
 
+def test_explain_names_the_rule_and_the_policies(cluster):
+    def explain(port):
+        to = f"{cluster.db.ip[4]}:{port}/tcp"  # shop/db is a service, too
+        return cluster.b.ringway("explain", "--from", "shop/near", "--to", to, check=False)
+
+    with policies(cluster, allow={"podSelector": DB, "ingress": [{"ports": [{"port": 9}]}, {"ports": [{"port": "sql"}]}]},
+                  other={"podSelector": {}, "policyTypes": ["Ingress"]}):
+        told = explain(PORT)
+        assert told["verdict"] == "forward", told
+        assert told["policies"][-1]["rule"] == {"namespace": "shop", "name": "allow", "direction": "ingress", "index": 1}
+        told = explain(8081)
+        assert told["drop_reason"] == "policy_ingress", told
+        assert [policy["name"] for policy in told["policies"][-1]["isolating"]] == ["allow", "other"]
+
+
 def test_policies_are_replaced_under_traffic(cluster):
     """A connection does not notice as long as some policy allows it, and ends when none does any more."""
     def allowing(peer):
