@@ -12,6 +12,7 @@
 #include "control/log.h"
 #include "control/node/attach.h"
 #include "control/node/own_ports.h"
+#include "control/node/own_ways.h"
 #include "control/node/underlay.h"
 #include "control/node/uplink.h"
 
@@ -19,11 +20,13 @@ struct own_node {
 	const struct daemon *d;
 	struct uplink *uplink;
 	struct own_ports *own_ports;
+	struct own_ways *own_ways;
 	const struct port_set *claim;
 	uint64_t generation; /* of the Node objects */
 	bool is_dirty;       /* its underlay changed, or it is time to look */
 	char uplink_warning[OWN_NODE_WARNING_SIZE], host_warning[OWN_NODE_WARNING_SIZE],
-		exposed_warning[OWN_NODE_WARNING_SIZE], own_ports_warning[OWN_NODE_WARNING_SIZE];
+		exposed_warning[OWN_NODE_WARNING_SIZE], own_ports_warning[OWN_NODE_WARNING_SIZE],
+		own_ways_warning[OWN_NODE_WARNING_SIZE];
 };
 
 static void
@@ -107,6 +110,9 @@ expose(struct own_node *o, const struct tables *tables, bool is_due)
 	set_warning(o->exposed_warning, text);
 	own_ports_follow(o->own_ports, tables, is_due, error);
 	set_warning(o->own_ports_warning, error);
+	*error = '\0';
+	own_ways_follow(o->own_ways, tables, attach_host(o->d->attach), is_due, error);
+	set_warning(o->own_ways_warning, error);
 }
 
 void
@@ -154,9 +160,13 @@ own_node_new(const struct daemon *d, struct uplink *uplink, const struct port_se
 
 	if (o == NULL)
 		return NULL;
-	*o = (struct own_node){ .d = d, .uplink = uplink, .claim = claim, .own_ports = own_ports_new() };
-	if (o->own_ports == NULL) {
-		free(o);
+	*o = (struct own_node){ .d = d,
+		.uplink = uplink,
+		.claim = claim,
+		.own_ports = own_ports_new(),
+		.own_ways = own_ways_new() };
+	if (o->own_ports == NULL || o->own_ways == NULL) {
+		own_node_free(o);
 		return NULL;
 	}
 	return o;
@@ -168,6 +178,7 @@ own_node_free(struct own_node *o)
 	if (o == NULL)
 		return;
 	own_ports_free(o->own_ports);
+	own_ways_free(o->own_ways);
 	free(o);
 }
 
@@ -188,7 +199,7 @@ const char *
 own_node_warning(const struct own_node *o, unsigned i)
 {
 	const char *const warnings[OWN_NODE_WARNINGS] = { o->uplink_warning, o->host_warning,
-		o->exposed_warning, o->own_ports_warning };
+		o->exposed_warning, o->own_ports_warning, o->own_ways_warning };
 
 	return warnings[i];
 }

@@ -28,7 +28,7 @@ void own_node_expose(struct own_node *o, const struct tables *tables);
 
 /* What is wrong with the uplink (0), the host port (1), what is exposed to the outside (2) and to the node's own processes (3),
  * or "". */
-#define OWN_NODE_WARNINGS 4
+#define OWN_NODE_WARNINGS 5
 const char *own_node_warning(const struct own_node *o, unsigned i);
 
 #endif

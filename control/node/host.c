@@ -184,9 +184,8 @@ port_setup(struct host *h, char error[static HOST_ERROR_SIZE])
 	return 0;
 }
 
-/* A route over the pair. */
-static struct netdev_route
-route_over_pair(const struct host *h, const struct ip_prefix *dst)
+struct netdev_route
+host_route(const struct host *h, const struct ip_prefix *dst)
 {
 	bool v4 = ip_addr_is_v4(&dst->addr);
 	struct netdev_route route = {
@@ -207,7 +206,7 @@ routes_describe(const struct host *h, const struct ip_prefix *cidr, struct netde
 	size_t n = 0;
 
 	if (!ip_addr_is_none(&h->addrs[ip_addr_is_v4(&cidr->addr) ? V4 : V6]))
-		out[n++] = route_over_pair(h, cidr);
+		out[n++] = host_route(h, cidr);
 	out[n++] = (struct netdev_route){ .dst = *cidr, .metric = BLACKHOLE_METRIC };
 	return n;
 }
@@ -224,7 +223,7 @@ detours_describe(const struct host *h, struct netdev_route out[static N_FAMILIES
 
 		if (ip_addr_is_none(&h->addrs[f]) || !ip_prefix_parse(all[f], &any))
 			continue;
-		out[n] = route_over_pair(h, &any);
+		out[n] = host_route(h, &any);
 		out[n++].is_detour = true;
 	}
 	return n;

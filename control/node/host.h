@@ -51,6 +51,9 @@ struct host {
 int host_setup(struct host *h, const struct host_config *config, struct netdev *netdev,
 	const struct ip_addr addrs[N_FAMILIES], uint16_t mtu, char error[static HOST_ERROR_SIZE]);
 
+/* A route over the pair, of a family of which the host has an address. */
+struct netdev_route host_route(const struct host *h, const struct ip_prefix *dst);
+
 /* Is the pair still there and up? Someone may have deleted it. */
 bool host_is_intact(const struct host *h);
 

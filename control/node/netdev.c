@@ -272,8 +272,8 @@ table_of(const struct netdev_route *r)
 	return r->is_detour ? NETDEV_DETOUR_TABLE : RT_TABLE_MAIN;
 }
 
-static struct rtnl_route *
-route_describe(const struct netdev_route *r)
+struct rtnl_route *
+netdev_route_describe(const struct netdev_route *r, uint32_t table)
 {
 	struct rtnl_route *route = rtnl_route_alloc();
 	struct nl_addr *dst = netdev_to_nl(&r->dst.addr, r->dst.len);
@@ -282,7 +282,7 @@ route_describe(const struct netdev_route *r)
 	rtnl_route_set_dst(route, dst);
 	rtnl_route_set_protocol(route, NETDEV_PROTOCOL);
 	rtnl_route_set_priority(route, r->metric);
-	rtnl_route_set_table(route, table_of(r));
+	rtnl_route_set_table(route, table);
 	nl_addr_put(dst);
 	if (ip_addr_is_none(&r->via)) {
 		rtnl_route_set_type(route, RTN_BLACKHOLE);
@@ -320,7 +320,7 @@ netdev_set_routes(struct netdev *n, const struct netdev_route *routes, size_t co
 
 	/* the wanted ones first, so that there is no moment without */
 	for (size_t i = 0; i < count && rc == 0; i++) {
-		struct rtnl_route *route = route_describe(&routes[i]);
+		struct rtnl_route *route = netdev_route_describe(&routes[i], table_of(&routes[i]));
 
 		rc = netdev_errno(rtnl_route_add(n->sk, route, NLM_F_CREATE | NLM_F_REPLACE));
 		rtnl_route_put(route);

@@ -25,7 +25,10 @@ struct netdev_link {
 /* A table of routes of our own, for what netdev_set_detours() sends there. */
 #define NETDEV_DETOUR_TABLE 1140
 
-/* A route in the main table, or in that one. */
+/* Another, for netdev_set_ways(). */
+#define NETDEV_WAYS_TABLE 1141
+
+/* A route in the main table, or in one of those. */
 struct netdev_route {
 	struct ip_prefix dst;
 	struct ip_addr via; /* with 'src' and a device; none: a blackhole */
@@ -77,6 +80,10 @@ int netdev_shut_networks(struct netdev *n, const struct ip_prefix *networks, siz
  * without it, whenever this ends, and without detours the rules are as the kernel made them. 0 or -errno: -EBUSY when a
  * stranger's rules are in the way. */
 int netdev_set_detours(struct netdev *n, const struct netdev_detour *detours, size_t count);
+
+/* Makes these (to single addresses, with a device) the only routes of NETDEV_WAYS_TABLE, which only what the stack itself sends
+ * asks, before the main table; without any, nothing does. Sorts them. 0 or -errno. */
+int netdev_set_ways(struct netdev *n, struct netdev_route *routes, size_t count);
 
 /* Calls fn for each unicast route of the main table that is not ours. */
 int netdev_each_route(struct netdev *n,

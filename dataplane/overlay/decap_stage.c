@@ -201,12 +201,14 @@ is_for_frontend(const struct tables *t, const struct pkt *p)
 	return f != NULL && (f->flags & FRONTEND_EXPOSED);
 }
 
-/* Whether an address may be a client's outside the cluster. */
+/* Whether the sender may be outside the cluster. Who has a service's address may be a load balancer, which answers what is
+ * for none of the service's ports: that is for masquerade to judge, which knows whether it was asked. */
 static bool
-is_outside(const struct tables *t, const struct ip_addr *a)
+is_from_outside(const struct tables *t, const struct pkt *p)
 {
-	return route_is_outside(route_lookup(t->routes, a)) && !ip_addr_is_multicast(a) &&
-	       !ip_addr_is_none(a) && !service_table_has_addr(t->services, a);
+	return route_is_outside(route_lookup(t->routes, &p->src)) && !ip_addr_is_multicast(&p->src) &&
+	       !ip_addr_is_none(&p->src) &&
+	       ((p->flags & PKT_OUTBOUND) || !service_table_has_addr(t->services, &p->src));
 }
 
 /* Whether an answer to a client could find its way: not to loopback, link-local, hairpin or other addresses of no
@@ -273,7 +275,7 @@ admit(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 		return;
 	}
 	b->seen |= p->flags;
-	if (!is_outside(t, &p->src) || ((p->flags & PKT_INBOUND) && !is_routable(&p->src)))
+	if (!is_from_outside(t, p) || ((p->flags & PKT_INBOUND) && !is_routable(&p->src)))
 		pkt_drop(p, DROP_SPOOFED_SOURCE);
 	else if (is_error)
 		learn_path_mtu(t, w, p);

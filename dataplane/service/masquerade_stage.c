@@ -227,9 +227,12 @@ masquerade_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 
 /* No flow of a pod has this port. */
 static void
-pass_on(const struct worker *w, struct burst *b, struct pkt *p)
+pass_on(const struct tables *t, const struct worker *w, struct burst *b, struct pkt *p)
 {
-	if (inbound_is_answer(w, p)) {
+	if (service_table_has_addr(t->services, &p->src)) {
+		pkt_drop(p, DROP_SPOOFED_SOURCE);
+		TRACE(b, "masquerade", "from a service's address, which nobody has asked");
+	} else if (inbound_is_answer(w, p)) {
 		p->flags |= PKT_INBOUND;
 		b->seen |= PKT_INBOUND;
 		TRACE(b, "masquerade", "by a backend outside to a client outside");
@@ -241,14 +244,14 @@ pass_on(const struct worker *w, struct burst *b, struct pkt *p)
 
 /* An answer from outside, on the worker that gave its port out. */
 static void
-restore(struct worker *w, struct burst *b, struct pkt *p)
+restore(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 {
 	struct nat_flow *x = nat_flows_is_empty(w->outbound) ? NULL
 							     : nat_flows_find_reverse(w->outbound, &p->src,
 								       p->sport, &p->dst, p->dport, p->proto);
 
 	if (x == NULL) {
-		pass_on(w, b, p);
+		pass_on(t, w, b, p);
 		return;
 	}
 	if (translate_is_stuck(p)) {
@@ -268,7 +271,7 @@ restore(struct worker *w, struct burst *b, struct pkt *p)
 
 /* An error about what a pod sent, an echo too, from whoever on the way. */
 static void
-restore_error(struct worker *w, struct burst *b, struct pkt *p)
+restore_error(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 {
 	const struct nat_flow *x = NULL;
 	struct icmp_quote q;
@@ -276,7 +279,7 @@ restore_error(struct worker *w, struct burst *b, struct pkt *p)
 	if (icmp_quote_read_flow(p, &q) && !nat_flows_is_empty(w->outbound))
 		x = nat_flows_find_reverse(w->outbound, &q.dst, q.dport, &q.src, q.sport, q.proto);
 	if (x == NULL) {
-		pass_on(w, b, p);
+		pass_on(t, w, b, p);
 		return;
 	}
 	p->sport = q.dport;
@@ -300,8 +303,8 @@ masquerade_receive_burst(const struct tables *t, struct worker *w, struct burst 
 		if (!pkt_is_to_masquerade(p))
 			continue;
 		if (p->flags & PKT_ICMP_ERROR)
-			restore_error(w, b, p);
+			restore_error(t, w, b, p);
 		else
-			restore(w, b, p);
+			restore(t, w, b, p);
 	}
 }

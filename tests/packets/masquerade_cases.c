@@ -5,6 +5,7 @@
 
 #include "tests/packets/names.h"
 #include "tests/packets/packet_case.h"
+#include "tests/support/exposed.h"
 #include "tests/support/services.h"
 
 #define OUTSIDE_V4 "203.0.113.7"
@@ -211,6 +212,27 @@ native(struct fixture *f)
 		.event_value = FAMILY_##F                                                              \
 	}
 
+/* The machine that has a load balancer's address has other ports, too. */
+#define A_BALANCER(F)                                                                             \
+	static void a_balancer_##F(struct fixture *f)                                             \
+	{                                                                                         \
+		outside(f);                                                                       \
+		exposed_services(f);                                                              \
+		add_flow(f, POD1_##F, 1000, BALANCER_##F, 22, BALANCER_##F, 22, PORT, PROTO_TCP); \
+	}
+A_BALANCER(V4)
+A_BALANCER(V6)
+#define BALANCER_CASES(F)                                                                                    \
+	RULE("a load balancer answers at a port that is not the service's " #F, a_balancer_##F,              \
+		FIXTURE_UPLINK, PKT(FROM_ROUTER, IP(BALANCER_##F, NODE_##F), TCP(22, PORT, ACK)),            \
+		FIXTURE_POD1, PKT(TO_POD1, IP(BALANCER_##F, POD1_##F, .ttl = 63), TCP(22, 1000, ACK))),      \
+		DROPS("but only who has asked it " #F, a_balancer_##F, FIXTURE_UPLINK, DROP_SPOOFED_SOURCE,  \
+			FROM_ROUTER, IP(BALANCER_##F, NODE_##F), TCP(23, PORT, ACK)),                        \
+		DROPS("nor is it heard about what nobody sent " #F, a_balancer_##F, FIXTURE_UPLINK,          \
+			DROP_SPOOFED_SOURCE, FROM_ROUTER, IP(BALANCER_##F, NODE_##F), CLOSED_##F,            \
+			QUOTE(PKT(TO_ROUTER, IP(NODE_##F, BALANCER_##F, .ttl = 63), UDP(PORT, 23), DATA(9)), \
+				0))
+
 #define MASQUERADE_CASES(F)                                                                                  \
 	RULE("a connection begins as the node's own " #F, outside, FIXTURE_POD1,                             \
 		PKT(FROM_POD1, IP(POD1_##F, OUTSIDE_##F), TCP(1000, 80, SYN, .mss = 1000)), FIXTURE_UPLINK,  \
@@ -405,6 +427,8 @@ const struct packet_case masquerade_cases[] = {
 	ECHO_PARTS(V6),
 	MASQUERADE_CASES(V4),
 	MASQUERADE_CASES(V6),
+	BALANCER_CASES(V4),
+	BALANCER_CASES(V6),
 	DROPS("a pod's flows are bounded", pod1_has_used_its_flows, FIXTURE_POD1, DROP_MASQUERADE_QUOTA,
 		FROM_POD1, IP(POD1_V4, OUTSIDE_V4), UDP(1000, 1000)),
 	DROPS("and its ports towards one destination", pod1_has_used_its_ports, FIXTURE_POD1,

@@ -78,6 +78,8 @@ def make_services(made):
         f"{made.outside.ip[4]}/32", f"{made.outside.ip[6]}/128"]})
     add("for-client", 75, [near, far], {"type": "LoadBalancer", "loadBalancerSourceRanges": [
         f"{made.client.ip[4]}/32", f"{made.client.ip[6]}/128"]})
+    add("for-a", 76, [near, far], {"type": "LoadBalancer", "loadBalancerSourceRanges": [
+        f"{made.a.ip[4]}/32", f"{made.a.ip[6]}/128"]})
     add("allowed", 73, [near, far], {"externalIPs": list(external(200).values())})
     add("sticky", 74, [near, far], {"type": "NodePort", "sessionAffinity": "ClientIP"})
 
@@ -111,7 +113,8 @@ def test_who_serves_an_exposed_address_of_a_local_policy(cluster, family, proto,
     everybody."""
     port = cluster.services[name].ports[0][1]
     for address, at in ((external(port)[family], port), (cluster.a.ip[family], 30000 + port)):
-        assert who_answers(cluster.client, proto, address, at) == inside
+        for place in (cluster.client, cluster.a):
+            assert who_answers(place, proto, address, at) == inside, place.name
         if outside:
             assert who_answers(cluster.outside, proto, address, at) == outside
         else:
@@ -121,11 +124,17 @@ def test_who_serves_an_exposed_address_of_a_local_policy(cluster, family, proto,
 @FAMILIES
 @PROTOS
 def test_source_ranges_let_in_whom_they_name(cluster, family, proto):
-    """From outside and inside: a pod counts by its own address. The service's cluster address has none."""
+    """From outside and inside: a pod counts by its own address, a node's process by the node's. The service's cluster address has
+    none."""
     outside, pod = external(72)[family], external(75)[family]
     assert who_answers(cluster.outside, proto, outside, 72) == BOTH
     assert attempt(cluster.stranger, proto, outside, 72, BRIEFLY) == "silence"
-    assert attempt(cluster.client, proto, outside, 72, BRIEFLY) == "silence"
+    for place in (cluster.client, cluster.a):
+        assert attempt(place, proto, outside, 72, BRIEFLY) == "silence"
+    node = external(76)[family]
+    assert who_answers(cluster.a, proto, node, 76) == BOTH
+    for place in (cluster.client, cluster.b):
+        assert attempt(place, proto, node, 76, BRIEFLY) == "silence"
     assert who_answers(cluster.client, proto, pod, 75) == BOTH
     assert attempt(cluster.second, proto, pod, 75, BRIEFLY) == "silence"
     assert attempt(cluster.outside, proto, pod, 75, BRIEFLY) == "silence"
@@ -135,8 +144,45 @@ def test_source_ranges_let_in_whom_they_name(cluster, family, proto):
 @FAMILIES
 @PROTOS
 def test_an_external_address_in_a_configured_range_is_served(cluster, family, proto):
-    for place in (cluster.client, cluster.outside):
-        assert who_answers(place, proto, external(200)[family], 73) == BOTH
+    for place in (cluster.client, cluster.a, cluster.b, cluster.outside):
+        assert who_answers(place, proto, external(200)[family], 73) == BOTH, place.name
+
+
+@FAMILIES
+def test_a_node_process_reaches_what_else_a_balancer_has(cluster, family):
+    """What is for none of the service's ports goes on to the machine that has the address, as a pod's packets do."""
+    address, length = external(62)[family], {4: 32, 6: 128}[family]
+    cluster.stranger.ns.ip(f"-{family} addr add {address}/{length} dev lo")
+    cluster.a.ns.ip(f"-{family} route add {address}/{length} via {cluster.stranger.ip[family]}")
+    balancer = Running(cluster.stranger, "serve", 9000, "balancer")
+    for place in (cluster.client, cluster.a):
+        wait_until(lambda p=place: attempt(p, "tcp", address, 9000, BRIEFLY) == "answered",
+                   what=f"{place.name} reaches the balancer")
+        assert who_answers(place, "tcp", address, 9000) == {"balancer"}
+        assert who_answers(place, "tcp", address, 62) == BOTH
+    balancer.end()
+    cluster.a.ns.ip(f"-{family} route del {address}/{length}")
+    cluster.stranger.ns.ip(f"-{family} addr del {address}/{length} dev lo")
+
+
+def test_ways_to_balancers_come_and_go(cluster):
+    """Routes of the node's own processes, in a table that is asked only when there is something in it, and that nobody else's
+    packets take."""
+    def ways():
+        return {family: {line.split()[0] for line in cluster.a.ns.run(f"ip -{family} route show table 1141").stdout.splitlines()}
+                for family in (4, 6)}
+
+    def rules(family):
+        return [line for line in cluster.a.ns.run(f"ip -{family} rule").stdout.splitlines() if "lookup 1141" in line]
+
+    before = ways()
+    assert all(external(number)[family] in before[family] for number in (62, 72, 200) for family in (4, 6)), before
+    assert all(len(rules(family)) == 1 and "iif lo" in rules(family)[0] for family in (4, 6))
+    gone = cluster.services["for-a"]
+    gone.remove()
+    wait_until(lambda: not any(external(76)[family] in ways()[family] for family in (4, 6)), what="its ways are gone")
+    gone.set_backends([cluster.near, cluster.far])
+    wait_until(lambda: ways() == before, what="its ways are back")
 
 
 @FAMILIES
