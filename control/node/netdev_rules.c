@@ -105,11 +105,14 @@ is_same_detour(struct rtnl_rule *rule, const struct netdev_detour *d)
 static bool
 has_selector(struct rtnl_rule *rule)
 {
+	uint16_t first, last;
 	uint8_t proto;
 
 	return rtnl_rule_get_src(rule) != NULL || rtnl_rule_get_dst(rule) != NULL ||
 	       rtnl_rule_get_iif(rule) != NULL || rtnl_rule_get_oif(rule) != NULL ||
-	       rtnl_rule_get_mark(rule) != 0 || rtnl_rule_get_ipproto(rule, &proto) == 0;
+	       rtnl_rule_get_mark(rule) != 0 || rtnl_rule_get_dsfield(rule) != 0 ||
+	       rtnl_rule_get_ipproto(rule, &proto) == 0 || rtnl_rule_get_sport(rule, &first, &last) == 0 ||
+	       rtnl_rule_get_dport(rule, &first, &last) == 0;
 }
 
 /* libnl lists all families' rules, those for multicast routing too, whichever it is asked for. */

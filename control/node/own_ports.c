@@ -10,7 +10,10 @@
 
 struct own_ports {
 	struct netdev *netdev;
-	uint64_t seen_changes; /* of the service table */
+	size_t n_detours;
+	struct netdev_detour *detours;         /* wanted */
+	uint64_t seen_changes;                 /* of the service table, when they were described */
+	const struct route_table *seen_routes; /* likewise; never looked into */
 	bool is_in_line;
 };
 
@@ -49,6 +52,7 @@ own_ports_free(struct own_ports *o)
 	if (o == NULL)
 		return;
 	netdev_close(o->netdev);
+	free(o->detours);
 	free(o);
 }
 
@@ -102,8 +106,8 @@ compare_indices(const void *a, const void *b)
 size_t
 own_ports_cover(const uint16_t *ports, size_t n, struct port_range out[static OWN_PORTS_RANGES_MAX])
 {
-	size_t cuts
-		[OWN_PORTS_RANGES_MAX]; /* before which ports a range begins: the widest gaps, widest first */
+	/* before which ports a range begins: the widest gaps, widest first */
+	size_t cuts[OWN_PORTS_RANGES_MAX];
 	size_t n_cuts = 0;
 
 	for (size_t i = 1; i < n; i++) {
@@ -125,7 +129,7 @@ own_ports_cover(const uint16_t *ports, size_t n, struct port_range out[static OW
 	return n_cuts + 1;
 }
 
-/* The ports of one address and protocol, n of them, as detours. How many. */
+/* The ports of one address and protocol, n of them, as detours. How many; 0: out of memory. */
 static size_t
 describe(const struct own_port *own, size_t n, struct netdev_detour out[static OWN_PORTS_RANGES_MAX])
 {
@@ -147,15 +151,16 @@ describe(const struct own_port *own, size_t n, struct netdev_detour out[static O
 	return n_ranges;
 }
 
-static int
-set(struct own_ports *o, struct collection *c)
+/* What the collected frontends make of detours. Sets *n; NULL if out of memory. */
+static struct netdev_detour *
+describe_all(struct collection *c, size_t *n)
 {
 	struct netdev_detour *detours = calloc(c->n + OWN_PORTS_RANGES_MAX, sizeof(*detours));
-	size_t n_detours = 0, n_same;
-	int rc;
+	size_t n_same, n_ranges;
 
+	*n = 0;
 	if (detours == NULL)
-		return -ENOMEM;
+		return NULL;
 	if (c->n != 0)
 		qsort(c->items, c->n, sizeof(c->items[0]), compare);
 	for (size_t i = 0; i < c->n; i += n_same) {
@@ -166,11 +171,48 @@ set(struct own_ports *o, struct collection *c)
 			ip_addr_eq(&first[n_same].addr, &first->addr))
 			n_same++;
 		/* no more ranges than ports, so there is room for those of this group and OWN_PORTS_RANGES_MAX behind */
-		n_detours += describe(first, n_same, &detours[n_detours]);
+		n_ranges = describe(first, n_same, &detours[*n]);
+		if (n_ranges == 0) {
+			free(detours);
+			return NULL;
+		}
+		*n += n_ranges;
 	}
-	rc = netdev_set_detours(o->netdev, detours, n_detours);
-	free(detours);
-	return rc;
+	return detours;
+}
+
+static bool
+is_same(const struct netdev_detour *a, const struct netdev_detour *b)
+{
+	return ip_addr_eq(&a->addr, &b->addr) && a->proto == b->proto && a->first == b->first &&
+	       a->last == b->last;
+}
+
+/* Describes the detours anew when frontends or the node's addresses, which are in the routes, changed. */
+static int
+look(struct own_ports *o, const struct tables *tables)
+{
+	struct collection c = { .tables = tables };
+	struct netdev_detour *detours;
+	size_t n;
+
+	if (o->detours != NULL && tables->services->exposed_changes == o->seen_changes &&
+		tables->routes == o->seen_routes)
+		return 0;
+	service_table_each(tables->services, collect, &c);
+	detours = c.is_short ? NULL : describe_all(&c, &n);
+	free(c.items);
+	if (detours == NULL)
+		return -ENOMEM;
+	o->is_in_line &= n == o->n_detours;
+	for (size_t i = 0; i < n && o->is_in_line; i++)
+		o->is_in_line = is_same(&detours[i], &o->detours[i]);
+	free(o->detours);
+	o->detours = detours;
+	o->n_detours = n;
+	o->seen_changes = tables->services->exposed_changes;
+	o->seen_routes = tables->routes;
+	return 0;
 }
 
 static int
@@ -188,16 +230,14 @@ int
 own_ports_follow(struct own_ports *o, const struct tables *tables, bool is_due,
 	char error[static OWN_PORTS_ERROR_SIZE])
 {
-	struct collection c = { .tables = tables };
 	int rc;
 
-	if (tables == NULL ||
-		(!is_due && o->is_in_line && tables->services->exposed_changes == o->seen_changes))
+	if (tables == NULL)
 		return 0;
-	service_table_each(tables->services, collect, &c);
-	rc = c.is_short ? -ENOMEM : set(o, &c);
-	free(c.items);
-	o->is_in_line = rc == 0;
-	o->seen_changes = tables->services->exposed_changes;
+	rc = look(o, tables);
+	if (rc == 0 && (is_due || !o->is_in_line)) {
+		rc = netdev_set_detours(o->netdev, o->detours, o->n_detours);
+		o->is_in_line = rc == 0;
+	}
 	return rc < 0 ? fail(rc, error) : 0;
 }

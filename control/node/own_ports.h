@@ -37,7 +37,7 @@ void own_ports_free(struct own_ports *o);
 
 /* Brings the rules in line with the tables in force (NULL: none yet, and what a former process left stays). Cheap when no
  * frontend became exposed or ended to be; is_due: looks at the rules themselves, which others may have removed. 0 or -errno
- * with a message. */
+ * with a message. To be called after each publication. */
 int own_ports_follow(struct own_ports *o, const struct tables *tables, bool is_due,
 	char error[static OWN_PORTS_ERROR_SIZE]);
 
