@@ -2,12 +2,12 @@
 addresses, host ports. With one worker and with two, of which only the first has a receive queue of the uplink."""
 
 import ipaddress
-import types
 
 import pytest
 
 from cluster import BareNode, Cluster, counters_of
 from lab import wait_until
+from test_outbound import endpoint
 from traffic import PYTHON, Running, attempt, run_flows, run_transfer, serving
 
 FLOWS = 200
@@ -17,11 +17,6 @@ BALANCER = {4: "198.51.100.80", 6: "2001:db8:80::1"}
 EXTERNAL = {4: "198.51.100.81", 6: "2001:db8:81::1"}
 MASQUERADE_PORTS = range(16384, 29952)
 CLUSTER, LOCAL = ({"externalTrafficPolicy": policy} for policy in ("Cluster", "Local"))
-
-
-def endpoint(place, node):
-    """A machine's own address as a service's endpoint, as hostNetwork pods have it."""
-    return types.SimpleNamespace(ip=place.ip, node=node, name=place.name)
 
 
 @pytest.fixture(scope="module", params=(1, 2), ids=("one worker", "two workers"))

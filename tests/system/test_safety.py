@@ -56,6 +56,10 @@ def cluster(request):
         # frontends with a slot each, and more that have none
         made.many = made.add_service("many", 80, 8080, made.backends,
                                      ports=[(f"p{port}", port, 8080, "TCP") for port in FLOOD_PORTS])
+        # and with another node's own address for a backend
+        own = types.SimpleNamespace(ip=made.b.ip, node=made.b, name="own")
+        for i, (name, port) in enumerate((("beyond", 8082), ("beyond-late", 8083))):
+            made.add_service(name, 82 + i, port, [own], spec={"type": "NodePort"})
         made.wait_published()
         made.wait_joined()
         yield made
@@ -317,28 +321,31 @@ def test_a_flood_of_half_open_connections_costs_nobody_else_a_connection(cluster
     assert culprits(cluster.a) == {"default/attacker"}, doctor(cluster.a, "exceptions")
 
 
-def newcomers_are_served(cluster, client, target):
-    with serving(cluster.backends, 8081):
+def newcomers_are_served(cluster, client, target, at=8081):
+    with serving(cluster.backends if at == 8081 else (cluster.b,), at):
         for family in (4, 6):
             result = run_flows(client, "tcp", *target(family), 20, 45000)
             assert all_answered(result, 20), result
 
 
-def test_a_flood_from_outside_costs_no_connection(cluster):
-    """Half-open connections to node ports, from addresses that nobody has and one that somebody has, evict each other."""
+@pytest.mark.parametrize("where", ("pods", "another node"))
+def test_a_flood_from_outside_costs_no_connection(cluster, where):
+    """Half-open connections to node ports, from addresses that nobody has and one that somebody has, evict each other. Towards
+    another node's own address there are far fewer ports than connections."""
     a, stranger = cluster.a, cluster.stranger
-    servers = [[pod.ns.path, 8080] for pod in cluster.backends]
-    wanted = [{"name": f"{i} IPv{family}", "client": stranger.ns.path, "address": a.ip[family], "port": NODE_PORT, "sport": 0,
+    port, late, at = (NODE_PORT, 30081, 8081) if where == "pods" else (30082, 30083, 8083)
+    servers = [[pod.ns.path, 8080] for pod in cluster.backends] if where == "pods" else [[cluster.b.ns.path, 8082]]
+    wanted = [{"name": f"{i} IPv{family}", "client": stranger.ns.path, "address": a.ip[family], "port": port, "sport": 0,
                "interval_ms": 50, "servers": servers} for family in (4, 6) for i in range(10)]
     ether = Ether(src=stranger.ns.mac("uplink"), dst=a.ns.mac("uplink"))
     sources = {4: [stranger.ip[4], *(f"172.30.0.{100 + i}" for i in range(7))],
                6: [stranger.ip[6], *(f"fd00:30::{100 + i:x}" for i in range(7))]}
     frames = [frame for family in (4, 6) for source in sources[family]
-              for frame in flood_frames(ether, network(family, source, a.ip[family]), [NODE_PORT])]
+              for frame in flood_frames(ether, network(family, source, a.ip[family]), [port])]
     before = a.counters()["inbound_created"]
     with connections_that_go_on(cluster, wanted):
         flood(stranger, "uplink", frames, lambda: a.counters()["received"])
-        newcomers_are_served(cluster, stranger, lambda family: (a.ip[family], 30081))
+        newcomers_are_served(cluster, stranger, lambda family: (a.ip[family], late), at)
     assert a.counters()["inbound_created"] - before > FLOOD / 2
 
 

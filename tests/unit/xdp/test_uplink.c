@@ -196,6 +196,32 @@ test_errors_by_what_they_quote(void **state)
 	assert_hosts(ERROR_V6(IP(NODE_V6, CLIENT_V6), UDP(40000, 53), DATA(8)));
 }
 
+#define ECHO(type, id) ICMP(type, 0, id, 1), DATA(24)
+
+static void
+test_echoes_by_their_identifiers(void **state)
+{
+	assert_ours(IP(CLIENT_V4, NODE_V4), ECHO(0, MASQUERADED));
+	assert_ours(IP(CLIENT_V6, NODE_V6), ECHO(129, MASQUERADED));
+	assert_hosts(IP(CLIENT_V4, NODE_V4), ECHO(0, 7));
+	assert_hosts(IP(CLIENT_V6, NODE_V6), ECHO(129, 7));
+	assert_hosts(IP(CLIENT_V4, NODE_V4), ECHO(8, MASQUERADED));
+	assert_hosts(IP(CLIENT_V6, NODE_V6), ECHO(128, MASQUERADED));
+	/* in parts */
+	assert_ours(IP(CLIENT_V4, NODE_V4, .id = 50, .more = true), ECHO(0, MASQUERADED));
+	assert_ours(IP(CLIENT_V4, NODE_V4, .id = 50, .offset = 32, .proto = PROTO_ICMP), DATA(24));
+	assert_ours(IP(CLIENT_V6, NODE_V6), FRAG(0, true, .id = 50), ECHO(129, MASQUERADED));
+	assert_ours(IP(CLIENT_V6, NODE_V6), FRAG(32, false, .id = 50, .proto = PROTO_ICMPV6), DATA(24));
+	/* errors about what was asked, not about what was answered */
+	assert_ours(ERROR_V4(IP(NODE_V4, CLIENT_V4), ECHO(8, MASQUERADED)));
+	assert_ours(ERROR_V6(IP(NODE_V6, CLIENT_V6), ECHO(128, MASQUERADED)));
+	assert_ours(ERROR_V6(IP(NODE_V6, CLIENT_V6), FRAG(0, true, .id = 51), ECHO(128, MASQUERADED)));
+	assert_hosts(ERROR_V4(IP(NODE_V4, CLIENT_V4), ECHO(8, 7)));
+	assert_hosts(ERROR_V6(IP(NODE_V6, CLIENT_V6), ECHO(128, 7)));
+	assert_hosts(ERROR_V4(IP(NODE_V4, CLIENT_V4), ECHO(0, MASQUERADED)));
+	assert_hosts(ERROR_V6(IP(NODE_V6, CLIENT_V6), ECHO(129, MASQUERADED)));
+}
+
 int
 main(void)
 {
@@ -204,6 +230,7 @@ main(void)
 		cmocka_unit_test(test_later_fragments_go_where_the_first_went),
 		cmocka_unit_test(test_whatever_is_for_pods_is_ours),
 		cmocka_unit_test(test_errors_by_what_they_quote),
+		cmocka_unit_test(test_echoes_by_their_identifiers),
 	};
 
 	if (geteuid() != 0) {
