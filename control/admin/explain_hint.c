@@ -32,8 +32,9 @@ explain_hint(enum drop_reason reason)
 		[DROP_NO_FLOW] =
 			"connections begin with a SYN at the node that is to know them: does the way "
 			"there change between nodes?",
-		[DROP_INBOUND_FULL] =
-			"too many clients outside have flows to one backend at once: add backends",
+		[DROP_INBOUND_FULL] = "too many clients outside have flows to one backend at once: add "
+				      "backends, or where it "
+				      "is outside the pod networks, ports (masquerade.ports)",
 		[DROP_SLOT_MISMATCH] = "the backend was not chosen for this client and service: is somebody "
 				       "forging replies?",
 		[DROP_EXCEPTIONS_FULL] =

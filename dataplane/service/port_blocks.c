@@ -33,7 +33,7 @@ adopt_flow(struct port_blocks *b, const struct nat_flow *x, bool is_shared)
 		add_shared(b, block);
 }
 
-/* Finds out whose blocks are. A block has one owner; should a table say otherwise, the flows that were read last stay out. */
+/* Finds out whose the blocks are. Tables do not disagree, since a block is given out when no table uses it. */
 static void
 adopt_flows(struct port_blocks *b, struct nat_flows *flows, bool is_shared)
 {
