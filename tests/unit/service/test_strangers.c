@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 #include <stdlib.h>
 
@@ -239,6 +240,51 @@ one_client_leaves_room_for_others(void **state)
 	}
 }
 
+/* The backend is another node's own address, which answers; the client acknowledges that. */
+static void
+connect_beyond(struct fixture *f, const struct names *n, uint16_t client_port)
+{
+	const char *peer = strchr(n->node, ':') != NULL ? PEER_V6 : PEER_V4;
+	struct pkt seen = pass(f, FIXTURE_UPLINK,
+		FROM_CLIENT(n, TCP(client_port, PORT_BEYOND, TCP_SYN, .seq = CLIENT_SEQ)), FIXTURE_UPLINK);
+
+	assert_int_equal(seen.dport, 9000);
+	pass(f, FIXTURE_UPLINK,
+		PKT(ETH("peer", "uplink"), IP(peer, n->node),
+			TCP(9000, seen.sport, TCP_SYN | TCP_ACK, .seq = SERVER_SEQ, .ack = CLIENT_SEQ + 1)),
+		FIXTURE_UPLINK);
+	pass(f, FIXTURE_UPLINK,
+		FROM_CLIENT(n,
+			TCP(client_port, PORT_BEYOND, TCP_ACK, .seq = CLIENT_SEQ + 1, .ack = SERVER_SEQ + 1)),
+		FIXTURE_UPLINK);
+}
+
+/* Towards a backend outside there are 128 ports for clients outside, of which one may have three quarters. */
+static void
+one_client_leaves_ports_for_others(void **state)
+{
+	static const char *const segments[] = { "192.0.2.0/24", "2001:db8::/64" };
+	const struct mac_addr mac = pkt_mac("peer");
+
+	FOREACH_WORLD(f, n)
+	{
+		struct names other = *n;
+		struct ip_prefix prefix;
+
+		for (unsigned i = 0; i < 2; i++) {
+			assert_true(ip_prefix_parse(segments[i], &prefix));
+			route_table_add_outside(f->routes, &prefix, ROUTE_UNDERLAY, &mac, 0);
+		}
+		other.client = n == &families[V4] ? OTHER_V4 : OTHER_V6;
+		for (uint16_t i = 0; i < 600; i++)
+			connect_beyond(f, n, (uint16_t)(1024 + i));
+		assert_int_equal(n_entries(f->inbound), 96);
+		for (uint16_t i = 0; i < 10; i++)
+			connect_beyond(f, &other, (uint16_t)(40000 + i));
+		assert_int_equal(n_entries(f->inbound), 106);
+	}
+}
+
 #define CHUNK(type) RAW(type, 0, 0, 4)
 #define INIT 1
 #define INIT_ACK 2
@@ -382,6 +428,7 @@ main(void)
 		cmocka_unit_test(a_backend_that_sees_its_client_never_sees_two_of_its_flows_as_one),
 		cmocka_unit_test(strangers_datagrams_leave_room_for_connections),
 		cmocka_unit_test(one_client_leaves_room_for_others),
+		cmocka_unit_test(one_client_leaves_ports_for_others),
 		cmocka_unit_test(an_association_is_confirmed_by_its_cookie),
 		cmocka_unit_test(only_a_connections_own_packets_show_another_way_back),
 		cmocka_unit_test(only_an_associations_own_packets_do),
