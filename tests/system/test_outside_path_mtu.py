@@ -5,12 +5,9 @@ import types
 
 import pytest
 
-from cluster import FAMILIES, Cluster
-from lab import wait_until
-from test_outbound import wait_reachable
-from test_outside_fragments import exchange, serving
-from test_two_nodes import counters_of
-from traffic import PYTHON, run_transfer
+from cluster import FAMILIES, Cluster, counters_of
+from test_outside_fragments import exchange
+from traffic import PYTHON, run_transfer, serving, wait_reachable
 
 BY_FAMILY = pytest.mark.parametrize("family", FAMILIES)
 LINK_MTU = 1300
@@ -68,7 +65,7 @@ s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM i
 s.setsockopt(*((41, 25, 1) if v6 else (0, 11, 1)))
 if ttl:
     s.setsockopt(*((41, 16, ttl) if v6 else (0, 2, ttl)))
-s.settimeout(2)
+s.settimeout(2 if proto == "udp" else 60)  # TCP asks again by itself
 for _ in range(30):
     try:
         s.connect((address, 8080))
@@ -111,9 +108,7 @@ def cluster(request):
         endpoint = types.SimpleNamespace(ip=made.outside.ip, node=made.a, name="outside")
         made.external = made.add_service("external", 80, 8080, [endpoint])
         made.wait_published()
-        for node in made.nodes:
-            wait_until(lambda n=node: all(peer["problem"] == "" for peer in n.ringway("nodes")["nodes"]),
-                       what=f"the way from {node.name} to its peer")
+        made.wait_joined()
         for family in FAMILIES:
             wait_reachable(made.near, made.outside.ip[family])
         made.router.set_mtu(LINK_MTU)
@@ -151,7 +146,7 @@ def test_a_pods_connection_sends_less(cluster, family, what):
 @pytest.mark.parametrize("what", ("the outside", "a service"))
 def test_a_pods_datagrams_become_less(cluster, family, what):
     address, port = target(cluster, family, what)
-    with serving(cluster.outside):
+    with serving([cluster.outside]):
         done = cluster.near.run([PYTHON, "-c", PROBE, address, port, "1350"])
         assert done.stdout.strip() == f"Message too long {LINK_MTU}"
         done = cluster.near.run([PYTHON, "-c", PROBE, address, port, "1200"])
@@ -164,7 +159,7 @@ def test_a_pods_datagrams_become_less(cluster, family, what):
 @BY_FAMILY
 def test_large_datagrams_are_cut_smaller(cluster, family):
     """The first that the router has to say is about a fragment."""
-    with serving(cluster.outside):
+    with serving([cluster.outside]):
         exchange(cluster.near, cluster.outside.ip[family], 8080, size=4000, n=20)
 
 
@@ -189,7 +184,7 @@ def test_a_backends_connection_sends_less(cluster, family, base, pod):
 @BY_FAMILY
 @BACKENDS
 def test_a_backends_datagrams_become_less(cluster, family, base, pod):
-    with serving(getattr(cluster, pod)):
+    with serving([getattr(cluster, pod)]):
         exchange(cluster.outside, cluster.a.ip[family], base + 80, size=1350, n=20)
         exchange(cluster.outside, cluster.a.ip[family], base + 80, size=4000, n=20)
 

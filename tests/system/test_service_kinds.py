@@ -5,6 +5,7 @@ import pytest
 
 import sctp
 from cluster import BareNode, Cluster
+from lab import wait_until
 from traffic import PYTHON, Running, attempt, last_json, run_flows, who_answers
 
 FAMILIES = pytest.mark.parametrize("family", (4, 6))
@@ -137,7 +138,8 @@ def test_sctp_handshakes_arrive_whole(cluster, family, where):
     assert {name: (s["taken"], s["bad"]) for name, s in seen.items()} == {
         name: (n, 0) for name, n in done["answers"].items()}
     if where == "outside":  # by their cookies
-        wait_until(lambda: cluster.a.counters()["inbound_confirmed"] >= confirmed + sum(done["answers"].values()), what="all associations confirmed")
+        wait_until(lambda: cluster.a.counters()["inbound_confirmed"] >= confirmed + sum(done["answers"].values()),
+                   what="all associations confirmed")
 
 
 class SctpServer(Running):
