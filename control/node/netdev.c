@@ -265,7 +265,6 @@ netdev_set_neighbour(struct netdev *n, int ifindex, const struct ip_addr *addr, 
 	return netdev_errno(rc);
 }
 
-/* A kernel without IPv6 does not take its routes. */
 static uint32_t
 table_of(const struct netdev_route *r)
 {

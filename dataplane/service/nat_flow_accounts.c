@@ -1,4 +1,4 @@
-#include "dataplane/service/nat_flows_internal.h"
+#include "dataplane/service/nat_flow_layout.h"
 
 /* Under which address a client's entries are counted. */
 static struct ip_addr

@@ -1,4 +1,4 @@
-#include "dataplane/service/nat_flows_internal.h"
+#include "dataplane/service/nat_flow_layout.h"
 
 static unsigned
 chain_len(const struct nat_flows *e, uint32_t i, enum direction d)

@@ -1,4 +1,4 @@
-#include "dataplane/service/nat_flows_internal.h"
+#include "dataplane/service/nat_flow_layout.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 

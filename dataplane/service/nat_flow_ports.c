@@ -1,4 +1,4 @@
-#include "dataplane/service/nat_flows_internal.h"
+#include "dataplane/service/nat_flow_layout.h"
 
 /* Ports tried when the client's own is taken. */
 #define PORT_TRIES 32

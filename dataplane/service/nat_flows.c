@@ -1,4 +1,4 @@
-#include "dataplane/service/nat_flows_internal.h"
+#include "dataplane/service/nat_flow_layout.h"
 
 /* After a chain's head changed. */
 static void

@@ -159,7 +159,7 @@ renew_references(struct service_table *t, void *const old[SERVICE_SHARDS])
 				if (ref == FRONTEND_NONE)
 					continue;
 				f = (const struct frontend *)old[ref >> SERVICE_SHARD_SHIFT] +
-				    (ref & (SHARD_REF(1, 0) - 1));
+				    service_ref_place(ref);
 				r->frontend[slot] = service_table_ref(t, &f->addr, f->port, f->proto);
 			}
 		}

@@ -11,6 +11,15 @@ service_table_has_addr(const struct service_table *t, const struct ip_addr *addr
 	return !ip_addr_is_none(&shard[i].addr);
 }
 
+uint32_t
+service_table_ref(const struct service_table *t, const struct ip_addr *addr, uint16_t port, uint8_t proto)
+{
+	uint32_t hash = addr_hash(addr, port, proto), shard = hash >> SERVICE_SHARD_SHIFT;
+	const struct frontend *f = service_frontend(t, hash, addr, port, proto);
+
+	return f == NULL ? FRONTEND_NONE : service_ref(shard, (uint32_t)(f - t->frontends[shard]));
+}
+
 bool
 service_has_backend(
 	const struct service_table *t, const struct frontend *f, const struct ip_addr *addr, uint16_t port)

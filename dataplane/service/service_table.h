@@ -182,12 +182,30 @@ service_reverse(const struct service_table *t, uint32_t hash, const struct ip_ad
 	}
 }
 
+/* The reference of the i-th place of a shard of frontends. */
+static inline uint32_t
+service_ref(uint32_t shard, uint32_t i)
+{
+	return shard << SERVICE_SHARD_SHIFT | i;
+}
+
+/* The place in its shard that a reference names. */
+static inline uint32_t
+service_ref_place(uint32_t ref)
+{
+	return ref & ((UINT32_C(1) << SERVICE_SHARD_SHIFT) - 1);
+}
+
 /* The frontend that a reference of this version (not FRONTEND_NONE) names. */
 static inline const struct frontend *
 service_frontend_at(const struct service_table *t, uint32_t ref)
 {
-	return &t->frontends[ref >> SERVICE_SHARD_SHIFT][ref & ((UINT32_C(1) << SERVICE_SHARD_SHIFT) - 1)];
+	return &t->frontends[ref >> SERVICE_SHARD_SHIFT][service_ref_place(ref)];
 }
+
+/* The reference of the frontend with this address, port and protocol in this version; FRONTEND_NONE. Any thread. */
+uint32_t service_table_ref(
+	const struct service_table *t, const struct ip_addr *addr, uint16_t port, uint8_t proto);
 
 /* What chooses a flow's bucket: its five-tuple's hash, or with affinity its client's address alone. */
 static inline uint32_t

@@ -123,15 +123,6 @@ is_exposed_with_affinity(const struct frontend *f)
 	return (f->flags & (FRONTEND_EXPOSED | FRONTEND_AFFINITY)) == (FRONTEND_EXPOSED | FRONTEND_AFFINITY);
 }
 
-uint32_t
-service_table_ref(const struct service_table *t, const struct ip_addr *addr, uint16_t port, uint8_t proto)
-{
-	unsigned shard = addr_hash(addr, port, proto) >> SERVICE_SHARD_SHIFT;
-	const struct frontend *f = find_frontend(t, addr, port, proto);
-
-	return f == NULL ? FRONTEND_NONE : SHARD_REF(shard, (uint32_t)(f - t->frontends[shard]));
-}
-
 int
 service_table_add(struct service_table *t, const struct frontend *f, uint32_t *ref)
 {
@@ -151,7 +142,7 @@ service_table_add(struct service_table *t, const struct frontend *f, uint32_t *r
 	if (place->buckets == NULL)
 		place->buckets = no_buckets;
 	t->n_frontends++;
-	*ref = SHARD_REF(shard, (uint32_t)(place - t->frontends[shard]));
+	*ref = service_ref(shard, (uint32_t)(place - t->frontends[shard]));
 	return 0;
 }
 

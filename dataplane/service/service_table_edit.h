@@ -60,10 +60,6 @@ int service_table_replace(struct service_table *t, const struct frontend *f);
 /* Removes the frontend with this address, port and protocol. -ENOENT; -ENOMEM. */
 int service_table_remove(struct service_table *t, const struct ip_addr *addr, uint16_t port, uint8_t proto);
 
-/* Its reference in this version; FRONTEND_NONE. */
-uint32_t service_table_ref(
-	const struct service_table *t, const struct ip_addr *addr, uint16_t port, uint8_t proto);
-
 /* Notes that a frontend has a backend, in its slot, or ends that. References of frontends change when shards grow: ask
  * for them each time. A slot that is another frontend's is left alone when ending. -ENOMEM. */
 int service_table_link(struct service_table *t, const struct backend *b, uint8_t proto, uint32_t ref);

@@ -12,8 +12,6 @@ enum shard_kind {
 	N_SHARD_KINDS,
 };
 
-#define SHARD_REF(shard, i) ((uint32_t)(shard) << SERVICE_SHARD_SHIFT | (i))
-
 struct piece {
 	void *memory;
 	size_t size;

@@ -1,8 +1,8 @@
 /* How a table of two-way entries lies in its memory, and what its own files ask of each other: nat_flows.c finds and links
  * entries, nat_flow_accounts.c counts them by client, nat_flow_ports.c gives them ports, nat_flow_add.c makes room for new
  * ones, nat_flow_age.c and nat_flow_sweep.c end them, nat_flows_adopt.c takes a table over. Not for others. */
-#ifndef RINGWAY_SERVICE_NAT_FLOWS_INTERNAL_H
-#define RINGWAY_SERVICE_NAT_FLOWS_INTERNAL_H
+#ifndef RINGWAY_SERVICE_NAT_FLOW_LAYOUT_H
+#define RINGWAY_SERVICE_NAT_FLOW_LAYOUT_H
 
 #include "dataplane/service/flow_owner.h"
 #include "dataplane/service/nat_flows.h"
