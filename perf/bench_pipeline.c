@@ -449,6 +449,8 @@ bench_pipeline(const struct params *p)
 		.local_backends = p->scenario == SCENARIO_SERVICE,
 		.ipv6 = p->ipv6,
 		.udp = p->udp,
+		.n_rules = p->policy_rules,
+		.n_identities = p->identities,
 	};
 	struct cluster c;
 	struct world *w;

@@ -241,6 +241,8 @@ init(struct wire *w, const struct params *p)
 		.local_backends = true,
 		.ipv6 = p->ipv6,
 		.udp = true,
+		.n_rules = p->policy_rules,
+		.n_identities = p->identities,
 	};
 	int err;
 

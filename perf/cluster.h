@@ -30,6 +30,8 @@ struct cluster_shape {
 	uint32_t first_backend; /* local backends are on this pod of the node and those after it */
 	bool ipv6;              /* pods and services; the underlay is IPv4 */
 	bool udp;
+	unsigned n_rules; /* of policies, on each pod of this node and in each direction; 0: no policies */
+	unsigned n_identities; /* of the cluster's pods */
 };
 
 struct cluster {

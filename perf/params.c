@@ -13,6 +13,7 @@ enum {
 	KEY_SKEW,
 	KEY_SIZE,
 	KEY_POLICY_RULES,
+	KEY_IDENTITIES,
 	KEY_WORKERS,
 	KEY_SECONDS,
 	KEY_PACKETS,
@@ -41,6 +42,7 @@ static const struct params defaults = {
 	.services = 10000,
 	.endpoints = 100000,
 	.flows = 1000000,
+	.identities = 10000,
 	.hot_percent = 90,
 	.hot_services = 200,
 	.workers = 1,
@@ -60,7 +62,9 @@ static const struct params defaults = {
 			"(64, or the least that holds the headers)",                                        \
 			2 },                                                                                \
 		{ "ipv6", KEY_IPV6, NULL, 0, "IPv6 pods and services (IPv4)", 2 },                          \
-		{ "policy-rules", KEY_POLICY_RULES, "N", 0, "rules per policy; only 0 so far (0)", 1 },     \
+		{ "policy-rules", KEY_POLICY_RULES, "N", 0,                                                 \
+			"rules of policies on each pod and in each direction (0)", 1 },                     \
+		{ "identities", KEY_IDENTITIES, "N", 0, "identities that policies tell apart (10000)", 1 }, \
 		{ "seconds", KEY_SECONDS, "S", 0,                                                           \
 			"length of a run in seconds, fractions allowed (5; wire: 2)", 3 },                  \
 		{ "json", KEY_JSON, "FILE", 0, "write the result as one JSON object; '-': standard output", \
@@ -207,9 +211,6 @@ check(struct argp_state *state, struct params *p)
 			p->services);
 	if (p->pins != 0 && (p->scenario == SCENARIO_L3 || p->scenario == SCENARIO_DECAP))
 		argp_error(state, "--pins: this scenario has no services");
-	if (p->policy_rules != 0)
-		argp_error(state, "--policy-rules: this Ringway enforces no NetworkPolicy yet, so only 0 is "
-				  "a true figure");
 }
 
 static error_t
@@ -240,7 +241,10 @@ parse(int key, char *arg, struct argp_state *state)
 		p->has_size = true;
 		break;
 	case KEY_POLICY_RULES:
-		p->policy_rules = (unsigned)number(state, "policy-rules", arg, 0, 1000);
+		p->policy_rules = (unsigned)number(state, "policy-rules", arg, 0, 5000);
+		break;
+	case KEY_IDENTITIES:
+		p->identities = (unsigned)number(state, "identities", arg, 2, 65535);
 		break;
 	case KEY_WORKERS:
 		p->workers = (unsigned)number(state, "workers", arg, 1, 64);
@@ -379,13 +383,13 @@ params_print_json(const struct params *p, FILE *out)
 
 	fprintf(out,
 		"{\"services\": %u, \"endpoints\": %u, \"flows\": %u, \"skew\": \"%s\", \"size\": %u, "
-		"\"policy_rules\": %u, "
+		"\"policy_rules\": %u, \"identities\": %u, "
 		"\"workers\": %u, \"seconds\": %g, \"packets\": %llu, \"cold_kib\": %u, \"pins\": %u, "
 		"\"family\": %u, "
 		"\"protocol\": \"%s\"",
 		p->services, p->endpoints, p->flows, params_format_skew(p, skew), p->size, p->policy_rules,
-		p->workers, p->seconds, (unsigned long long)p->packets, p->cold_kib, p->pins, p->ipv6 ? 6 : 4,
-		p->udp ? "udp" : "tcp");
+		p->identities, p->workers, p->seconds, (unsigned long long)p->packets, p->cold_kib, p->pins,
+		p->ipv6 ? 6 : 4, p->udp ? "udp" : "tcp");
 	if (p->is_wire)
 		fprintf(out, ", \"bare\": %s, \"testpmd\": %s, \"pairs\": %u", p->bare ? "true" : "false",
 			p->testpmd ? "true" : "false", p->pairs);

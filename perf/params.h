@@ -24,9 +24,10 @@ struct params {
 	uint32_t flows;
 	unsigned hot_percent; /* share of the flows that go to the first hot_services; HOT_UNIFORM: no such */
 	uint32_t hot_services;
-	unsigned size; /* bytes of a pod's frame, from Ethernet on, without checksum */
-	bool has_size; /* it was asked for */
-	unsigned policy_rules;
+	unsigned size;         /* bytes of a pod's frame, from Ethernet on, without checksum */
+	bool has_size;         /* it was asked for */
+	unsigned policy_rules; /* 0: no policies */
+	unsigned identities;
 	unsigned workers;
 	double seconds;
 	uint64_t packets; /* 0: as many as fit into the seconds */

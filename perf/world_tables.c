@@ -10,6 +10,7 @@
 #include "dataplane/service/nat_flows.h"
 #include "dataplane/service/roles.h"
 #include "perf/traffic.h"
+#include "perf/world_policies.h"
 #include "perf/world_store.h"
 
 #define UPLINK_MTU 1500
@@ -21,7 +22,9 @@ struct world_tables {
 	struct slots *slots;
 	struct snapshot_builder *builder;
 	struct build_facts facts;
-	const struct tables *tables; /* the newest */
+	const struct tables *tables;     /* the newest */
+	struct world_policies *policies; /* NULL: none */
+	struct tables judged;            /* the first, with policies */
 	uint64_t first_build_ns;
 	unsigned n_workers;
 	struct ip_prefix service_cidr;
@@ -147,12 +150,21 @@ world_tables_new(const struct cluster *c, unsigned n_workers, const uint16_t *po
 			(struct uplink_queue){ .port = (uint16_t)(TRAFFIC_UPLINK + i), .owner = (uint8_t)i };
 		ok = make_exceptions(t, i);
 	}
+	if (ok && c->shape.n_rules != 0) {
+		t->policies =
+			world_policies_new(c, c->shape.n_rules, c->shape.n_identities, t->endpoints, ports);
+		ok = t->policies != NULL;
+	}
 	if (ok) {
 		t->store = world_store_new(c);
 		t->slots = slots_new();
 		t->builder = t->store == NULL ? NULL : snapshot_builder_new(t->store, t->slots);
 		make_facts(t, c);
 		ok = t->slots != NULL && t->builder != NULL && build_first(t);
+	}
+	if (ok && t->policies != NULL) {
+		t->judged = *t->tables;
+		t->judged.policies = world_policies_table(t->policies);
 	}
 	if (ok)
 		return t;
@@ -170,6 +182,7 @@ world_tables_free(struct world_tables *t)
 	snapshot_builder_free(t->builder);
 	slots_free(t->slots);
 	store_free(t->store);
+	world_policies_free(t->policies);
 	for (unsigned i = 0; i < t->n_workers; i++)
 		free(t->exceptions[i]);
 	for (unsigned i = 0; i < CLUSTER_PODS; i++)
@@ -180,7 +193,7 @@ world_tables_free(struct world_tables *t)
 const struct tables *
 world_tables_get(const struct world_tables *t)
 {
-	return t->tables;
+	return t->policies != NULL ? &t->judged : t->tables;
 }
 
 struct nat_flows *

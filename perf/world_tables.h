@@ -15,7 +15,7 @@ struct world_tables;
 struct world_tables *world_tables_new(const struct cluster *c, unsigned n_workers, const uint16_t *ports);
 void world_tables_free(struct world_tables *t);
 
-/* The newest. */
+/* The newest; where there are policies the first, the only one that has them. */
 const struct tables *world_tables_get(const struct world_tables *t);
 
 /* Builds what changed in the store since; NULL on failure, with a message. The versions before the newest are the caller's, to

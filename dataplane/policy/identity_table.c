@@ -2,6 +2,9 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+
+#define HUGE_PAGE ((size_t)2 << 20)
 
 static struct ip_addr
 mask_of(unsigned len)
@@ -17,25 +20,25 @@ masked(const struct ip_addr *a, const struct ip_addr *mask)
 	return (struct ip_addr){ .w = { a->w[0] & mask->w[0], a->w[1] & mask->w[1] } };
 }
 
-static inline bool
-is_same(const struct identity_entry *e, const struct ip_addr *prefix, uint8_t len)
-{
-	return e->len == len && ip_addr_eq(&e->prefix, prefix);
-}
-
 struct identity_table *
 identity_table_new(uint32_t n)
 {
 	uint32_t n_slots = 8;
 	struct identity_table *t;
-	size_t size;
+	size_t size, align;
+	bool is_large;
 
 	while (n_slots < 2 * (uint64_t)n)
 		n_slots *= 2;
 	size = sizeof(*t) + n_slots * sizeof(t->slots[0]);
-	t = aligned_alloc(_Alignof(struct identity_table), size);
+	is_large = size >= HUGE_PAGE;
+	align = is_large ? HUGE_PAGE : CACHE_LINE;
+	size = (size + align - 1) / align * align;
+	t = aligned_alloc(align, size);
 	if (t == NULL)
 		return NULL;
+	if (is_large)
+		madvise(t, size, MADV_HUGEPAGE); /* a hint: without, look-ups cost TLB misses */
 	memset(t, 0, size);
 	t->room = n;
 	t->mask = n_slots - 1;
@@ -69,7 +72,7 @@ identity_table_add(struct identity_table *t, const struct ip_prefix *prefix, uin
 	struct ip_addr mask = mask_of(prefix->len), addr = masked(&prefix->addr, &mask);
 	uint32_t i = identity_slot(t, &addr, prefix->len);
 
-	while (t->slots[i].is_used && !is_same(&t->slots[i], &addr, prefix->len))
+	while (t->slots[i].is_used && !identity_is_of(&t->slots[i], &addr, prefix->len))
 		i = (i + 1) & t->mask;
 	if (!t->slots[i].is_used)
 		t->n_entries++;
@@ -77,11 +80,13 @@ identity_table_add(struct identity_table *t, const struct ip_prefix *prefix, uin
 	t->slots[i] = (struct identity_entry){
 		.prefix = addr, .len = prefix->len, .is_used = true, .identity = identity
 	};
-	note_len(ip_addr_is_v4(&prefix->addr) ? &t->v4 : &t->v6, prefix->len);
+	if (prefix->len < 128)
+		note_len(ip_addr_is_v4(&prefix->addr) ? &t->v4 : &t->v6, prefix->len);
 }
 
-uint16_t
-identity_of(const struct identity_table *t, const struct ip_addr *a)
+/* Among the prefixes that are shorter than an address. */
+static uint16_t
+identity_of_prefix(const struct identity_table *t, const struct ip_addr *a)
 {
 	const struct identity_lens *l = ip_addr_is_v4(a) ? &t->v4 : &t->v6;
 
@@ -90,8 +95,21 @@ identity_of(const struct identity_table *t, const struct ip_addr *a)
 		struct ip_addr prefix = masked(a, &l->by_rank[n].mask);
 
 		for (uint32_t i = identity_slot(t, &prefix, len); t->slots[i].is_used; i = (i + 1) & t->mask)
-			if (is_same(&t->slots[i], &prefix, len))
+			if (identity_is_of(&t->slots[i], &prefix, len))
 				return t->slots[i].identity;
 	}
 	return IDENTITY_OTHER;
+}
+
+uint16_t
+identity_from_next(
+	const struct identity_table *t, const struct identity_entry *first, const struct ip_addr *a)
+{
+	if (!first->is_used)
+		return identity_of_prefix(t, a);
+	for (uint32_t i = (uint32_t)(first - t->slots + 1) & t->mask; t->slots[i].is_used;
+		i = (i + 1) & t->mask)
+		if (identity_is_of(&t->slots[i], a, 128))
+			return t->slots[i].identity;
+	return identity_of_prefix(t, a);
 }

@@ -12,6 +12,7 @@
 #include <nmmintrin.h>
 
 #include "dataplane/net/ip_addr.h"
+#include "dataplane/pkt.h"
 
 /* What no prefix holds: only rules for any peer match it. */
 #define IDENTITY_OTHER 0
@@ -58,14 +59,36 @@ identity_slot(const struct identity_table *t, const struct ip_addr *prefix, uint
 	return (uint32_t)_mm_crc32_u64(_mm_crc32_u64(len, prefix->w[0]), prefix->w[1]) & t->mask;
 }
 
-/* Ahead of identity_of(). Workers. */
-static inline void
-identity_prefetch(const struct identity_table *t, const struct ip_addr *a)
+static inline bool
+identity_is_of(const struct identity_entry *e, const struct ip_addr *prefix, uint8_t len)
 {
-	__builtin_prefetch(&t->slots[identity_slot(t, a, 128)]);
+	return e->len == len && ip_addr_eq(&e->prefix, prefix);
 }
 
-/* The identity of the longest prefix that holds the address, or IDENTITY_OTHER. Workers. */
-uint16_t identity_of(const struct identity_table *t, const struct ip_addr *a);
+/* Where the look-up of an address begins: what to prefetch. */
+static inline const struct identity_entry *
+identity_first(const struct identity_table *t, const struct ip_addr *a)
+{
+	return &t->slots[identity_slot(t, a, 128)];
+}
+
+/* From the place after the first on. */
+uint16_t identity_from_next(
+	const struct identity_table *t, const struct identity_entry *first, const struct ip_addr *a);
+
+/* The identity of the longest prefix that holds the address, or IDENTITY_OTHER; first is identity_first(). Workers. */
+static inline uint16_t
+identity_from(const struct identity_table *t, const struct identity_entry *first, const struct ip_addr *a)
+{
+	if (__builtin_expect(identity_is_of(first, a, 128), 1))
+		return first->identity;
+	return identity_from_next(t, first, a);
+}
+
+static inline uint16_t
+identity_of(const struct identity_table *t, const struct ip_addr *a)
+{
+	return identity_from(t, identity_first(t, a), a);
+}
 
 #endif

@@ -14,382 +14,205 @@
  * what arrives for a server's port, datagrams. So a pod that is not isolated in one direction, or that may talk to a peer
  * either way, costs no entries.
  *
- * Always allowed: what a pod sends itself, what this node's own stack sends to a pod, and the answers to that. */
-#include "dataplane/policy/policy_flow.h"
-#include "dataplane/policy/policy_state.h"
+ * Always allowed: what a pod sends itself, what this node's own stack sends to a pod, and the answers to that.
+ *
+ * The tables are larger than the cache, so the burst goes through each step together. */
+#include "dataplane/policy/policy_judge.h"
 #include "dataplane/stages.h"
-#include "dataplane/trace.h"
 #include "dataplane/worker.h"
 
-enum reply_step {
-	STEP_NONE,
-	STEP_WRITE,
-	STEP_FIND,
-};
+#define INLINE static inline __attribute__((always_inline))
 
-struct candidate {
+/* A packet on the short way: by its own direction's rules. What these do not settle goes through policy_judge.c. */
+struct quick {
 	struct pkt *pkt;
-	struct policy_flow flow;
-	const uint64_t *peer_rules, *port_rules; /* of the own direction; NULL: not isolated in it */
-	uint64_t tag;
-	uint8_t own;  /* enum policy_direction: in which it travels */
-	uint8_t step; /* enum reply_step */
-	bool is_allowed;
-	bool is_answer; /* to a client outside, by a reserved address: judge_answer() */
+	const struct pod_policy *pod;
+	const struct rule_table *rules;    /* of its own direction; NULL: the pod is not isolated in it */
+	const struct identity_entry *slot; /* where the peer's identity begins to be looked for */
+	const uint64_t *port_rules, *peer_rules;
+	uint16_t identity;
 };
 
-static const enum drop_reason reasons[N_POLICY_DIRECTIONS] = {
-	[POLICY_INGRESS] = DROP_POLICY_INGRESS,
-	[POLICY_EGRESS] = DROP_POLICY_EGRESS,
-};
-
-static inline enum policy_direction
-opposite(enum policy_direction d)
+INLINE const struct ip_addr *
+peer_of(const struct pkt *p, enum policy_direction own)
 {
-	return d == POLICY_INGRESS ? POLICY_EGRESS : POLICY_INGRESS;
+	return own == POLICY_EGRESS ? &p->new_dst : &p->src;
 }
 
-static inline uint16_t
-server_port(const struct policy_flow *f, enum policy_direction d)
+/* Whether nothing follows from it, once it is allowed: answers to these pass by the port's role. */
+INLINE bool
+has_no_answers(const struct pkt *p, const struct pod_policy *pod, enum policy_direction own)
 {
-	return d == POLICY_INGRESS ? f->local_port : f->remote_port;
-}
-
-static inline bool
-is_isolated(const struct policy_flow *f, enum policy_direction d)
-{
-	return f->pod->rules[d] != NULL || f->pod->is_closed;
-}
-
-static void
-note_judgement(struct burst *b, const struct policy_flow *f, enum policy_direction d, bool is_reply, int bit)
-{
-	const struct rule_table *rules = f->pod->rules[d];
-	struct trace_policy judged = {
-		.peer = *f->peer,
-		.pod_port = f->pod_port,
-		.direction = (uint8_t)d,
-		.proto = f->proto,
-		.server_port = server_port(f, d),
-		.identity = f->identity,
-		.is_reply = is_reply,
-		.is_allowed = bit >= 0 || !is_isolated(f, d) || (f->is_node && d == POLICY_INGRESS),
-		.is_closed = f->pod->is_closed,
-		.is_audit = rules != NULL && (rules->flags & RULES_AUDIT),
-	};
-	const char *direction = d == POLICY_INGRESS ? "ingress" : "egress";
-	const char *reply = is_reply ? ", of which this may be a reply" : "";
-	char peer[IP_ADDR_STRLEN];
-
-	if (rules != NULL)
-		judged.number = bit >= 0 ? rules->ids[bit] : rules->denied;
-	trace_policy(b->trace, &judged);
-	ip_addr_format(f->peer, peer);
-	if (f->is_node && d == POLICY_INGRESS)
-		TRACE(b, "policy", "ingress from this node itself%s: always allowed", reply);
-	else if (f->pod->is_closed)
-		TRACE(b, "policy", "%s%s: the pod is closed, since its policies could not be compiled",
-			direction, reply);
-	else if (rules == NULL)
-		TRACE(b, "policy", "%s%s: no policy isolates the pod in this direction", direction, reply);
-	else if (bit >= 0)
-		TRACE(b, "policy", "%s, peer %s, port %u%s: allowed by rule %u", direction, peer,
-			judged.server_port, reply, judged.number);
-	else
-		TRACE(b, "policy", "%s, peer %s, port %u%s: no rule allows it", direction, peer,
-			judged.server_port, reply);
-}
-
-/* Whether the direction, which need not be the one in which the packet travels, allows the flow. */
-static bool
-allows(struct burst *b, const struct policy_flow *f, enum policy_direction d, bool is_reply)
-{
-	const struct rule_table *rules = f->pod->rules[d];
-	int bit = -1;
-
-	if (rules != NULL)
-		bit = rule_table_match(rules, f->identity, f->proto, server_port(f, d));
-	if (__builtin_expect(b->trace != NULL, 0) && is_reply)
-		note_judgement(b, f, d, true, bit);
-	if (f->is_node && d == POLICY_INGRESS)
-		return true;
-	return bit >= 0 || !is_isolated(f, d);
+	return policy_kind_of(p) == POLICY_TCP &&
+	       (own == POLICY_EGRESS || !policy_is_server(pod->state, p->new_dport));
 }
 
 /* Whether neither its own direction nor the other has anything to say about a packet. */
-static inline bool
-is_indifferent(const struct policy_flow *f, enum policy_direction own)
+INLINE bool
+is_indifferent(const struct pkt *p, const struct pod_policy *pod, enum policy_direction own)
 {
-	if (is_isolated(f, own) || f->is_error)
+	if (pod->rules[own] != NULL || pod->is_closed || (p->flags & PKT_ICMP_ERROR))
 		return false;
-	if (f->kind == POLICY_DATAGRAM || (f->kind == POLICY_OPENING && own == POLICY_INGRESS))
-		return false;
-	if (f->kind == POLICY_TCP && own == POLICY_EGRESS)
-		return true;
-	return !policy_is_server(f->pod->state, f->local_port);
+	return has_no_answers(p, pod, own) || (policy_kind_of(p) == POLICY_OPENING && own == POLICY_EGRESS &&
+						      !policy_is_server(pod->state, p->sport));
 }
 
-/* Whether the answers need an entry to pass. */
-static bool
-needs_entry(struct burst *b, const struct policy_flow *f, enum policy_direction own)
+INLINE void
+begin(const struct policy_table *t, struct quick *q, struct pkt *p, const struct pod_policy *pod,
+	enum policy_direction own)
 {
-	const struct policy_state *s = f->pod->state;
+	const struct rule_table *rules = pod->rules[own];
 
-	if (f->is_error || !is_isolated(f, opposite(own)))
-		return false;
-	if (f->kind == POLICY_TCP && (own == POLICY_EGRESS || !policy_is_server(s, f->local_port)))
-		return false;
-	if (f->kind == POLICY_OPENING && own == POLICY_EGRESS && !policy_is_server(s, f->local_port))
-		return false;
-	return !allows(b, f, opposite(own), false);
-}
-
-static void
-take_tag(struct candidate *c, enum reply_step step)
-{
-	const struct policy_flow *f = &c->flow;
-
-	c->tag = reply_tag(f->pod->state, f->remote, f->remote_port, f->local_port, f->proto);
-	c->step = (uint8_t)step;
-	reply_prefetch(f->pod->state, c->tag);
-}
-
-/* What follows from a packet that may go on. */
-static void
-let_pass(struct burst *b, struct candidate *c)
-{
-	const struct policy_flow *f = &c->flow;
-
-	c->is_allowed = true;
-	if (c->pkt->flags & PKT_DRY_RUN)
+	q->pkt = p;
+	q->pod = pod;
+	q->rules = rules;
+	q->slot = identity_first(t->identities, peer_of(p, own));
+	__builtin_prefetch(q->slot);
+	if (rules == NULL)
 		return;
-	if (f->kind == POLICY_OPENING && c->own == POLICY_INGRESS)
-		policy_learn_server(f->pod->state, f->local_port);
-	if (needs_entry(b, f, c->own))
-		take_tag(c, STEP_WRITE);
+	/* both ports are those of the pod's side and of the server's, after translation */
+	q->port_rules = rule_table_port_rules(rules, p->proto, p->new_dport);
+	__builtin_prefetch(q->port_rules);
 }
 
-static void
-count_number(struct worker *w, uint32_t number)
+INLINE void
+fetch(const struct policy_table *t, struct quick *q, enum policy_direction own)
 {
-	if (w->policy_hits != NULL)
-		counter_add(&w->policy_hits->counts[(uint16_t)number], 1);
-}
+	const struct rule_table *rules = q->rules;
 
-/* First by the direction in which the packet travels; then what the reply set is to be asked, if anything. */
-static void
-judge(struct worker *w, struct burst *b, struct candidate *c)
-{
-	const struct policy_flow *f = &c->flow;
-	const struct rule_table *rules = f->pod->rules[c->own];
-	int bit = c->peer_rules == NULL ? -1 : rule_table_meet(rules, c->peer_rules, c->port_rules);
-
-	if (__builtin_expect(b->trace != NULL, 0))
-		note_judgement(b, f, c->own, false, bit);
-	if (bit >= 0)
-		count_number(w, rules->ids[bit]);
-	if (bit >= 0 || (f->is_node && c->own == POLICY_INGRESS) || !is_isolated(f, c->own))
-		let_pass(b, c);
-	else if (f->kind == POLICY_OPENING)
-		return;
-	else if (f->kind == POLICY_TCP && c->own == POLICY_INGRESS &&
-		 !policy_is_server(f->pod->state, f->local_port))
-		c->is_allowed = allows(b, f, POLICY_EGRESS, true);
-	else
-		take_tag(c, STEP_FIND);
-}
-
-/* Which direction denies: of what arrives for no server, the one in which the pod would have asked for it. */
-static enum policy_direction
-denier(const struct candidate *c)
-{
-	const struct policy_flow *f = &c->flow;
-
-	if (c->own == POLICY_INGRESS && f->kind == POLICY_TCP &&
-		!policy_is_server(f->pod->state, f->local_port))
-		return POLICY_EGRESS;
-	return c->own;
-}
-
-/* A server's part of a connection may have been quiet for longer than entries live: control can tell. */
-static void
-ask_about(struct worker *w, const struct candidate *c)
-{
-	const struct policy_flow *f = &c->flow;
-	struct event event = {
-		.kind = EVENT_REPLY_UNKNOWN,
-		.value = (uint32_t)f->local_port << 16 | f->remote_port,
-		.addr = *f->remote,
-		.port = f->pod_port,
-	};
-
-	if (c->own != POLICY_EGRESS || f->kind != POLICY_TCP || f->is_error || (c->pkt->flags & PKT_DRY_RUN))
-		return;
-	if (!policy_is_server(f->pod->state, f->local_port) ||
-		!policy_asks_take(&w->policy_asks, c->tag, w->now_ns))
-		return;
-	events_put(w->events, &event);
-}
-
-static void
-deny(struct worker *w, struct burst *b, struct candidate *c)
-{
-	const struct policy_flow *f = &c->flow;
-	enum policy_direction d = denier(c);
-	const struct rule_table *rules = f->pod->rules[d];
-
-	ask_about(w, c);
+	q->identity = identity_from(t->identities, q->slot, peer_of(q->pkt, own));
 	if (rules != NULL)
-		count_number(w, rules->denied);
-	if (f->pod->is_closed) {
-		pkt_drop(c->pkt, DROP_POLICY_CLOSED);
-	} else if (rules != NULL && (rules->flags & RULES_AUDIT)) {
-		count(&w->counters, COUNT_POLICY_WOULD_DROP);
-		TRACE(b, "policy", "audit: it would be dropped, and passes");
-		c->step = STEP_NONE;
-		let_pass(b, c);
+		__builtin_prefetch(rule_table_peer(rules, q->identity));
+}
+
+INLINE void
+fetch_peer(struct quick *q)
+{
+	const struct rule_table *rules = q->rules;
+
+	if (rules == NULL)
+		return;
+	q->peer_rules = rule_table_peer_rules(rules, q->identity);
+	__builtin_prefetch(q->peer_rules);
+}
+
+/* Makes a candidate, all but its identity. */
+static void
+read_flow(const struct tables *t, struct candidate *c, struct pkt *p, const struct pod_policy *pod,
+	enum policy_direction own)
+{
+	const struct endpoint_table *e = t->endpoints;
+
+	c->pkt = p;
+	c->own = (uint8_t)own;
+	c->flow.pod = pod;
+	c->is_answer = false;
+	if (own == POLICY_EGRESS) {
+		policy_flow_leaving(&c->flow, p);
+		c->flow.pod_port = p->in_port;
+		c->flow.is_node = e->host != ENDPOINT_NONE && p->out_port == e->endpoints[e->host].port;
+		c->is_answer = (p->flags & PKT_INBOUND) && endpoint_is_inbound_addr(e, &p->new_dst);
 	} else {
-		pkt_drop(c->pkt, reasons[d]);
+		policy_flow_arriving(&c->flow, p);
+		c->flow.pod_port = p->out_port;
+		c->flow.is_node = p->origin == ORIGIN_HOST && !(p->flags & PKT_INBOUND);
 	}
 }
 
-static void
-write_entry(struct worker *w, const struct candidate *c)
+/* Returns whether there is more to do than the rules say, in the candidate then. */
+INLINE bool
+judge(const struct tables *t, struct worker *w, struct burst *b, const struct quick *q, struct candidate *c,
+	enum policy_direction own)
 {
-	if (!reply_write(c->flow.pod->state, c->tag, w->now_ns))
-		count(&w->counters, COUNT_REPLY_SET_FULL);
-}
+	const struct rule_table *rules = q->rules;
+	int bit = rules == NULL ? -1 : rule_table_meet(rules, q->peer_rules, q->port_rules);
 
-/* A connection that the pod opened from a server's port goes on for as long as packets arrive for it; an answer to a datagram,
- * on the other hand, keeps nothing alive. */
-static void
-find_entry(struct worker *w, struct burst *b, struct candidate *c)
-{
-	const struct policy_flow *f = &c->flow;
-
-	if (!reply_find(f->pod->state, c->tag, w->now_ns)) {
-		TRACE(b, "policy", "nor is it known as a reply");
-		return;
+	if (bit >= 0) {
+		policy_hit(w->policy_hits, rules->ids[bit]);
+		if (has_no_answers(q->pkt, q->pod, own) && b->trace == NULL)
+			return false;
 	}
-	/* who the client outside is, only its flow's owner knows: judge_answer() */
-	c->is_allowed = c->is_answer || allows(b, f, opposite(c->own), true);
-	if (c->is_allowed && f->kind == POLICY_TCP && c->own == POLICY_INGRESS && !f->is_error &&
-		!(c->pkt->flags & PKT_DRY_RUN))
-		write_entry(w, c);
+	read_flow(t, c, q->pkt, q->pod, own);
+	c->flow.identity = q->identity;
+	return policy_judge(b, c, bit);
 }
 
-static void
-settle(struct worker *w, struct burst *b, struct candidate *c)
+INLINE void
+judge_all(const struct tables *t, struct worker *w, struct burst *b, struct quick *q, unsigned n,
+	enum policy_direction own)
 {
-	if (c->step == STEP_FIND)
-		find_entry(w, b, c);
-	if (!c->is_allowed)
-		deny(w, b, c);
-	if (c->step == STEP_WRITE)
-		write_entry(w, c);
-}
+	struct candidate c[BURST_MAX];
+	unsigned n_left = 0;
 
-static void
-fetch_rules(struct candidate *c)
-{
-	const struct policy_flow *f = &c->flow;
-	const struct rule_table *rules = f->pod->rules[c->own];
-
-	if (rules == NULL || (f->is_node && c->own == POLICY_INGRESS)) {
-		c->peer_rules = NULL;
-		return;
-	}
-	c->peer_rules = rule_table_peer_rules(rules, f->identity);
-	c->port_rules = rule_table_port_rules(rules, f->proto, server_port(f, c->own));
-	__builtin_prefetch(c->peer_rules);
-	__builtin_prefetch(c->port_rules);
-}
-
-/* The tables are larger than the cache, so the burst goes through each step together. */
-static void
-judge_all(const struct policy_table *t, struct worker *w, struct burst *b, struct candidate *c, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		const struct rule_table *rules = c[i].flow.pod->rules[c[i].own];
-
-		c[i].flow.identity = identity_of(t->identities, c[i].flow.peer);
-		if (rules != NULL)
-			rule_table_prefetch_peer(rules, c[i].flow.identity);
-	}
 	for (unsigned i = 0; i < n; i++)
-		fetch_rules(&c[i]);
+		fetch(t->policies, &q[i], own);
 	for (unsigned i = 0; i < n; i++)
-		judge(w, b, &c[i]);
+		fetch_peer(&q[i]);
 	for (unsigned i = 0; i < n; i++)
-		settle(w, b, &c[i]);
+		n_left += judge(t, w, b, &q[i], &c[n_left], own);
+	for (unsigned i = 0; i < n_left; i++)
+		policy_settle(w, b, &c[i]);
 }
 
 /* Errors are few: each by itself. */
 static void
-judge_error(const struct policy_table *t, struct worker *w, struct burst *b, struct candidate *c)
+judge_error(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p,
+	const struct pod_policy *pod, enum policy_direction own)
 {
+	const struct rule_table *rules = pod->rules[own];
+	struct candidate c;
+	struct policy_flow *f = &c.flow;
 	struct ip_addr addr;
+	int bit = -1;
 
-	c->flow.is_error = c->own == POLICY_EGRESS ? policy_error_leaving(&c->flow, c->pkt, &addr)
-						   : policy_error_arriving(&c->flow, c->pkt, &addr);
-	judge_all(t, w, b, c, 1);
+	read_flow(t, &c, p, pod, own);
+	f->is_error =
+		own == POLICY_EGRESS ? policy_error_leaving(f, p, &addr) : policy_error_arriving(f, p, &addr);
+	f->identity = identity_of(t->policies->identities, f->peer);
+	if (rules != NULL)
+		bit = rule_table_match(rules, f->identity, f->proto, policy_server_port(f, own));
+	if (bit >= 0)
+		policy_hit(w->policy_hits, rules->ids[bit]);
+	if (policy_judge(b, &c, bit))
+		policy_settle(w, b, &c);
 }
 
-/* Begins the next candidate; false if there is nothing to judge. */
-static inline bool
-begin(const struct tables *t, struct candidate *c, struct pkt *p, const struct pod_policy *pod,
-	enum policy_direction own, uint16_t host_port)
+INLINE bool
+is_to_itself(const struct pkt *p)
 {
-	if (pod == NULL || (p->flags & PKT_HAIRPIN) || p->in_port == p->out_port)
-		return false;
-	c->pkt = p;
-	c->own = (uint8_t)own;
-	c->step = STEP_NONE;
-	c->is_allowed = c->is_answer = false;
-	c->flow.pod = pod;
-	c->flow.pod_port = own == POLICY_EGRESS ? p->in_port : p->out_port;
-	if (own == POLICY_EGRESS) {
-		policy_flow_leaving(&c->flow, p);
-		c->flow.is_node = p->out_port == host_port;
-		c->is_answer =
-			(p->flags & PKT_INBOUND) && endpoint_is_inbound_addr(t->endpoints, &p->new_dst);
-	} else {
-		policy_flow_arriving(&c->flow, p);
-		c->flow.is_node = p->origin == ORIGIN_HOST && !(p->flags & PKT_INBOUND);
+	return (p->flags & PKT_HAIRPIN) || p->in_port == p->out_port;
+}
+
+/* Returns how many more there are to judge. */
+INLINE unsigned
+take(const struct tables *t, struct worker *w, struct burst *b, struct quick *q, struct pkt *p,
+	const struct pod_policy *pod, enum policy_direction own)
+{
+	if (is_to_itself(p) || is_indifferent(p, pod, own))
+		return 0;
+	if (__builtin_expect(p->flags & PKT_ICMP_ERROR, 0)) {
+		judge_error(t, w, b, p, pod, own);
+		return 0;
 	}
-	return true;
-}
-
-/* The port of this node's own stack. */
-static uint16_t
-host_port_of(const struct endpoint_table *t)
-{
-	return t->host == ENDPOINT_NONE ? PORTS_MAX : t->endpoints[t->host].port;
+	begin(t->policies, q, p, pod, own);
+	return 1;
 }
 
 void
 policy_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
-	const struct policy_table *policies = t->policies;
-	struct candidate c[BURST_MAX];
-	uint16_t host_port;
+	struct quick q[BURST_MAX];
 	unsigned n = 0;
 
-	if (policies == NULL || !(b->seen & BURST_POD))
+	if (t->policies == NULL || !(b->seen & BURST_POD))
 		return;
-	host_port = host_port_of(t->endpoints);
 	BURST_FOREACH_UNDECIDED (b, p) {
-		if (p->origin != ORIGIN_POD ||
-			!begin(t, &c[n], p, policy_of_port(policies, p->in_port), POLICY_EGRESS, host_port))
-			continue;
-		if (p->flags & PKT_ICMP_ERROR) {
-			judge_error(policies, w, b, &c[n]);
-		} else if (!is_indifferent(&c[n].flow, POLICY_EGRESS)) {
-			identity_prefetch(policies->identities, c[n].flow.peer);
-			n++;
-		}
+		const struct pod_policy *pod = policy_of_port(t->policies, p->in_port);
+
+		if (pod != NULL && p->origin == ORIGIN_POD)
+			n += take(t, w, b, &q[n], p, pod, POLICY_EGRESS);
 	}
-	judge_all(policies, w, b, c, n);
+	judge_all(t, w, b, q, n, POLICY_EGRESS);
 }
 
 /* What a pod answers to a client outside that it knows by a reserved address: the send half has found it to be a reply, but
@@ -406,13 +229,14 @@ judge_answer(const struct tables *t, struct worker *w, struct burst *b, struct p
 		return;
 	policy_flow_leaving(&f, p);
 	f.identity = identity_of(t->policies->identities, f.peer);
-	if (allows(b, &f, POLICY_INGRESS, true))
+	if (policy_allows(b, &f, POLICY_INGRESS, true))
 		return;
 	f.peer = &p->dst;
 	f.identity = identity_of(t->policies->identities, f.peer);
 	f.remote_port = p->dport;
-	if (allows(b, &f, POLICY_EGRESS, true))
+	if (policy_allows(b, &f, POLICY_EGRESS, true))
 		return;
+	policy_hit(w->policy_hits, pod->rules[POLICY_EGRESS]->denied);
 	if (pod->rules[POLICY_EGRESS]->flags & RULES_AUDIT)
 		count(&w->counters, COUNT_POLICY_WOULD_DROP);
 	else
@@ -422,24 +246,18 @@ judge_answer(const struct tables *t, struct worker *w, struct burst *b, struct p
 void
 policy_receive_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
-	const struct policy_table *policies = t->policies;
-	struct candidate c[BURST_MAX];
+	struct quick q[BURST_MAX];
 	unsigned n = 0;
 
-	if (policies == NULL || !(b->seen & BURST_PORT))
+	if (t->policies == NULL || !(b->seen & BURST_PORT))
 		return;
 	BURST_FOREACH_UNDECIDED (b, p) {
-		if (!begin(t, &c[n], p, policy_of_port(policies, p->out_port), POLICY_INGRESS, PORTS_MAX)) {
-			if (p->vtep == FDB_NONE && p->origin == ORIGIN_POD)
-				judge_answer(t, w, b, p);
-			continue;
-		}
-		if (p->flags & PKT_ICMP_ERROR) {
-			judge_error(policies, w, b, &c[n]);
-		} else if (!is_indifferent(&c[n].flow, POLICY_INGRESS)) {
-			identity_prefetch(policies->identities, c[n].flow.peer);
-			n++;
-		}
+		const struct pod_policy *pod = policy_of_port(t->policies, p->out_port);
+
+		if (pod != NULL)
+			n += take(t, w, b, &q[n], p, pod, POLICY_INGRESS);
+		else if (p->vtep == FDB_NONE && p->origin == ORIGIN_POD)
+			judge_answer(t, w, b, p);
 	}
-	judge_all(policies, w, b, c, n);
+	judge_all(t, w, b, q, n, POLICY_INGRESS);
 }

@@ -9,16 +9,25 @@
 
 #define SUMMARY_BITS 64u
 #define COLUMNS 4096u /* identities whose vectors are made at a time */
-#define VECTORS_MIN 64u
+#define PLACES_MIN 64u
+#define UNIT_SHIFT_MIN 4u /* a summary and a word */
 
 /* Vectors, each kept once. */
 struct vectors {
 	uint64_t *words;
-	uint32_t n, room; /* vectors */
-	uint32_t *places; /* open addressing: number of the vector + 1; 0 is free */
-	uint32_t mask;    /* places - 1 */
-	unsigned stride;
+	uint32_t n;           /* vectors */
+	uint32_t used, room;  /* words */
+	struct place *places; /* open addressing */
+	uint32_t mask;        /* places - 1 */
+	unsigned n_words;     /* of a vector that is not packed */
 	unsigned group_shift;
+	unsigned unit_shift;
+	uint64_t *packed; /* the one in hand */
+};
+
+struct place {
+	uint32_t number;
+	uint32_t n_words; /* packed, the summary included; 0: free */
 };
 
 /* Where a rule begins or ceases to fit, on the way through a class's ports. */
@@ -37,105 +46,149 @@ struct making {
 	uint64_t *columns; /* vectors under way */
 	struct turn *turns;
 	uint16_t *fits; /* per rule: how many of its ranges hold the port */
+
+	/* of the class in hand: elementary intervals, in which all ports fit the same rules */
+	uint32_t *class_firsts, *class_vectors;
+	uint32_t n_class;
+
+	uint32_t *pages;
 	uint16_t *firsts;
 	uint32_t *port_vectors;
-	uint32_t n_intervals, intervals_room;
+	uint32_t n_intervals;
 };
 
 static uint32_t
-hash_of(const uint64_t *vector, unsigned stride)
+hash_of(const uint64_t *packed, unsigned n_words)
 {
 	uint64_t crc = 0;
 
-	for (unsigned i = 0; i < stride; i++)
-		crc = _mm_crc32_u64(crc, vector[i]);
+	for (unsigned i = 0; i < n_words; i++)
+		crc = _mm_crc32_u64(crc, packed[i]);
 	return hash_mix(crc);
 }
 
-static bool
-grow(struct vectors *v)
+static const uint64_t *
+at(const struct vectors *v, uint32_t number)
 {
-	uint32_t room = v->room == 0 ? VECTORS_MIN : v->room * 2;
-	uint64_t *words = realloc(v->words, (size_t)room * v->stride * sizeof(*words));
-	uint32_t *places = calloc((size_t)room * 2, sizeof(*places));
+	return &v->words[((size_t)number << v->unit_shift) / sizeof(uint64_t)];
+}
 
-	if (words != NULL)
-		v->words = words;
-	if (words == NULL || places == NULL) {
-		free(places);
+static bool
+grow_places(struct vectors *v)
+{
+	uint32_t n_places = v->places == NULL ? PLACES_MIN : (v->mask + 1) * 2;
+	struct place *places = calloc(n_places, sizeof(*places));
+
+	if (places == NULL)
 		return false;
+	for (uint32_t k = 0; v->places != NULL && k <= v->mask; k++) {
+		const struct place *p = &v->places[k];
+		uint32_t i;
+
+		if (p->n_words == 0)
+			continue;
+		i = hash_of(at(v, p->number), p->n_words) & (n_places - 1);
+		while (places[i].n_words != 0)
+			i = (i + 1) & (n_places - 1);
+		places[i] = *p;
 	}
 	free(v->places);
 	v->places = places;
-	v->room = room;
-	v->mask = room * 2 - 1;
-	for (uint32_t n = 0; n < v->n; n++) {
-		uint32_t i = hash_of(&words[(size_t)n * v->stride], v->stride) & v->mask;
-
-		while (places[i] != 0)
-			i = (i + 1) & v->mask;
-		places[i] = n + 1;
-	}
+	v->mask = n_places - 1;
 	return true;
 }
 
-static void
-summarize(uint64_t *vector, unsigned stride, unsigned group_shift)
+static bool
+grow_words(struct vectors *v, unsigned n)
 {
-	vector[0] = 0;
-	for (unsigned word = 0; word + 1 < stride; word++)
-		if (vector[1 + word] != 0)
-			vector[0] |= UINT64_C(1) << (word >> group_shift);
+	uint64_t *words;
+
+	if (v->used + n <= v->room)
+		return true;
+	v->room = v->room * 2 + n;
+	words = realloc(v->words, v->room * sizeof(*words));
+	if (words == NULL)
+		return false;
+	v->words = words;
+	return true;
 }
 
-/* The number of the vector, whose summary this makes; false if out of memory. */
-static bool
-intern(struct vectors *v, uint64_t *vector, uint32_t *number)
+/* Leaves out the groups without a bit; returns how many words remain. */
+static unsigned
+pack(const struct vectors *v, const uint64_t *vector)
 {
-	size_t size = v->stride * sizeof(*vector);
+	unsigned n = 1, size = 1u << v->group_shift;
+
+	v->packed[0] = 0;
+	for (unsigned group = 0; group * size < v->n_words; group++) {
+		uint64_t any = 0;
+
+		for (unsigned i = 0; i < size; i++) {
+			unsigned word = group * size + i;
+
+			v->packed[n + i] = word < v->n_words ? vector[word] : 0;
+			any |= v->packed[n + i];
+		}
+		if (any == 0)
+			continue;
+		v->packed[0] |= UINT64_C(1) << group;
+		n += size;
+	}
+	return n;
+}
+
+/* The number of the vector; 0 or -ENOMEM. */
+static int
+intern(struct vectors *v, const uint64_t *vector, uint32_t *number)
+{
+	unsigned n_words = pack(v, vector), unit = (1u << v->unit_shift) / sizeof(uint64_t);
+	unsigned n_used = (n_words + unit - 1) / unit * unit;
 	uint32_t i;
 
-	if (v->n == v->room && !grow(v))
-		return false;
-	summarize(vector, v->stride, v->group_shift);
-	i = hash_of(vector, v->stride) & v->mask;
-	while (v->places[i] != 0) {
-		*number = v->places[i] - 1;
-		if (memcmp(&v->words[(size_t)*number * v->stride], vector, size) == 0)
-			return true;
-		i = (i + 1) & v->mask;
-	}
-	*number = v->n++;
-	v->places[i] = v->n;
-	memcpy(&v->words[(size_t)*number * v->stride], vector, size);
-	return true;
+	if ((v->places == NULL || v->n * 2 > v->mask) && !grow_places(v))
+		return -ENOMEM;
+	i = hash_of(v->packed, n_words) & v->mask;
+	for (; v->places[i].n_words != 0; i = (i + 1) & v->mask)
+		if (v->places[i].n_words == n_words &&
+			memcmp(at(v, v->places[i].number), v->packed, n_words * sizeof(uint64_t)) == 0) {
+			*number = v->places[i].number;
+			return 0;
+		}
+	if (!grow_words(v, n_used))
+		return -ENOMEM;
+	*number = v->used / unit;
+	memcpy(&v->words[v->used], v->packed, n_words * sizeof(uint64_t));
+	v->places[i] = (struct place){ *number, n_words };
+	v->used += n_used;
+	v->n++;
+	return 0;
 }
 
 static void
 set_bit(uint64_t *vector, unsigned rule)
 {
-	vector[1 + rule / 64] |= UINT64_C(1) << rule % 64;
+	vector[rule / 64] |= UINT64_C(1) << rule % 64;
 }
 
 static void
 clear_bit(uint64_t *vector, unsigned rule)
 {
-	vector[1 + rule / 64] &= ~(UINT64_C(1) << rule % 64);
+	vector[rule / 64] &= ~(UINT64_C(1) << rule % 64);
 }
 
 /* The identities first to first + n, whose vectors are m->columns. */
 static void
 fill_columns(struct making *m, unsigned first, unsigned n)
 {
-	unsigned stride = m->vectors.stride;
+	unsigned n_words = m->vectors.n_words;
 
-	memset(m->columns, 0, (size_t)n * stride * sizeof(*m->columns));
+	memset(m->columns, 0, (size_t)n * n_words * sizeof(*m->columns));
 	for (unsigned rule = 0; rule < m->n_rules; rule++) {
 		const uint64_t *peers = m->rules[rule].peers;
 
 		if (peers == NULL) {
 			for (unsigned i = 0; i < n; i++)
-				set_bit(&m->columns[(size_t)i * stride], rule);
+				set_bit(&m->columns[(size_t)i * n_words], rule);
 			continue;
 		}
 		for (unsigned word = first / 64; word * 64 < first + n; word++)
@@ -143,12 +196,13 @@ fill_columns(struct making *m, unsigned first, unsigned n)
 				unsigned identity = word * 64 + (unsigned)__builtin_ctzll(left);
 
 				if (identity < first + n && identity != IDENTITY_OTHER)
-					set_bit(&m->columns[(size_t)(identity - first) * stride], rule);
+					set_bit(&m->columns[(size_t)(identity - first) * n_words], rule);
 			}
 	}
 }
 
-static bool
+/* -EOVERFLOW: units are too small for all vectors to have a number. */
+static int
 make_peers(struct making *m, uint16_t *peers, unsigned n_identities)
 {
 	for (unsigned first = 0; first < n_identities; first += COLUMNS) {
@@ -158,12 +212,14 @@ make_peers(struct making *m, uint16_t *peers, unsigned n_identities)
 		for (unsigned i = 0; i < n; i++) {
 			uint32_t number;
 
-			if (!intern(&m->vectors, &m->columns[(size_t)i * m->vectors.stride], &number))
-				return false;
-			peers[first + i] = (uint16_t)number; /* not more than there are identities */
+			if (intern(&m->vectors, &m->columns[(size_t)i * m->vectors.n_words], &number) < 0)
+				return -ENOMEM;
+			if (number > UINT16_MAX)
+				return -EOVERFLOW;
+			peers[first + i] = (uint16_t)number;
 		}
 	}
-	return true;
+	return 0;
 }
 
 static int
@@ -193,60 +249,87 @@ gather_turns(struct making *m, uint8_t proto)
 	return n;
 }
 
-static bool
-add_interval(struct making *m, uint32_t class_begin, uint32_t first, uint64_t *vector)
+static int
+add_interval(struct making *m, uint32_t first, const uint64_t *vector)
 {
 	uint32_t number;
+	int err = intern(&m->vectors, vector, &number);
 
-	if (!intern(&m->vectors, vector, &number))
-		return false;
-	if (m->n_intervals > class_begin && m->port_vectors[m->n_intervals - 1] == number)
-		return true;
-	m->firsts[m->n_intervals] = (uint16_t)first;
-	m->port_vectors[m->n_intervals++] = number;
-	return true;
+	if (err < 0 || (m->n_class > 0 && m->class_vectors[m->n_class - 1] == number))
+		return err;
+	m->class_firsts[m->n_class] = first;
+	m->class_vectors[m->n_class++] = number;
+	return 0;
 }
 
 /* The rules without ports, for a start. */
 static void
 begin_vector(const struct making *m, uint64_t *vector)
 {
-	memset(vector, 0, m->vectors.stride * sizeof(*vector));
+	memset(vector, 0, m->vectors.n_words * sizeof(*vector));
 	for (unsigned rule = 0; rule < m->n_rules; rule++)
 		if (m->rules[rule].n_ports == 0)
 			set_bit(vector, rule);
 }
 
-static bool
-make_class(struct making *m, uint8_t proto)
+static void
+take_turn(struct making *m, const struct turn *turn, uint64_t *vector)
 {
-	uint32_t begin = m->n_intervals;
-	uint64_t *vector = m->columns;
-	unsigned n = gather_turns(m, proto);
-
-	begin_vector(m, vector);
-	memset(m->fits, 0, m->n_rules * sizeof(*m->fits));
-	if ((n == 0 || m->turns[0].port != 0) && !add_interval(m, begin, 0, vector))
-		return false;
-	for (unsigned i = 0; i < n;) {
-		uint32_t port = m->turns[i].port;
-
-		for (; i < n && m->turns[i].port == port; i++) {
-			unsigned rule = m->turns[i].rule;
-
-			m->fits[rule] = (uint16_t)(m->fits[rule] + (m->turns[i].begins ? 1 : -1));
-			if (m->fits[rule] != 0)
-				set_bit(vector, rule);
-			else
-				clear_bit(vector, rule);
-		}
-		if (port <= UINT16_MAX && !add_interval(m, begin, port, vector))
-			return false;
-	}
-	return true;
+	m->fits[turn->rule] = (uint16_t)(m->fits[turn->rule] + (turn->begins ? 1 : -1));
+	if (m->fits[turn->rule] != 0)
+		set_bit(vector, turn->rule);
+	else
+		clear_bit(vector, turn->rule);
 }
 
-static bool
+static int
+make_intervals(struct making *m, uint8_t proto)
+{
+	uint64_t *vector = m->columns;
+	unsigned n = gather_turns(m, proto);
+	int err = 0;
+
+	m->n_class = 0;
+	begin_vector(m, vector);
+	memset(m->fits, 0, m->n_rules * sizeof(*m->fits));
+	if (n == 0 || m->turns[0].port != 0)
+		err = add_interval(m, 0, vector);
+	for (unsigned i = 0; i < n && err == 0;) {
+		uint32_t port = m->turns[i].port;
+
+		for (; i < n && m->turns[i].port == port; i++)
+			take_turn(m, &m->turns[i], vector);
+		if (port <= UINT16_MAX)
+			err = add_interval(m, port, vector);
+	}
+	return err;
+}
+
+/* The class's intervals by page: each divided page has its own, of which the first may begin before it. */
+static void
+make_pages(struct making *m, uint32_t *pages)
+{
+	uint32_t i = 0; /* the interval that holds the page's first port */
+
+	for (uint32_t page = 0; page < PORT_PAGES; page++) {
+		uint32_t begin = page * PORT_PAGES, n = 0;
+
+		while (i + 1 < m->n_class && m->class_firsts[i + 1] <= begin)
+			i++;
+		while (i + n + 1 < m->n_class && m->class_firsts[i + n + 1] < begin + PORT_PAGES)
+			n++;
+		pages[page] = m->class_vectors[i];
+		if (n == 0)
+			continue;
+		pages[page] = PORT_PAGE_DIVIDED | n << PORT_PAGE_COUNT_SHIFT | m->n_intervals;
+		for (uint32_t k = i; k <= i + n; k++) {
+			m->firsts[m->n_intervals] = (uint16_t)m->class_firsts[k];
+			m->port_vectors[m->n_intervals++] = m->class_vectors[k];
+		}
+	}
+}
+
+static int
 make_ports(struct making *m)
 {
 	static const uint8_t protos[N_PORT_CLASSES] = {
@@ -256,11 +339,12 @@ make_ports(struct making *m)
 	};
 
 	for (unsigned class = 0; class < N_PORT_CLASSES; class ++) {
-		m->table->class_begin[class] = m->n_intervals;
-		if (!make_class(m, protos[class]))
-			return false;
+		int err = make_intervals(m, protos[class]);
+
+		if (err < 0)
+			return err;
+		make_pages(m, &m->pages[class * PORT_PAGES]);
 	}
-	m->table->class_begin[N_PORT_CLASSES] = m->n_intervals;
 	begin_vector(m, m->columns);
 	return intern(&m->vectors, m->columns, &m->table->no_ports);
 }
@@ -286,43 +370,88 @@ count_ranges(const struct rule *rules, unsigned n_rules, size_t *n)
 	return 0;
 }
 
+/* For all attempts. Each range has two ends, at most at all ports; a page has one interval more than begin in it. */
 static bool
 allocate(struct making *m, size_t n_ranges, unsigned n_identities)
 {
-	size_t n_intervals = 2 * n_ranges + N_PORT_CLASSES;
+	size_t n_class = 2 * n_ranges + 1 < 65536 ? 2 * n_ranges + 1 : 65536;
+	size_t n_intervals = N_PORT_CLASSES * n_class + N_PORT_CLASSES * PORT_PAGES;
 	unsigned n_columns = n_identities < COLUMNS ? n_identities : COLUMNS;
+	struct rule_table *t = m->table;
 	uint32_t *ids = malloc((m->n_rules + 1) * sizeof(*ids));
 
-	m->columns = malloc((size_t)(n_columns + 1) * m->vectors.stride * sizeof(*m->columns));
+	m->columns = malloc((size_t)n_columns * m->vectors.n_words * sizeof(*m->columns));
+	m->vectors.packed =
+		malloc((1 + m->vectors.n_words + (1u << m->vectors.group_shift)) * sizeof(*m->columns));
 	m->turns = malloc((2 * n_ranges + 1) * sizeof(*m->turns));
 	m->fits = malloc((m->n_rules + 1) * sizeof(*m->fits));
-	m->table->firsts = m->firsts = malloc(n_intervals * sizeof(*m->firsts));
-	m->table->port_vectors = m->port_vectors = malloc(n_intervals * sizeof(*m->port_vectors));
-	m->table->ids = ids;
+	m->class_firsts = malloc(n_class * sizeof(*m->class_firsts));
+	m->class_vectors = malloc(n_class * sizeof(*m->class_vectors));
+	t->ids = ids;
+	t->pages = m->pages = malloc(N_PORT_CLASSES * PORT_PAGES * sizeof(*m->pages));
+	t->firsts = m->firsts = malloc(n_intervals * sizeof(*m->firsts));
+	t->port_vectors = m->port_vectors = malloc(n_intervals * sizeof(*m->port_vectors));
 	if (ids == NULL)
 		return false;
 	for (unsigned rule = 0; rule < m->n_rules; rule++)
 		ids[rule] = m->rules[rule].id;
-	return m->columns != NULL && m->turns != NULL && m->fits != NULL && m->firsts != NULL &&
+	return m->columns != NULL && m->vectors.packed != NULL && m->turns != NULL && m->fits != NULL &&
+	       m->class_firsts != NULL && m->class_vectors != NULL && m->pages != NULL && m->firsts != NULL &&
 	       m->port_vectors != NULL;
 }
 
-static bool
-make(struct making *m, size_t n_ranges, unsigned n_identities)
+/* Small units as long as they will do. */
+static int
+make(struct making *m, unsigned n_identities)
 {
 	uint16_t *peers = malloc(n_identities * sizeof(*peers));
+	int err = -EOVERFLOW;
 
 	m->table->peers = peers;
-	if (peers == NULL || !allocate(m, n_ranges, n_identities))
-		return false;
-	return make_peers(m, peers, n_identities) && make_ports(m);
+	if (peers == NULL)
+		return -ENOMEM;
+	for (m->vectors.unit_shift = UNIT_SHIFT_MIN; err == -EOVERFLOW; m->vectors.unit_shift++) {
+		m->vectors.n = m->vectors.used = 0;
+		if (m->vectors.places != NULL)
+			memset(m->vectors.places, 0, (m->vectors.mask + 1) * sizeof(*m->vectors.places));
+		err = make_peers(m, peers, n_identities);
+		if (err == 0)
+			break;
+	}
+	return err < 0 ? err : make_ports(m);
+}
+
+/* Gives back what was allocated for more intervals than there are. */
+static void
+trim(struct making *m)
+{
+	size_t n = m->n_intervals + 1;
+	uint16_t *firsts = realloc(m->firsts, n * sizeof(*firsts));
+	uint32_t *port_vectors = realloc(m->port_vectors, n * sizeof(*port_vectors));
+	uint64_t *words = realloc(m->vectors.words, (m->vectors.used + 1) * sizeof(*words));
+
+	m->table->firsts = firsts != NULL ? firsts : m->firsts;
+	m->table->port_vectors = port_vectors != NULL ? port_vectors : m->port_vectors;
+	m->vectors.words = words != NULL ? words : m->vectors.words;
+}
+
+static void
+making_end(struct making *m)
+{
+	free(m->vectors.places);
+	free(m->vectors.packed);
+	free(m->columns);
+	free(m->turns);
+	free(m->fits);
+	free(m->class_firsts);
+	free(m->class_vectors);
 }
 
 int
 rule_table_new(struct rule_table **out, const struct rule *rules, unsigned n_rules, unsigned n_identities)
 {
 	unsigned n_words = n_rules == 0 ? 1 : (n_rules + 63) / 64;
-	struct making m = { .rules = rules, .n_rules = n_rules, .vectors = { .stride = n_words + 1 } };
+	struct making m = { .rules = rules, .n_rules = n_rules, .vectors = { .n_words = n_words } };
 	size_t n_ranges;
 	int err;
 
@@ -342,17 +471,15 @@ rule_table_new(struct rule_table **out, const struct rule *rules, unsigned n_rul
 	*m.table = (struct rule_table){
 		.n_identities = n_identities,
 		.n_rules = n_rules,
-		.n_words = (uint16_t)n_words,
-		.stride = (uint16_t)(n_words + 1),
 		.group_shift = (uint8_t)m.vectors.group_shift,
 	};
-	err = make(&m, n_ranges, n_identities) ? 0 : -ENOMEM;
-	m.table->vectors = m.vectors.words;
+	err = allocate(&m, n_ranges, n_identities) ? make(&m, n_identities) : -ENOMEM;
+	if (err == 0)
+		trim(&m);
+	m.table->vectors = (const uint8_t *)m.vectors.words;
+	m.table->unit_shift = (uint8_t)m.vectors.unit_shift;
 	m.table->n_vectors = m.vectors.n;
-	free(m.vectors.places);
-	free(m.columns);
-	free(m.turns);
-	free(m.fits);
+	making_end(&m);
 	if (err == 0)
 		*out = m.table;
 	else
@@ -367,8 +494,25 @@ rule_table_free(struct rule_table *t)
 		return;
 	free((void *)t->peers);
 	free((void *)t->vectors);
+	free((void *)t->pages);
 	free((void *)t->firsts);
 	free((void *)t->port_vectors);
 	free((void *)t->ids);
 	free(t);
+}
+
+int
+rule_table_meet_in_groups(const uint64_t *a, const uint64_t *b, unsigned group_shift)
+{
+	for (uint64_t groups = a[0] & b[0]; groups != 0; groups &= groups - 1) {
+		uint64_t below = ~groups & (groups - 1);
+		const uint64_t *x = rule_table_group(a, below, group_shift);
+		const uint64_t *y = rule_table_group(b, below, group_shift);
+
+		for (unsigned word = 0; word >> group_shift == 0; word++)
+			if ((x[word] & y[word]) != 0)
+				return ((__builtin_ctzll(groups) << group_shift) + (int)word) * 64 +
+				       __builtin_ctzll(x[word] & y[word]);
+	}
+	return -1;
 }

@@ -1,10 +1,11 @@
 /* The rules that one direction of a pod is subject to, compiled: an identity names a bit vector of the rules whose peers
  * it is among, a protocol and a port name one of the rules that they fit, and the verdict is their intersection. Its lowest
  * bit is the rule that allows. Two look-ups and an AND, whatever the number of rules: a vector begins with a word that
- * says which parts of it have bits at all, and most have few.
+ * says which of its words have bits at all, and only these follow. Equal vectors are kept once. So a thousand rules and
+ * 20,000 identities cost some ten kilobytes, and a packet a line of them.
  *
- * Shared by all pods with the same rules. Equal vectors are kept once, so that a thousand rules and 20,000 identities do
- * not cost megabytes. Immutable once published; made by control/build/policy_compile.c with rule_table_new(). */
+ * Shared by all pods with the same rules. Immutable once published; made by control/build/policy_compile.c with
+ * rule_table_new(). */
 #ifndef RINGWAY_POLICY_RULE_TABLE_H
 #define RINGWAY_POLICY_RULE_TABLE_H
 
@@ -47,24 +48,31 @@ struct rule {
 /* So many in a table at most, parts counted. */
 #define RULES_MAX 65535u
 
+/* Ports are looked up by pages of 256. An entry is the vector of the whole page, or says which intervals it has. */
+#define PORT_PAGES 256u
+#define PORT_PAGE_DIVIDED (UINT32_C(1) << 31) /* else the number of a vector */
+#define PORT_PAGE_COUNT_SHIFT 18 /* intervals - 1, at most 255; below that the index of the first */
+
+/* Vectors are numbered by where they begin, in units of 1 << unit_shift bytes. */
 struct rule_table {
-	const uint16_t *peers;        /* by identity: number of its vector */
-	const uint64_t *vectors;      /* number i begins at i * stride: a summary, then n_words words */
-	const uint16_t *firsts;       /* of port intervals, by class, each sorted and beginning with 0 */
+	const uint16_t *peers;  /* by identity: number of its vector */
+	const uint8_t *vectors; /* each a summary and the words, or groups of words, of which it has a bit */
+	const uint32_t *pages;  /* [N_PORT_CLASSES][PORT_PAGES] */
+	const uint16_t
+		*firsts; /* of the intervals of divided pages, by page; an interval may begin before it */
 	const uint32_t *port_vectors; /* by interval: number of its vector */
-	uint32_t class_begin[N_PORT_CLASSES + 1]; /* into firsts */
-	uint32_t no_ports;                        /* number of the vector of the rules without ports */
+	const uint32_t *ids;          /* by bit */
+	uint32_t no_ports;            /* number of the vector of the rules without ports */
 	uint32_t n_identities;
-	uint16_t stride, n_words;
-	uint8_t group_shift; /* a bit of the summary is for 1 << group_shift words */
+	uint8_t unit_shift;
+	uint8_t group_shift; /* a bit of a summary is for 1 << group_shift words */
 	uint8_t flags;       /* enum rules_flag */
 
-	const uint32_t *ids; /* by bit */
 	uint32_t n_rules;
 	uint32_t n_vectors;
 	uint32_t denied; /* number by which denials are counted, as hits of rules are: see policy_table.h */
 };
-static_assert(offsetof(struct rule_table, ids) == CACHE_LINE, "what look-ups need is one line");
+static_assert(offsetof(struct rule_table, n_rules) <= CACHE_LINE, "what look-ups need is one line");
 
 /* Compiles rules, of which the first that allows a packet is named for it. peers have n_identities (at most IDENTITIES_MAX)
  * bits each; an identity beyond that is one that no rule with peers matches, so a table need not be made anew for it.
@@ -76,17 +84,37 @@ void rule_table_free(struct rule_table *t); /* NULL is fine */
 
 /* The look-ups, in steps, so that a burst can prefetch between them. Workers. */
 
-static inline void
-rule_table_prefetch_peer(const struct rule_table *t, uint16_t identity)
+static inline const uint64_t *
+rule_table_vector(const struct rule_table *t, uint32_t number)
 {
-	__builtin_prefetch(&t->peers[identity < t->n_identities ? identity : 0]);
+	return (const uint64_t *)(t->vectors + ((size_t)number << t->unit_shift));
+}
+
+static inline const uint16_t *
+rule_table_peer(const struct rule_table *t, uint16_t identity)
+{
+	return &t->peers[identity < t->n_identities ? identity : 0];
 }
 
 /* The rules whose peers the identity is among. */
 static inline const uint64_t *
 rule_table_peer_rules(const struct rule_table *t, uint16_t identity)
 {
-	return &t->vectors[(size_t)t->peers[identity < t->n_identities ? identity : 0] * t->stride];
+	return rule_table_vector(t, *rule_table_peer(t, identity));
+}
+
+/* The vector of a port in a page that has several. */
+static inline uint32_t
+rule_table_search(const struct rule_table *t, uint32_t page, uint16_t port)
+{
+	const uint16_t *at = &t->firsts[page & ((1u << PORT_PAGE_COUNT_SHIFT) - 1)];
+	uint32_t n = ((page & ~PORT_PAGE_DIVIDED) >> PORT_PAGE_COUNT_SHIFT) + 1;
+
+	for (uint32_t half; n > 1; n -= half) {
+		half = n / 2;
+		at += at[half] <= port ? half : 0;
+	}
+	return t->port_vectors[at - t->firsts];
 }
 
 /* The rules that fit the protocol and, where it has ports, the port of the server's side. */
@@ -96,30 +124,37 @@ rule_table_port_rules(const struct rule_table *t, uint8_t proto, uint16_t port)
 	enum port_class class = proto == PROTO_TCP   ? PORT_CLASS_TCP
 				: proto == PROTO_UDP ? PORT_CLASS_UDP
 						     : PORT_CLASS_SCTP;
-	const uint16_t *at = &t->firsts[t->class_begin[class]];
-	uint32_t n = t->class_begin[class + 1] - t->class_begin[class];
+	uint32_t page = t->pages[class * PORT_PAGES + port / PORT_PAGES];
 
-	if (class == PORT_CLASS_SCTP && proto != PROTO_SCTP)
-		return &t->vectors[(size_t)t->no_ports * t->stride];
-	for (uint32_t half; n > 1; n -= half) {
-		half = n / 2;
-		at += at[half] <= port ? half : 0;
-	}
-	return &t->vectors[(size_t)t->port_vectors[at - t->firsts] * t->stride];
+	if (__builtin_expect(class == PORT_CLASS_SCTP && proto != PROTO_SCTP, 0))
+		page = t->no_ports;
+	else if (page & PORT_PAGE_DIVIDED)
+		page = rule_table_search(t, page, port);
+	return rule_table_vector(t, page);
 }
+
+/* A vector's words of one of the groups that its summary has; below: the bits of the groups before it. */
+static inline const uint64_t *
+rule_table_group(const uint64_t *vector, uint64_t below, unsigned group_shift)
+{
+	return &vector[1 + ((size_t)__builtin_popcountll(vector[0] & below) << group_shift)];
+}
+
+/* The lowest bit that both vectors have, of tables with so many rules that a group is several words. */
+int rule_table_meet_in_groups(const uint64_t *a, const uint64_t *b, unsigned group_shift);
 
 /* The lowest bit that both vectors of this table have, or -1. */
 static inline int
 rule_table_meet(const struct rule_table *t, const uint64_t *a, const uint64_t *b)
 {
+	if (__builtin_expect(t->group_shift != 0, 0))
+		return rule_table_meet_in_groups(a, b, t->group_shift);
 	for (uint64_t groups = a[0] & b[0]; groups != 0; groups &= groups - 1) {
-		unsigned from = (unsigned)__builtin_ctzll(groups) << t->group_shift;
-		unsigned to = from + (1u << t->group_shift);
+		uint64_t below = ~groups & (groups - 1);
+		uint64_t both = *rule_table_group(a, below, 0) & *rule_table_group(b, below, 0);
 
-		for (unsigned word = from; word < to && word < t->n_words; word++)
-			if ((a[1 + word] & b[1 + word]) != 0)
-				return (int)(word * 64 +
-					     (unsigned)__builtin_ctzll(a[1 + word] & b[1 + word]));
+		if (__builtin_expect(both != 0, 1))
+			return __builtin_ctzll(groups) * 64 + __builtin_ctzll(both);
 	}
 	return -1;
 }

@@ -85,7 +85,7 @@ every_argument_is_read(void **state)
 	char skew[32];
 
 	parse("--scenario reply --services 10 --endpoints=100 --flows 7 --skew 80/5 --size 128 "
-	      "--policy-rules 0 --workers 2 "
+	      "--policy-rules 20 --identities 500 --workers 2 "
 	      "--seconds 0.5 --packets 6400 --ipv6",
 		&p);
 	assert_int_equal(p.scenario, SCENARIO_REPLY);
@@ -94,6 +94,8 @@ every_argument_is_read(void **state)
 	assert_int_equal(p.flows, 7);
 	assert_string_equal(params_format_skew(&p, skew), "80/5");
 	assert_int_equal(p.size, 128);
+	assert_int_equal(p.policy_rules, 20);
+	assert_int_equal(p.identities, 500);
 	assert_int_equal(p.workers, 2);
 	assert_true(p.seconds == 0.5);
 	assert_int_equal(p.packets, 6400);
@@ -128,7 +130,8 @@ what_is_wrong_is_refused(void **state)
 		"--ipv6 --size 64",
 		"--seconds 0",
 		"--seconds x",
-		"--policy-rules 20",
+		"--policy-rules 5001",
+		"--identities 1",
 		"--services 100 --endpoints 10",
 		"--unknown",
 		"stray",

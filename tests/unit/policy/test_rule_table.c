@@ -45,8 +45,9 @@ random_port(void)
 	}
 }
 
+/* peers: how many of the identities a rule has, more or less. */
 static struct rules
-random_rules(unsigned n, unsigned n_identities)
+random_rules(unsigned n, unsigned n_identities, unsigned n_peers)
 {
 	unsigned n_words = (n_identities + 63) / 64;
 	struct rules r = {
@@ -76,7 +77,7 @@ random_rules(unsigned n, unsigned n_identities)
 		if (rand() % 20 == 0)
 			continue;
 		rule->peers = peers;
-		for (unsigned k = 0; k < 4; k++) {
+		for (unsigned k = 0; k < n_peers; k++) {
 			unsigned identity = (unsigned)rand() % n_identities;
 
 			peers[identity / 64] |= UINT64_C(1) << identity % 64;
@@ -115,9 +116,9 @@ scan(const struct rules *r, unsigned identity, uint8_t proto, uint16_t port)
 }
 
 static void
-compare(unsigned n_rules, unsigned n_identities, unsigned n_questions)
+compare(unsigned n_rules, unsigned n_identities, unsigned n_peers, unsigned n_questions)
 {
-	struct rules r = random_rules(n_rules, n_identities);
+	struct rules r = random_rules(n_rules, n_identities, n_peers);
 	struct rule_table *t;
 
 	assert_int_equal(rule_table_new(&t, r.rules, r.n, n_identities), 0);
@@ -143,12 +144,21 @@ agrees_with_a_scan_of_the_rules(void **state)
 
 	srand(1);
 	for (unsigned i = 0; i < sizeof(n_rules) / sizeof(n_rules[0]); i++) {
-		compare(n_rules[i], 1, 1000);
-		compare(n_rules[i], 30, 3000);
-		compare(n_rules[i], 5000, 3000);
+		compare(n_rules[i], 1, 1, 1000);
+		compare(n_rules[i], 30, 4, 3000);
+		compare(n_rules[i], 5000, 4, 3000);
 	}
 	for (unsigned i = 0; i < 200; i++)
-		compare((unsigned)rand() % 10, 1 + (unsigned)rand() % 8, 200);
+		compare((unsigned)rand() % 10, 1 + (unsigned)rand() % 8, 4, 200);
+}
+
+/* More than the smallest units can number: each identity has a vector of its own, with bits in all words. */
+static void
+long_vectors_of_many_identities_have_numbers(void **state)
+{
+	srand(2);
+	compare(300, 20000, 10000, 20000);
+	compare(5000, 3000, 1500, 20000);
 }
 
 static void
@@ -182,7 +192,7 @@ a_rule_with_ports_admits_no_protocol_without(void **state)
 static void
 equal_vectors_are_kept_once(void **state)
 {
-	struct rules r = random_rules(1, 20000);
+	struct rules r = random_rules(1, 20000, 4);
 	const struct rule_ports web = { PROTO_TCP, 80, 80 };
 	struct rule *many = calloc(1000, sizeof(*many));
 	struct rule_table *t;
@@ -217,6 +227,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(agrees_with_a_scan_of_the_rules),
+		cmocka_unit_test(long_vectors_of_many_identities_have_numbers),
 		cmocka_unit_test(no_rules_admit_nothing),
 		cmocka_unit_test(a_rule_with_ports_admits_no_protocol_without),
 		cmocka_unit_test(equal_vectors_are_kept_once),

@@ -1,0 +1,219 @@
+#include "dataplane/policy/policy_judge.h"
+
+#include "dataplane/trace.h"
+#include "dataplane/worker.h"
+
+static const enum drop_reason reasons[N_POLICY_DIRECTIONS] = {
+	[POLICY_INGRESS] = DROP_POLICY_INGRESS,
+	[POLICY_EGRESS] = DROP_POLICY_EGRESS,
+};
+
+static void
+note_judgement(struct burst *b, const struct policy_flow *f, enum policy_direction d, bool is_reply, int bit)
+{
+	const struct rule_table *rules = f->pod->rules[d];
+	struct trace_policy judged = {
+		.peer = *f->peer,
+		.pod_port = f->pod_port,
+		.direction = (uint8_t)d,
+		.proto = f->proto,
+		.server_port = policy_server_port(f, d),
+		.identity = f->identity,
+		.is_reply = is_reply,
+		.is_allowed = bit >= 0 || !policy_is_isolated(f, d) || (f->is_node && d == POLICY_INGRESS),
+		.is_closed = f->pod->is_closed,
+		.is_audit = rules != NULL && (rules->flags & RULES_AUDIT),
+	};
+	const char *direction = d == POLICY_INGRESS ? "ingress" : "egress";
+	const char *reply = is_reply ? ", of which this may be a reply" : "";
+	char peer[IP_ADDR_STRLEN];
+
+	if (rules != NULL)
+		judged.number = bit >= 0 ? rules->ids[bit] : rules->denied;
+	trace_policy(b->trace, &judged);
+	ip_addr_format(f->peer, peer);
+	if (f->is_node && d == POLICY_INGRESS)
+		TRACE(b, "policy", "ingress from this node itself%s: always allowed", reply);
+	else if (f->pod->is_closed)
+		TRACE(b, "policy", "%s%s: the pod is closed, since its policies could not be compiled",
+			direction, reply);
+	else if (rules == NULL)
+		TRACE(b, "policy", "%s%s: no policy isolates the pod in this direction", direction, reply);
+	else if (bit >= 0)
+		TRACE(b, "policy", "%s, peer %s, port %u%s: allowed by rule %u", direction, peer,
+			judged.server_port, reply, judged.number);
+	else
+		TRACE(b, "policy", "%s, peer %s, port %u%s: no rule allows it", direction, peer,
+			judged.server_port, reply);
+}
+
+bool
+policy_allows(struct burst *b, const struct policy_flow *f, enum policy_direction d, bool is_reply)
+{
+	const struct rule_table *rules = f->pod->rules[d];
+	int bit = -1;
+
+	if (rules != NULL)
+		bit = rule_table_match(rules, f->identity, f->proto, policy_server_port(f, d));
+	if (__builtin_expect(b->trace != NULL, 0) && is_reply)
+		note_judgement(b, f, d, true, bit);
+	if (f->is_node && d == POLICY_INGRESS)
+		return true;
+	return bit >= 0 || !policy_is_isolated(f, d);
+}
+
+/* Answers to these pass by the port's role. */
+static bool
+has_no_answers(const struct policy_flow *f, enum policy_direction own)
+{
+	return f->kind == POLICY_TCP &&
+	       (own == POLICY_EGRESS || !policy_is_server(f->pod->state, f->local_port));
+}
+
+/* Whether the answers need an entry to pass. */
+static bool
+needs_entry(struct burst *b, const struct policy_flow *f, enum policy_direction own)
+{
+	const struct policy_state *s = f->pod->state;
+
+	if (f->is_error || has_no_answers(f, own) || !policy_is_isolated(f, policy_opposite(own)))
+		return false;
+	if (f->kind == POLICY_OPENING && own == POLICY_EGRESS && !policy_is_server(s, f->local_port))
+		return false;
+	return !policy_allows(b, f, policy_opposite(own), false);
+}
+
+static void
+take_tag(struct candidate *c, enum reply_step step)
+{
+	const struct policy_flow *f = &c->flow;
+
+	c->tag = reply_tag(f->pod->state, f->remote, f->remote_port, f->local_port, f->proto);
+	c->step = (uint8_t)step;
+	reply_prefetch(f->pod->state, c->tag);
+}
+
+/* What follows from a packet that may go on. */
+static void
+let_pass(struct burst *b, struct candidate *c)
+{
+	const struct policy_flow *f = &c->flow;
+
+	c->is_allowed = true;
+	if (c->pkt->flags & PKT_DRY_RUN)
+		return;
+	if (f->kind == POLICY_OPENING && c->own == POLICY_INGRESS)
+		policy_learn_server(f->pod->state, f->local_port);
+	if (needs_entry(b, f, c->own))
+		take_tag(c, STEP_WRITE);
+}
+
+bool
+policy_judge(struct burst *b, struct candidate *c, int bit)
+{
+	const struct policy_flow *f = &c->flow;
+
+	c->step = STEP_NONE;
+	c->is_allowed = false;
+	if (__builtin_expect(b->trace != NULL, 0))
+		note_judgement(b, f, c->own, false, bit);
+	if (bit >= 0 || (f->is_node && c->own == POLICY_INGRESS) || !policy_is_isolated(f, c->own))
+		let_pass(b, c);
+	else if (f->kind == POLICY_TCP && c->own == POLICY_INGRESS &&
+		 !policy_is_server(f->pod->state, f->local_port))
+		c->is_allowed = policy_allows(b, f, POLICY_EGRESS, true);
+	else if (f->kind != POLICY_OPENING)
+		take_tag(c, STEP_FIND);
+	return !c->is_allowed || c->step != STEP_NONE;
+}
+
+/* Which direction denies: of what arrives for no server, the one in which the pod would have asked for it. */
+static enum policy_direction
+denier(const struct candidate *c)
+{
+	const struct policy_flow *f = &c->flow;
+
+	if (c->own == POLICY_INGRESS && f->kind == POLICY_TCP &&
+		!policy_is_server(f->pod->state, f->local_port))
+		return POLICY_EGRESS;
+	return c->own;
+}
+
+/* A server's part of a connection may have been quiet for longer than entries live: control can tell. */
+static void
+ask_about(struct worker *w, const struct candidate *c)
+{
+	const struct policy_flow *f = &c->flow;
+	struct event event = {
+		.kind = EVENT_REPLY_UNKNOWN,
+		.value = (uint32_t)f->local_port << 16 | f->remote_port,
+		.addr = *f->remote,
+		.port = f->pod_port,
+	};
+
+	if (c->own != POLICY_EGRESS || f->kind != POLICY_TCP || f->is_error || (c->pkt->flags & PKT_DRY_RUN))
+		return;
+	if (!policy_is_server(f->pod->state, f->local_port) ||
+		!policy_asks_take(&w->policy_asks, c->tag, w->now_ns))
+		return;
+	events_put(w->events, &event);
+}
+
+static void
+deny(struct worker *w, struct burst *b, struct candidate *c)
+{
+	const struct policy_flow *f = &c->flow;
+	enum policy_direction d = denier(c);
+	const struct rule_table *rules = f->pod->rules[d];
+
+	ask_about(w, c);
+	if (rules != NULL)
+		policy_hit(w->policy_hits, rules->denied);
+	if (f->pod->is_closed) {
+		pkt_drop(c->pkt, DROP_POLICY_CLOSED);
+	} else if (rules != NULL && (rules->flags & RULES_AUDIT)) {
+		count(&w->counters, COUNT_POLICY_WOULD_DROP);
+		TRACE(b, "policy", "audit: it would be dropped, and passes");
+		c->step = STEP_NONE;
+		let_pass(b, c);
+	} else {
+		pkt_drop(c->pkt, reasons[d]);
+	}
+}
+
+static void
+write_entry(struct worker *w, const struct candidate *c)
+{
+	if (!reply_write(c->flow.pod->state, c->tag, w->now_ns))
+		count(&w->counters, COUNT_REPLY_SET_FULL);
+}
+
+/* A connection that the pod opened from a server's port goes on for as long as packets arrive for it; an answer to a datagram,
+ * on the other hand, keeps nothing alive. */
+static void
+find_entry(struct worker *w, struct burst *b, struct candidate *c)
+{
+	const struct policy_flow *f = &c->flow;
+
+	c->is_allowed = false;
+	if (!reply_find(f->pod->state, c->tag, w->now_ns)) {
+		TRACE(b, "policy", "nor is it known as a reply");
+		return;
+	}
+	/* who the client outside is, only its flow's owner knows, and judges by that */
+	c->is_allowed = c->is_answer || policy_allows(b, f, policy_opposite(c->own), true);
+	if (c->is_allowed && f->kind == POLICY_TCP && c->own == POLICY_INGRESS && !f->is_error &&
+		!(c->pkt->flags & PKT_DRY_RUN))
+		write_entry(w, c);
+}
+
+void
+policy_settle(struct worker *w, struct burst *b, struct candidate *c)
+{
+	if (c->step == STEP_FIND)
+		find_entry(w, b, c);
+	if (!c->is_allowed)
+		deny(w, b, c);
+	if (c->step == STEP_WRITE)
+		write_entry(w, c);
+}

@@ -1,0 +1,68 @@
+/* What becomes of one packet, once its rules are looked up: policy_stage.c has the bursts, this has the cases. Worker
+ * threads. */
+#ifndef RINGWAY_POLICY_POLICY_JUDGE_H
+#define RINGWAY_POLICY_POLICY_JUDGE_H
+
+#include "dataplane/burst.h"
+#include "dataplane/counters.h"
+#include "dataplane/policy/policy_flow.h"
+#include "dataplane/policy/policy_state.h"
+
+struct worker;
+
+/* What the reply set is asked. */
+enum reply_step {
+	STEP_NONE,
+	STEP_WRITE,
+	STEP_FIND,
+};
+
+/* A packet that its own direction does not simply let go on. */
+struct candidate {
+	struct pkt *pkt;
+	struct policy_flow flow;
+	uint64_t tag;
+	uint8_t own;  /* enum policy_direction: in which it travels */
+	uint8_t step; /* enum reply_step */
+	bool is_allowed;
+	bool is_answer; /* to a client outside, by a reserved address of this node */
+};
+
+static inline enum policy_direction
+policy_opposite(enum policy_direction d)
+{
+	return d == POLICY_INGRESS ? POLICY_EGRESS : POLICY_INGRESS;
+}
+
+/* The port that rules of a direction compare. */
+static inline uint16_t
+policy_server_port(const struct policy_flow *f, enum policy_direction d)
+{
+	return d == POLICY_INGRESS ? f->local_port : f->remote_port;
+}
+
+static inline bool
+policy_is_isolated(const struct policy_flow *f, enum policy_direction d)
+{
+	return f->pod->rules[d] != NULL || f->pod->is_closed;
+}
+
+/* Counts for control what a rule allowed or a set of policies denied. hits may be NULL. */
+static inline void
+policy_hit(struct policy_hits *hits, uint32_t number)
+{
+	if (hits != NULL)
+		counter_add(&hits->counts[(uint16_t)number], 1);
+}
+
+/* Judges by the direction in which the packet travels, of whose rules 'bit' allows it (-1: none does), and finds out what the
+ * reply set is to be asked. Returns whether policy_settle() has something to do. */
+bool policy_judge(struct burst *b, struct candidate *c, int bit);
+
+/* Asks the reply set, and drops what is not allowed. */
+void policy_settle(struct worker *w, struct burst *b, struct candidate *c);
+
+/* Whether a direction, which need not be that in which the packet travels, allows the flow. is_reply: for explain. */
+bool policy_allows(struct burst *b, const struct policy_flow *f, enum policy_direction d, bool is_reply);
+
+#endif
