@@ -8,6 +8,7 @@
 #include "control/admin/metrics.h"
 #include "control/admin/nodes.h"
 #include "control/admin/pods.h"
+#include "control/admin/policies.h"
 #include "control/admin/services.h"
 #include "control/admin/status.h"
 
@@ -22,6 +23,7 @@ const struct admin_route admin_routes[] = {
 	{ "POST", "/v1/explain", explain_handle, "one packet through the real pipeline, without sending it" },
 	{ "GET", "/v1/nodes", nodes_handle, "the nodes of the cluster: tunnel end, next hop, MTU" },
 	{ "GET", "/v1/pods", pods_handle, "the pods attached to this node" },
+	{ "GET", "/v1/policies", policies_handle, "NetworkPolicies, whom they isolate here, and hits" },
 	{ "GET", "/v1/services", services_handle, "each service port, its backends, and why it has none" },
 	{ "GET", "/v1/status", status_handle, "is all well on this node" },
 	{ "GET", "/metrics", metrics_handle, "counters for Prometheus", true },

@@ -410,3 +410,53 @@ policy_builder_closed(const struct policy_builder *b, uint16_t port)
 	return b->is_full ? "policies tell more than 65,535 kinds of peers apart"
 			  : "its policies have more than 65,535 rules";
 }
+
+/* Networks are somebody, whoever has an address in them. */
+static bool
+has_no_peer(const struct policy_builder *b, const struct rule_record *rule)
+{
+	size_t n_words = (identities_n(b->ids) + 63) / 64;
+
+	for (size_t i = 0; rule->traits[i] != NULL; i++)
+		for (size_t word = 0; word < n_words; word++)
+			if (rule->traits[i]->members[word] != 0)
+				return false;
+	return rule->traits[0] != NULL;
+}
+
+static size_t
+tell_rules(const struct policy_builder *b, const struct policy_record *p, struct rule_told *out)
+{
+	size_t n = 0;
+
+	for (enum policy_direction d = 0; d < N_POLICY_DIRECTIONS; d++)
+		for (size_t i = 0; p->rules[d] != NULL && p->rules[d][i].traits != NULL; i++, n++)
+			if (out != NULL)
+				out[n] = (struct rule_told){ .direction = d,
+					.index = i,
+					.number = p->rules[d][i].number,
+					.has_no_peer = has_no_peer(b, &p->rules[d][i]) };
+	return n;
+}
+
+bool
+policy_builder_each(
+	const struct policy_builder *b, void (*fn)(const struct policy_told *policy, void *arg), void *arg)
+{
+	for (size_t i = 0; b->is_started && i < b->records.n; i++) {
+		const struct policy_record *p = b->records.items[i];
+		struct policy_told told = { .ns = p->ns,
+			.name = p->name,
+			.isolates = { p->isolates[POLICY_INGRESS], p->isolates[POLICY_EGRESS] },
+			.n_pods = p->n_users,
+			.n_rules = tell_rules(b, p, NULL) };
+
+		told.rules = calloc(told.n_rules + 1, sizeof(*told.rules));
+		if (told.rules == NULL)
+			return false;
+		tell_rules(b, p, told.rules);
+		fn(&told, arg);
+		free(told.rules);
+	}
+	return true;
+}

@@ -40,6 +40,24 @@ bool policy_builder_number(const struct policy_builder *b, uint32_t number, stru
 void policy_builder_each_isolating(const struct policy_builder *b, uint16_t port,
 	enum policy_direction direction, void (*fn)(const char *ns, const char *name, void *arg), void *arg);
 
+/* A policy as it is in force on this node. */
+struct policy_told {
+	const char *ns, *name;
+	bool isolates[N_POLICY_DIRECTIONS];
+	size_t n_pods;  /* of this node, that it selects */
+	size_t n_rules; /* 0: it selects none */
+	struct rule_told {
+		enum policy_direction direction;
+		size_t index;
+		uint32_t number;  /* by which its hits are counted; 0: they are not */
+		bool has_no_peer; /* it has peers, and nobody is one */
+	} * rules;
+};
+
+/* Calls fn for each policy of the cluster, by namespace and name. False: out of memory. Between builds. */
+bool policy_builder_each(
+	const struct policy_builder *b, void (*fn)(const struct policy_told *policy, void *arg), void *arg);
+
 /* Why the pod behind a port is closed, or NULL. Between builds. */
 const char *policy_builder_closed(const struct policy_builder *b, uint16_t port);
 

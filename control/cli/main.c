@@ -16,6 +16,7 @@ static const struct command *const commands[] = {
 	&services_command,
 	&endpoints_command,
 	&nodes_command,
+	&policies_command,
 	&drops_command,
 	&explain_command,
 	&doctor_command,

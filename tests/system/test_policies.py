@@ -203,6 +203,25 @@ def test_explain_names_the_rule_and_the_policies(cluster):
         assert [policy["name"] for policy in told["policies"][-1]["isolating"]] == ["allow", "other"]
 
 
+def test_the_list_shows_hits_and_rules_that_match_nobody(cluster):
+    nobody = {"podSelector": {"matchLabels": {"app": "wbe"}}}
+    with policies(cluster, allow={"podSelector": DB, "ingress": [{"ports": [{"port": 9}]}, {"ports": [{"port": PORT}]}]},
+                  typo={"podSelector": DB, "ingress": [{"from": [nobody]}]},
+                  elsewhere={"podSelector": {"matchLabels": {"app": "none"}}, "policyTypes": ["Egress"]}):
+        expect_answer(cluster.web, cluster.db)
+
+        def rules():
+            return {policy["name"]: policy for policy in cluster.b.ringway("policies")["policies"]}
+
+        wait_until(lambda: rules()["allow"]["rules"][1]["hits"] > 0, what="hits of the rule that allows")
+        told = rules()
+        assert [told[name]["pods"] for name in ("allow", "typo", "elsewhere")] == [1, 1, 0], told
+        assert told["allow"]["rules"][0]["hits"] == told["typo"]["hits"] == 0, told
+        assert [rule["nobody"] for rule in told["allow"]["rules"] + told["typo"]["rules"]] == [False, False, True], told
+        assert told["typo"]["problem"] and not told["allow"]["problem"], told
+        assert told["elsewhere"]["directions"] == ["egress"], told
+
+
 def test_policies_are_replaced_under_traffic(cluster):
     """A connection does not notice as long as some policy allows it, and ends when none does any more."""
     def allowing(peer):

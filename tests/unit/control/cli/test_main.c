@@ -96,8 +96,8 @@ the_socket_option_goes_before_and_after_the_command(void **state)
 static void
 help_names_every_command_and_every_json_field_list(void **state)
 {
-	static const char *const names[] = { "status", "pods", "services", "endpoints", "nodes", "drops",
-		"explain", "doctor" };
+	static const char *const names[] = { "status", "pods", "services", "endpoints", "nodes", "policies",
+		"drops", "explain", "doctor" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char args[64];

@@ -1,0 +1,10 @@
+/* GET /v1/policies: the cluster's NetworkPolicies as this node has them in force. The fields are documented in the help of
+ * `ringway policies`. Control thread only. */
+#ifndef RINGWAY_ADMIN_POLICIES_H
+#define RINGWAY_ADMIN_POLICIES_H
+
+#include "control/admin/admin.h"
+
+admin_handler policies_handle;
+
+#endif
