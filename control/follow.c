@@ -18,6 +18,7 @@
 #include "control/node/mover.h"
 #include "control/node/path_mtu.h"
 #include "control/node/seed.h"
+#include "control/node/settle.h"
 #include "control/node/slot_file.h"
 #include "control/node/sweeper.h"
 #include "control/node/underlay.h"
@@ -145,6 +146,9 @@ on_event(struct follow *f, const struct event *event)
 		break;
 	case EVENT_PORT_USED:
 		learner_heard(f->learner, event);
+		break;
+	case EVENT_REPLY_UNKNOWN:
+		settle_reply(f->d->attach, f->d->engine, event);
 		break;
 	default:
 		break;

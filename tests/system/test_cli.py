@@ -12,7 +12,7 @@ from cluster import RINGWAY, Cluster
 from lab import PATIENCE, run, wait_until
 from traffic import ping
 
-COMMANDS = ("status", "pods", "services", "endpoints", "nodes", "drops")
+COMMANDS = ("status", "pods", "services", "endpoints", "nodes", "policies", "drops")
 
 
 @pytest.fixture(scope="module", params=(1, 2), ids=("one worker", "two workers"))

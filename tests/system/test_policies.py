@@ -7,7 +7,7 @@ import pytest
 
 from cluster import FAMILIES, Cluster
 from lab import wait_until
-from traffic import Running, attempt, ping
+from traffic import PYTHON, Running, attempt, ping
 
 BRIEF_S = 0.7  # what is dropped stays unanswered, however long one waits; that it was dropped is counted
 PORT = 8080
@@ -22,7 +22,7 @@ def cluster(request):
         for namespace, team in (("shop", "green"), ("bank", "blue")):
             made.write_manifest(f"namespace-{namespace}", {
                 "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {"team": team}}})
-        made.db = made.b.add_pod("db", "shop", {"app": "db"}, ports=[("sql", PORT), 8081])
+        made.db = made.b.add_pod("db", "shop", {"app": "db"}, ports=[("sql", PORT), 8081, 9009])
         made.web = made.a.add_pod("web", "shop", {"app": "web"}, ports=[("http", PORT)])
         made.near = made.b.add_pod("near", "shop", {"app": "web"}, ports=[("http", PORT)])
         made.bank = made.a.add_pod("bank", "bank", {"app": "web"}, ports=[("http", PORT)])
@@ -220,6 +220,41 @@ def test_the_list_shows_hits_and_rules_that_match_nobody(cluster):
         assert [rule["nobody"] for rule in told["allow"]["rules"] + told["typo"]["rules"]] == [False, False, True], told
         assert told["typo"]["problem"] and not told["allow"]["problem"], told
         assert told["elsewhere"]["directions"] == ["egress"], told
+
+
+PUSHER = """
+import socket, sys, time, os
+listener = socket.create_server(("::", 9009), family=socket.AF_INET6, dualstack_ipv6=True)
+print("ready", flush=True)
+connection, _ = listener.accept()
+print("accepted", flush=True)
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.05)
+connection.sendall(b"pushed")
+connection.recv(1)
+"""
+WAITER = """
+import socket, sys
+with socket.create_connection((sys.argv[1], 9009), timeout=60) as s:
+    s.settimeout(None)
+    print(s.recv(10).decode(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_connection_that_is_older_than_the_policy_goes_on(cluster, family):
+    """The server speaks first, and is isolated in both directions: only its sockets tell that it answers."""
+    flag = cluster.lab.dir / f"push-{family}-{cluster.db.ip[4]}"
+    server = cluster.db.popen([PYTHON, "-c", PUSHER, flag])
+    server.wait_for("ready")
+    client = cluster.web.popen([PYTHON, "-c", WAITER, cluster.db.ip[family]])
+    server.wait_for("accepted")
+    both = {"podSelector": DB, "policyTypes": ["Ingress", "Egress"], "ingress": [{"ports": [{"port": 9009}]}]}
+    with policies(cluster, both=both):
+        flag.touch()
+        client.wait_for("pushed")
+    client.popen.wait(60)
+    server.popen.wait(60)
 
 
 def test_policies_are_replaced_under_traffic(cluster):
