@@ -5,13 +5,13 @@
  * hint, which may be true of no packet: of one that is settled by now, or has lost the flag since. So stages only add bits,
  * and whoever gives a packet one of the properties below adds its bit:
  *
- *   parse, decap      all flags that parse finds, and where packets are from
- *   decap             PKT_DECAPPED, and PKT_INBOUND and PKT_OUTBOUND of what is from outside
- *   masquerade_receive: PKT_INBOUND of what answers clients outside
- *   route             PKT_INBOUND and PKT_OUTBOUND of what goes there, BURST_TUNNEL or BURST_PORT
- *   mtu               BURST_CUT
- *   inbound_receive   BURST_CUT, since it may lower the MTU of the way
- *   rewrite           BURST_TUNNEL of replies
+ *   parse, decap        all flags that parse finds, and where packets are from
+ *   decap               PKT_DECAPPED, and PKT_INBOUND and PKT_OUTBOUND of what is from outside
+ *   masquerade_receive  PKT_INBOUND of what answers clients outside
+ *   route               PKT_INBOUND and PKT_OUTBOUND of what goes there, BURST_TUNNEL or BURST_PORT
+ *   mtu                 BURST_CUT
+ *   inbound_receive     BURST_CUT, since it may lower the MTU of the way
+ *   rewrite             BURST_TUNNEL of replies
  *
  * Flags that other stages give have no bit to rely on. A burst that begins in the middle of the journey, of packets that
  * crossed or waited, gets its summary from burst_look(). */

@@ -34,7 +34,7 @@ learn(struct worker *w, const struct pkt *p, const struct roles *roles)
 	events_put(w->events, &event);
 }
 
-/* What nearly all packets end with. */
+/* False of nearly all packets, before any call. */
 static inline bool
 may_be_news(const struct pkt *p, const struct roles *roles)
 {
