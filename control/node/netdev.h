@@ -78,7 +78,7 @@ int netdev_shut_networks(struct netdev *n, const struct ip_prefix *networks, siz
  * lo). Their rules stand before the one that has local addresses looked up: all have priority 0, where the order is that of
  * coming, so that rule is put behind ours by adding it once more and only then removing the former one. There is no moment
  * without it, whenever this ends, and without detours the rules are as the kernel made them. 0 or -errno: -EBUSY when a
- * stranger's rules are in the way. */
+ * stranger's rules are in the way, for the order of the two is left as it is: new detours are then not in force. */
 int netdev_set_detours(struct netdev *n, const struct netdev_detour *detours, size_t count);
 
 /* Makes these (to single addresses, with a device) the only routes of NETDEV_WAYS_TABLE, which only what the stack itself sends

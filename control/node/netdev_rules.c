@@ -86,6 +86,8 @@ enum rule_kind {
 	RULE_DETOUR,
 	RULE_LOCAL,  /* the kernel's: local addresses */
 	RULE_IN_WAY, /* a stranger's that could be taken for the kernel's */
+	RULE_OTHER, /* another of a stranger's: the kernel gives priority 0 to what is added without one, while there are
+			detours */
 	RULE_NO_MATTER,
 };
 
@@ -127,7 +129,7 @@ kind_of_rule(struct rtnl_rule *rule, int family)
 		rtnl_rule_get_protocol(rule, &protocol) == 0 && protocol == NETDEV_PROTOCOL)
 		return RULE_DETOUR;
 	if (rtnl_rule_get_table(rule) != RT_TABLE_LOCAL)
-		return RULE_NO_MATTER;
+		return RULE_OTHER;
 	return has_selector(rule) ? RULE_IN_WAY : RULE_LOCAL;
 }
 
@@ -201,12 +203,15 @@ detours_exchange(struct netdev *n, int family, const struct netdev_detour *detou
 	return rc;
 }
 
-/* How many rules for local addresses stand before the last detour, and after it. -EBUSY when a stranger's is there. */
+/* How many rules for local addresses stand before the last detour, and after it. -EBUSY when there is something to be done
+ * and a stranger's rule in the way: one for local addresses, or any that stands behind these, for it would then decide before
+ * them, and what is for this node might leave it. */
 static int
 locals_count(struct netdev *n, int family, unsigned *before, unsigned *after)
 {
 	struct nl_cache *cache;
 	int rc = netdev_errno(rtnl_rule_alloc_cache(n->sk, family, &cache));
+	bool is_followed = false;
 
 	*before = *after = 0;
 	if (rc < 0)
@@ -223,12 +228,15 @@ locals_count(struct netdev *n, int family, unsigned *before, unsigned *after)
 		case RULE_IN_WAY:
 			rc = -EBUSY;
 			break;
+		case RULE_OTHER:
+			is_followed |= *before + *after != 0;
+			break;
 		case RULE_NO_MATTER:
 			break;
 		}
 	}
 	nl_cache_free(cache);
-	return rc;
+	return is_followed && (*before != 0 || *after > 1) ? -EBUSY : rc;
 }
 
 /* One rule for local addresses, behind the detours: with each step the kernel is asked again how things stand. Where

@@ -220,7 +220,7 @@ fail(int rc, char error[static OWN_PORTS_ERROR_SIZE])
 {
 	snprintf(error, OWN_PORTS_ERROR_SIZE, "this node's own processes do not reach its node ports: %s",
 		rc == -EBUSY ? "another program has routing rules of priority 0 for the table of local "
-			       "addresses (see "
+			       "addresses or behind it, where those without a priority come, too (see "
 			       "'ip rule' and 'ip -6 rule')"
 			     : strerror(-rc));
 	return rc;

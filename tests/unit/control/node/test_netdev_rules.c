@@ -71,6 +71,7 @@ teardown(void **state)
 #define LOCAL "from all lookup 255|"
 #define WEB4 "from all to 192.0.2.1 iif lo ipproto ipproto-6 dport 30080 lookup 1140 proto 114|"
 #define WEB6 "from all to 2001:db8::1 iif lo ipproto ipproto-6 dport 30080 lookup 1140 proto 114|"
+#define TUNNEL "not from all fwmark 0xca6c lookup 51820|"
 #define DNS4 "from all to 192.0.2.1 iif lo ipproto ipproto-17 dport 30053-30055 lookup 1140 proto 114|"
 
 static void
@@ -182,6 +183,32 @@ test_a_strangers_rule_is_not_touched(void **state)
 	assert_int_equal(netdev_set_detours(*state, NULL, 0), 0);
 }
 
+/* Rules that are added without a priority get 0, too, once there are detours. They stay behind the one for local addresses,
+ * or what is for this node would leave it. */
+static void
+test_a_rule_without_a_priority_stays_behind_local_addresses(void **state)
+{
+	const struct netdev_detour detours[] = {
+		detour("192.0.2.1", 6, 30080, 30080),
+		detour("192.0.2.1", 17, 30053, 30055),
+	};
+
+	assert_int_equal(netdev_set_detours(*state, detours, 1), 0);
+	run("ip rule add not fwmark 51820 lookup 51820");
+	assert_string_equal(output(RULES("4")), WEB4 LOCAL TUNNEL);
+	assert_int_equal(netdev_set_detours(*state, detours, 1), 0);
+	assert_string_equal(output(RULES("4")), WEB4 LOCAL TUNNEL);
+	assert_int_equal(netdev_set_detours(*state, detours, 2), -EBUSY);
+	assert_string_equal(output(RULES("4")), WEB4 LOCAL TUNNEL DNS4);
+	/* what is wanted no more goes, and with the stranger's away all is as it should be */
+	assert_int_equal(netdev_set_detours(*state, detours, 1), 0);
+	assert_string_equal(output(RULES("4")), WEB4 LOCAL TUNNEL);
+	run("ip rule del not fwmark 51820 lookup 51820");
+	assert_int_equal(netdev_set_detours(*state, detours, 2), 0);
+	assert_string_equal(output(RULES("4")), WEB4 DNS4 LOCAL);
+	assert_int_equal(netdev_set_detours(*state, NULL, 0), 0);
+}
+
 int
 main(void)
 {
@@ -190,6 +217,7 @@ main(void)
 		cmocka_unit_test(test_what_was_half_done_is_finished),
 		cmocka_unit_test(test_local_addresses_may_be_looked_up_later),
 		cmocka_unit_test(test_a_strangers_rule_is_not_touched),
+		cmocka_unit_test(test_a_rule_without_a_priority_stays_behind_local_addresses),
 	};
 
 	if (geteuid() != 0) {
