@@ -8,6 +8,7 @@
  * tunnel address: these go on to the host's stack, whose sockets they may concern. Nothing else is for us. What has a route
  * here, pods, services and this node itself, sends nothing from outside. */
 #include "dataplane/net/checksum.h"
+#include "dataplane/net/flow_key.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/icmp_quote.h"
 #include "dataplane/net/parse.h"
@@ -251,13 +252,15 @@ is_error_for_us(const struct node_table *node, const struct pkt *p)
 	       ip_addr_eq(&p->dst, &node->vtep);
 }
 
-/* A network that is not masqueraded reaches pods as they are. */
+/* A network that is not masqueraded reaches pods as they are, and answers the node's processes, which went to a service of
+ * its as one of the reserved addresses. */
 static bool
 is_to_pod(const struct tables *t, const struct pkt *p)
 {
 	const struct route *from = route_lookup(t->routes, &p->src), *to = route_lookup(t->routes, &p->dst);
 
-	return from != NULL && (from->flags & ROUTE_NATIVE) && to != NULL && to->kind == ROUTE_ENDPOINT;
+	return from != NULL && (from->flags & ROUTE_NATIVE) && to != NULL &&
+	       (to->kind == ROUTE_ENDPOINT || endpoint_host_slot(t->endpoints, &p->dst) >= 0);
 }
 
 /* What came outside a tunnel. */
@@ -270,7 +273,10 @@ admit(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 		p->flags |= PKT_INBOUND;
 	} else if (is_to_masquerade(t, p)) {
 		p->flags |= PKT_OUTBOUND;
-	} else if (!is_error && !is_to_pod(t, p)) {
+	} else if (is_to_pod(t, p)) {
+		/* parse leaves it out, as of tunnels nobody asks; it may be a service's answer */
+		p->hash = flow_hash(&p->src, &p->dst, p->sport, p->dport, p->proto);
+	} else if (!is_error) {
 		pkt_drop(p, DROP_NOT_OURS);
 		return;
 	}

@@ -191,6 +191,29 @@ native(struct fixture *f)
 	add_way(f, "2001:db8:9::/64", ROUTE_NATIVE);
 }
 
+/* Of pod1, from a port that no slot has, to a service's backend there. */
+#define NATIVE_FLOW(F)                                                    \
+	static void native_flow_##F(struct fixture *f)                    \
+	{                                                                 \
+		const struct nat_flow x = {                               \
+			.client = addr(POD1_##F),                         \
+			.client_port = 1000,                              \
+			.frontend = addr(OUT_##F),                        \
+			.frontend_port = 80,                              \
+			.backend = addr(OUTSIDE_##F),                     \
+			.backend_port = 8080,                             \
+			.wire = addr(POD1_##F),                           \
+			.wire_port = 1000,                                \
+			.proto = PROTO_TCP,                               \
+		};                                                        \
+                                                                          \
+		native(f);                                                \
+		if (nat_flows_add(f->exceptions[0], &x, NULL, 0) == NULL) \
+			abort();                                          \
+	}
+NATIVE_FLOW(V4)
+NATIVE_FLOW(V6)
+
 #define RULE(n, setup, port_in, packet, port_out, ...)                                                    \
 	{                                                                                                 \
 		.name = (n), .given = (setup), .from = (port_in), .in = packet,                           \
@@ -366,6 +389,18 @@ A_BALANCER(V6)
 			FIXTURE_POD1,                                                                        \
 			PKT(TO_POD1, IP(OUTSIDE_##F, POD1_##F, .ttl = 63),                                   \
 				TCP(1000, 80, SYN, .mss = 1000))),                                           \
+		RULE("and answers as a service, to a flow with an entry " #F, native_flow_##F,               \
+			FIXTURE_UPLINK, PKT(FROM_ROUTER, IP(OUTSIDE_##F, POD1_##F), TCP(8080, 1000, ACK)),   \
+			FIXTURE_POD1, PKT(TO_POD1, IP(OUT_##F, POD1_##F, .ttl = 63), TCP(80, 1000, ACK))),   \
+		RULE("and in a slot " #F, native, FIXTURE_UPLINK,                                            \
+			PKT(FROM_ROUTER, IP(OUTSIDE_##F, POD1_##F), TCP(8080, 40000 ^ 1 << 14, ACK)),        \
+			FIXTURE_POD1, PKT(TO_POD1, IP(OUT_##F, POD1_##F, .ttl = 63), TCP(80, 40000, ACK))),  \
+		RULE("and in one of the host's " #F, native, FIXTURE_UPLINK,                                 \
+			PKT(FROM_ROUTER, IP(OUTSIDE_##F, HOST_SLOT1_##F), TCP(8080, 40000, ACK)),            \
+			FIXTURE_HOST, PKT(TO_HOST, IP(OUT_##F, HOST_##F), TCP(80, 40000, ACK))),             \
+		DROPS("but not at the host's addresses, if it is another network " #F, outside,              \
+			FIXTURE_UPLINK, DROP_NOT_OURS, FROM_ROUTER, IP(OUTSIDE_##F, HOST_SLOT1_##F),         \
+			TCP(8080, 40000, ACK)),                                                              \
 		DROPS("others do not " #F, outside, FIXTURE_UPLINK, DROP_NOT_OURS, FROM_ROUTER,              \
 			IP(OUTSIDE_##F, POD1_##F), TCP(1000, 80, SYN)),                                      \
 		DROPS("nor by the address of a pod " #F, native, FIXTURE_UPLINK, DROP_NOT_OURS, FROM_ROUTER, \
