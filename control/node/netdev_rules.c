@@ -271,18 +271,19 @@ int
 netdev_set_detours(struct netdev *n, const struct netdev_detour *detours, size_t count)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
-	int rc = 0;
+	int result = 0;
 
-	for (unsigned f = 0; f < 2 && rc == 0; f++) {
+	for (unsigned f = 0; f < 2; f++) {
 		size_t n_wanted = 0;
+		int rc;
 
 		for (size_t i = 0; i < count; i++)
 			n_wanted += netdev_family(&detours[i].addr) == families[f];
 		rc = detours_exchange(n, families[f], detours, count);
 		if (rc == 0)
 			rc = locals_order(n, families[f]);
-		if (n_wanted == 0) /* a kernel without IPv6, perhaps */
-			rc = 0;
+		if (n_wanted != 0 && result == 0) /* else a kernel without IPv6, perhaps */
+			result = rc;
 	}
-	return rc;
+	return result;
 }

@@ -191,6 +191,7 @@ test_a_rule_without_a_priority_stays_behind_local_addresses(void **state)
 	const struct netdev_detour detours[] = {
 		detour("192.0.2.1", 6, 30080, 30080),
 		detour("192.0.2.1", 17, 30053, 30055),
+		detour("2001:db8::1", 6, 30080, 30080),
 	};
 
 	assert_int_equal(netdev_set_detours(*state, detours, 1), 0);
@@ -198,8 +199,9 @@ test_a_rule_without_a_priority_stays_behind_local_addresses(void **state)
 	assert_string_equal(output(RULES("4")), WEB4 LOCAL TUNNEL);
 	assert_int_equal(netdev_set_detours(*state, detours, 1), 0);
 	assert_string_equal(output(RULES("4")), WEB4 LOCAL TUNNEL);
-	assert_int_equal(netdev_set_detours(*state, detours, 2), -EBUSY);
+	assert_int_equal(netdev_set_detours(*state, detours, 3), -EBUSY);
 	assert_string_equal(output(RULES("4")), WEB4 LOCAL TUNNEL DNS4);
+	assert_string_equal(output(RULES("6")), WEB6 LOCAL); /* which has no such rule */
 	/* what is wanted no more goes, and with the stranger's away all is as it should be */
 	assert_int_equal(netdev_set_detours(*state, detours, 1), 0);
 	assert_string_equal(output(RULES("4")), WEB4 LOCAL TUNNEL);
