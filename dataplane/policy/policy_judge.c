@@ -200,8 +200,9 @@ find_entry(struct worker *w, struct burst *b, struct candidate *c)
 		TRACE(b, "policy", "nor is it known as a reply");
 		return;
 	}
-	/* who the client outside is, only its flow's owner knows, and judges by that */
-	c->is_allowed = c->is_answer || policy_allows(b, f, policy_opposite(c->own), true);
+	/* who the client outside is, only its flow's owner knows, and judges by that; a closed pod has no rules to judge by */
+	c->is_allowed =
+		(c->is_answer && !f->pod->is_closed) || policy_allows(b, f, policy_opposite(c->own), true);
 	if (c->is_allowed && f->kind == POLICY_TCP && c->own == POLICY_INGRESS && !f->is_error &&
 		!(c->pkt->flags & PKT_DRY_RUN))
 		write_entry(w, c);

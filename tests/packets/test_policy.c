@@ -511,6 +511,28 @@ STORY(answers_to_clients_outside_are_judged_on_the_clients_address)
 	}
 }
 
+/* Nor when it was open before: what it was allowed then counts for nothing. */
+STORY(a_closed_pod_answers_no_client_outside)
+{
+	static const uint16_t client_ports[] = { 40000, 40002, 40004, 40006 };
+	uint16_t wires[4];
+
+	exposed_services(f);
+	ISOLATE(f, FIXTURE_POD2, POLICY_INGRESS, { PEER_OUTSIDE, PROTO_TCP, 8080 });
+	policies_deny(f, FIXTURE_POD2, POLICY_EGRESS);
+	for (unsigned i = 0; i < 4; i++) {
+		wires[i] = send(f, FIXTURE_UPLINK,
+			PKT(ETH("peer", "uplink"), IP(a->client, a->node),
+				TCP(client_ports[i], PORT_NEAR, SYN)))
+				   .sport;
+		PASSES(FIXTURE_POD2, FROM_POD2, IP(a->pod2, a->inbound), TCP(8080, wires[i], SYN | ACK));
+	}
+	policies_close(f, FIXTURE_POD2);
+	for (unsigned i = 0; i < 4; i++)
+		DROPS(FIXTURE_POD2, DROP_POLICY_CLOSED, FROM_POD2, IP(a->pod2, a->inbound),
+			TCP(8080, wires[i], SYN | ACK));
+}
+
 /* All parts of a datagram are judged as its first. */
 STORY(fragments_share_the_verdict_of_their_first)
 {
@@ -616,6 +638,7 @@ main(void)
 		cmocka_unit_test(the_nodes_probes_are_answered_and_nothing_else_is),
 		cmocka_unit_test(clients_outside_are_judged_on_their_address),
 		cmocka_unit_test(answers_to_clients_outside_are_judged_on_the_clients_address),
+		cmocka_unit_test(a_closed_pod_answers_no_client_outside),
 		cmocka_unit_test(fragments_share_the_verdict_of_their_first),
 		cmocka_unit_test(hits_and_denials_are_counted_by_number),
 		cmocka_unit_test(audit_drops_nothing),

@@ -142,7 +142,14 @@ policies_audit(struct fixture *f, enum fixture_port pod)
 void
 policies_close(struct fixture *f, enum fixture_port pod)
 {
-	policy_of(f, pod)->is_closed = true;
+	struct pod_policy *policy = policy_of(f, pod);
+
+	/* as the builder has it */
+	for (unsigned d = 0; d < N_POLICY_DIRECTIONS; d++) {
+		rule_table_free((struct rule_table *)policy->rules[d]);
+		policy->rules[d] = NULL;
+	}
+	policy->is_closed = true;
 }
 
 struct policy_state *
