@@ -148,6 +148,7 @@ on_event(struct follow *f, const struct event *event)
 		learner_heard(f->learner, event);
 		break;
 	case EVENT_REPLY_UNKNOWN:
+	case EVENT_CONNECTION_UNKNOWN:
 		settle_reply(f->d->attach, f->d->engine, event);
 		break;
 	default:

@@ -13,13 +13,15 @@ enum event_kind {
 	   (policy/policy_state.h) does not know why: local port << 16 | remote port (value), the remote address (addr). Control
 	   asks the pod's sockets, and enters what is established */
 	EVENT_REPLY_UNKNOWN,
+	/* the same of what arrives for it from a server's TCP port, which may be a connection that it opened from there */
+	EVENT_CONNECTION_UNKNOWN,
 };
 
 struct event {
 	uint32_t kind; /* enum event_kind */
 	uint32_t value;
 	struct ip_addr addr;
-	uint16_t port; /* EVENT_REPLY_UNKNOWN */
+	uint16_t port; /* the last two */
 };
 
 struct events;

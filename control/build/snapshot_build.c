@@ -41,6 +41,8 @@ struct snapshot_builder {
 	struct fdb_indexes *indexes;
 	uint64_t last_number;
 	const struct version *last; /* shares its sub-tables with the next; NULL after its release */
+	/* the builder of policies has taken changes from the store that no version has, since a build failed behind it */
+	bool owes_policies;
 };
 
 struct snapshot_builder *
@@ -190,11 +192,12 @@ build_policies(struct snapshot_builder *b, struct version *v, const struct build
 	const struct policy_table *last = b->last == NULL ? NULL : b->last->tables.policies, *policies;
 	struct shared *shared;
 
-	if (b->last != NULL && !(parts & (BUILD_TOPOLOGY | BUILD_POLICIES))) {
+	if (b->last != NULL && !b->owes_policies && !(parts & (BUILD_TOPOLOGY | BUILD_POLICIES))) {
 		share_sub(v, b->last, SUB_POLICIES);
 		return 0;
 	}
 	shared = calloc(1, sizeof(*shared));
+	b->owes_policies = true;
 	if (shared == NULL || policy_builder_build(b->policies, facts, last, &policies) < 0) {
 		free(shared);
 		return -ENOMEM;
@@ -278,6 +281,7 @@ snapshot_build(struct snapshot_builder *b, const struct build_facts *facts, unsi
 		.services = v->subs[SUB_SERVICES]->table,
 	};
 	b->last = v;
+	b->owes_policies = false;
 	*out = &v->tables;
 	return 0;
 }

@@ -14,7 +14,7 @@ struct question {
 	struct engine *engine;
 	const struct attached *pod;
 	uint16_t local_port, remote_port;
-	bool is_listening, is_opening;
+	bool is_listening;
 };
 
 static void
@@ -32,34 +32,25 @@ note_listener(const struct socket_seen *socket, void *arg)
 	((struct question *)arg)->is_listening = true;
 }
 
-/* A connection that the pod itself opens is no answer, whatever port it comes from. */
-static void
-note_opening(const struct socket_seen *socket, void *arg)
-{
-	struct question *q = arg;
-
-	if (socket->remote_port == q->remote_port && ip_addr_eq(&socket->remote, &q->event->addr))
-		q->is_opening = true;
-}
-
+/* Whether there is such a connection: what the pod sends as its server, and what arrives for it as who opened it. Where a socket
+ * listens, all but what the pod just opens counts as accepted; where none does, nothing. */
 static bool
-is_served(struct question *q)
+is_as_asked(struct question *q)
 {
 	const struct ip_addr *local = &q->pod->record.addrs[ip_addr_is_v4(&q->event->addr) ? V4 : V6];
 	struct sockets_wanted wanted = {
 		.proto = PROTO_TCP, .states = 1u << SOCKET_LISTEN, .local_port = q->local_port
 	};
-	int view = sockets_open(q->pod->record.netns);
-	bool is_there;
+	bool is_accepted, is_answered;
+	int view = sockets_open(q->pod->record.netns), state;
 
 	if (view < 0)
 		return false;
-	is_there = sockets_has_tcp(view, local, q->local_port, &q->event->addr, q->remote_port) == 1 &&
-		   sockets_each(view, &wanted, note_listener, q) == 0 && q->is_listening;
-	wanted.states = 1u << SOCKET_SYN_SENT;
-	is_there = is_there && sockets_each(view, &wanted, note_opening, q) == 0 && !q->is_opening;
+	state = sockets_tcp_state(view, local, q->local_port, &q->event->addr, q->remote_port);
+	is_answered = state > 0 && sockets_each(view, &wanted, note_listener, q) == 0;
 	close(view);
-	return is_there;
+	is_accepted = q->is_listening && state != SOCKET_SYN_SENT;
+	return is_answered && is_accepted == (q->event->kind == EVENT_REPLY_UNKNOWN);
 }
 
 /* On the pod's worker. */
@@ -81,6 +72,6 @@ settle_reply(const struct attach *attach, struct engine *engine, const struct ev
 		.remote_port = (uint16_t)event->value };
 
 	attach_each(attach, find_pod, &q);
-	if (q.pod != NULL && q.pod->policy_state != NULL && is_served(&q))
+	if (q.pod != NULL && q.pod->policy_state != NULL && is_as_asked(&q))
 		worker_call(engine_worker(engine, q.pod->port->owner), enter, &q);
 }

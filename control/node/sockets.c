@@ -67,7 +67,7 @@ get_addr(uint8_t family, const uint32_t from[4])
 	return addr;
 }
 
-/* The answer to a question for one socket: it, or an error. */
+/* The answer to a question for one socket: its state, or an error. */
 static int
 read_answer(int view, uint16_t remote_port)
 {
@@ -75,6 +75,7 @@ read_answer(int view, uint16_t remote_port)
 		struct nlmsghdr header;
 		char bytes[4096];
 	} answer;
+	const struct inet_diag_msg *found;
 	ssize_t n;
 
 	do
@@ -90,12 +91,12 @@ read_answer(int view, uint16_t remote_port)
 		return error == -ENOENT ? 0 : error;
 	}
 	/* where there is no such connection the kernel names a listener of the local port */
-	return ((const struct inet_diag_msg *)NLMSG_DATA(&answer.header))->id.idiag_dport ==
-	       htons(remote_port);
+	found = NLMSG_DATA(&answer.header);
+	return found->id.idiag_dport == htons(remote_port) ? found->idiag_state : 0;
 }
 
 int
-sockets_has_tcp(int view, const struct ip_addr *local, uint16_t local_port, const struct ip_addr *remote,
+sockets_tcp_state(int view, const struct ip_addr *local, uint16_t local_port, const struct ip_addr *remote,
 	uint16_t remote_port)
 {
 	struct {

@@ -9,10 +9,6 @@
  * close, or -errno. */
 int sockets_open(const char *netns);
 
-/* Whether there is a TCP socket, in any state, between these ends; ports in host order. 1, 0, or -errno. */
-int sockets_has_tcp(int view, const struct ip_addr *local, uint16_t local_port, const struct ip_addr *remote,
-	uint16_t remote_port);
-
 /* States of TCP, as the kernel numbers them; a connected UDP socket is ESTABLISHED, another CLOSE. */
 enum socket_state {
 	SOCKET_ESTABLISHED = 1,
@@ -21,6 +17,10 @@ enum socket_state {
 	SOCKET_CLOSE = 7,
 	SOCKET_LISTEN = 10,
 };
+
+/* The state (enum socket_state) of the TCP socket between these ends, ports in host order; 0 when there is none, or -errno. */
+int sockets_tcp_state(int view, const struct ip_addr *local, uint16_t local_port,
+	const struct ip_addr *remote, uint16_t remote_port);
 
 /* Sets of states, as 1 << state: connections in which something may still come or go, and those that accept. */
 #define SOCKETS_LIVE (~(1u << SOCKET_TIME_WAIT | 1u << SOCKET_CLOSE | 1u << SOCKET_LISTEN))

@@ -98,7 +98,7 @@ ask_client(const struct nat_flow *x, void *arg)
 		return view;
 	if (x->proto == PROTO_UDP)
 		return has_udp(view, x);
-	return sockets_has_tcp(view, &x->client, x->client_port, &x->frontend, x->frontend_port);
+	return sockets_tcp_state(view, &x->client, x->client_port, &x->frontend, x->frontend_port);
 }
 
 /* What an entry says about its port on the wire may be a slot's, which then is nobody else's. */

@@ -139,21 +139,23 @@ denier(const struct candidate *c)
 	return c->own;
 }
 
-/* A server's part of a connection may have been quiet for longer than entries live: control can tell. */
+/* A server's part of a connection may have been quiet for longer than entries live. And a connection that the pod opened may
+ * come from what counts as a server's port: somebody was once let in there, though nobody listened. Control can tell. */
 static void
-ask_about(struct worker *w, const struct candidate *c)
+ask_about(struct worker *w, struct burst *b, const struct candidate *c)
 {
 	const struct policy_flow *f = &c->flow;
 	struct event event = {
-		.kind = EVENT_REPLY_UNKNOWN,
+		.kind = c->own == POLICY_EGRESS ? EVENT_REPLY_UNKNOWN : EVENT_CONNECTION_UNKNOWN,
 		.value = (uint32_t)f->local_port << 16 | f->remote_port,
 		.addr = *f->remote,
 		.port = f->pod_port,
 	};
 
-	if (c->own != POLICY_EGRESS || f->kind != POLICY_TCP || f->is_error || (c->pkt->flags & PKT_DRY_RUN))
+	if (f->kind != POLICY_TCP || f->is_error || (c->pkt->flags & PKT_DRY_RUN) ||
+		!policy_is_server(f->pod->state, f->local_port))
 		return;
-	if (!policy_is_server(f->pod->state, f->local_port) ||
+	if ((c->own == POLICY_INGRESS && !policy_allows(b, f, POLICY_EGRESS, true)) ||
 		!policy_asks_take(&w->policy_asks, c->tag, w->now_ns))
 		return;
 	events_put(w->events, &event);
@@ -166,7 +168,7 @@ deny(struct worker *w, struct burst *b, struct candidate *c)
 	enum policy_direction d = denier(c);
 	const struct rule_table *rules = f->pod->rules[d];
 
-	ask_about(w, c);
+	ask_about(w, b, c);
 	if (rules != NULL)
 		policy_hit(w->policy_hits, rules->denied);
 	if (f->pod->is_closed) {

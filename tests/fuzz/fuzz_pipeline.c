@@ -112,6 +112,7 @@ check_event(const struct event *event)
 			abort();
 		break;
 	case EVENT_REPLY_UNKNOWN:
+	case EVENT_CONNECTION_UNKNOWN:
 		if (event->port != FIXTURE_POD1 && event->port != FIXTURE_POD2)
 			abort();
 		break;

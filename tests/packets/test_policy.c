@@ -244,6 +244,19 @@ STORY(a_server_without_egress_answers_and_a_revoked_policy_ends_it)
 	DROPS(FIXTURE_UPLINK, DROP_POLICY_INGRESS, IN, IP(a->remote, a->pod2), TCP(1000, 8080, ACK));
 }
 
+/* The next question of this kind that control is asked, of which there is one. */
+static void
+expect_question(struct fixture *f, enum event_kind kind, struct event *out)
+{
+	struct event event;
+
+	do
+		assert_true(fixture_event(f, out));
+	while (out->kind != kind);
+	while (fixture_event(f, &event))
+		assert_int_not_equal(event.kind, kind);
+}
+
 STORY(a_server_that_was_quiet_for_long_is_asked_about)
 {
 	struct policy_state *s;
@@ -259,15 +272,10 @@ STORY(a_server_that_was_quiet_for_long_is_asked_about)
 	for (unsigned i = 0; i < 3; i++)
 		DROPS(FIXTURE_POD2, DROP_POLICY_EGRESS, FROM_POD2, IP(a->pod2, a->remote),
 			TCP(8080, 1000, ACK));
-	/* once */
-	do
-		assert_true(fixture_event(f, &event));
-	while (event.kind != EVENT_REPLY_UNKNOWN);
+	expect_question(f, EVENT_REPLY_UNKNOWN, &event);
 	assert_int_equal(event.port, FIXTURE_POD2);
 	assert_int_equal(event.value, 8080u << 16 | 1000);
 	assert_true(ip_addr_parse(a->remote, &remote) && ip_addr_eq(&event.addr, &remote));
-	while (fixture_event(f, &event))
-		assert_int_not_equal(event.kind, EVENT_REPLY_UNKNOWN);
 	/* as control does when it has found the connection */
 	reply_write(s, reply_tag(s, &remote, 1000, 8080, PROTO_TCP), f->workers[0]->now_ns);
 	PASSES(FIXTURE_POD2, FROM_POD2, IP(a->pod2, a->remote), TCP(8080, 1000, ACK));
@@ -275,6 +283,37 @@ STORY(a_server_that_was_quiet_for_long_is_asked_about)
 	DROPS(FIXTURE_POD2, DROP_POLICY_EGRESS, FROM_POD2, IP(a->pod2, a->remote), TCP(8081, 1000, ACK));
 	while (fixture_event(f, &event))
 		assert_int_not_equal(event.kind, EVENT_REPLY_UNKNOWN);
+}
+
+/* Who may talk to any port of a pod may do so to one from which the pod has a connection to somebody else. */
+STORY(who_is_let_in_ends_no_connection_of_the_pods_own)
+{
+	struct policy_state *s;
+	struct event event;
+	struct ip_addr remote;
+
+	ISOLATE(f, FIXTURE_POD1, POLICY_INGRESS, { PEER_SIBLING, PROTO_TCP });
+	s = policies_state(f, FIXTURE_POD1);
+	PASSES(FIXTURE_POD1, FROM_POD1, IP(a->pod1, a->remote), TCP(40000, 443, SYN));
+	PASSES(FIXTURE_UPLINK, IN, IP(a->remote, a->pod1), TCP(443, 40000, ACK));
+	PASSES(FIXTURE_UPLINK, IN, IP(a->sibling, a->pod1), TCP(1000, 40000, SYN));
+	for (unsigned i = 0; i < 3; i++)
+		DROPS(FIXTURE_UPLINK, DROP_POLICY_INGRESS, IN, IP(a->remote, a->pod1), TCP(443, 40000, ACK));
+	expect_question(f, EVENT_CONNECTION_UNKNOWN, &event);
+	assert_int_equal(event.port, FIXTURE_POD1);
+	assert_int_equal(event.value, 40000u << 16 | 443);
+	assert_true(ip_addr_parse(a->remote, &remote) && ip_addr_eq(&event.addr, &remote));
+	/* as control does when it has found the connection, and nobody who listens */
+	reply_write(s, reply_tag(s, &remote, 443, 40000, PROTO_TCP), f->workers[0]->now_ns);
+	for (unsigned i = 0; i < 5; i++) {
+		pass_time(f, 120);
+		PASSES(FIXTURE_UPLINK, IN, IP(a->remote, a->pod1), TCP(443, 40000, ACK));
+	}
+	/* nobody asks for what the pod may not have asked */
+	policies_deny(f, FIXTURE_POD1, POLICY_EGRESS);
+	DROPS(FIXTURE_UPLINK, DROP_POLICY_INGRESS, IN, IP(a->remote, a->pod1), TCP(444, 40000, ACK));
+	while (fixture_event(f, &event))
+		assert_int_not_equal(event.kind, EVENT_CONNECTION_UNKNOWN);
 }
 
 /* A client may bind any port, even one that it declares as its own server's. */
@@ -627,6 +666,7 @@ main(void)
 		cmocka_unit_test(an_egress_isolated_pod_gets_nothing_out_unasked),
 		cmocka_unit_test(a_server_without_egress_answers_and_a_revoked_policy_ends_it),
 		cmocka_unit_test(a_server_that_was_quiet_for_long_is_asked_about),
+		cmocka_unit_test(who_is_let_in_ends_no_connection_of_the_pods_own),
 		cmocka_unit_test(a_client_on_a_low_port_gets_its_replies),
 		cmocka_unit_test(datagrams_are_answered_for_a_while),
 		cmocka_unit_test(a_datagram_server_without_egress_answers),

@@ -257,6 +257,33 @@ def test_a_connection_that_is_older_than_the_policy_goes_on(cluster, family):
     server.popen.wait(60)
 
 
+ASKER = """
+import socket, sys, time, os
+s = socket.create_connection((sys.argv[1], 8080), 60, ("", int(sys.argv[2])))
+s.send(b"?")
+s.recv(200)
+print("connected", flush=True)
+while not os.path.exists(sys.argv[3]):
+    time.sleep(0.02)
+s.send(b"?")
+print("answered" if s.recv(200) else "ended", flush=True)
+"""
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_who_is_let_in_ends_no_connection_of_the_pods_own(cluster, family):
+    """Whoever may talk to any port of a pod makes a server's of one from which the pod talks to somebody else."""
+    port = 40000 + family
+    flag = cluster.lab.dir / f"ask-{family}-{cluster.db.ip[4]}"
+    with policies(cluster, some={"podSelector": DB, "ingress": [{"from": [{"podSelector": {}}]}]}):
+        client = cluster.db.popen([PYTHON, "-c", ASKER, cluster.bank.ip[family], port, flag])
+        client.wait_for("connected")
+        assert attempt(cluster.web, "tcp", cluster.db.ip[family], port) == "refused"
+        flag.touch()
+        client.wait_for("answered")
+    client.popen.wait(60)
+
+
 def test_policies_are_replaced_under_traffic(cluster):
     """A connection does not notice as long as some policy allows it, and ends when none does any more."""
     def allowing(peer):

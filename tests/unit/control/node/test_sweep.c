@@ -88,11 +88,13 @@ test_the_kernel_tells_which_connections_exist(void **state)
 		int view = sockets_open(NULL);
 
 		assert_true(view >= 0);
-		assert_int_equal(sockets_has_tcp(view, &c.addr, c.client_port, &c.addr, c.listener_port), 1);
+		assert_int_equal(sockets_tcp_state(view, &c.addr, c.client_port, &c.addr, c.listener_port),
+			SOCKET_ESTABLISHED);
 		/* a listener of that port is no connection */
-		assert_int_equal(sockets_has_tcp(view, &c.addr, c.listener_port, &c.addr, 9), 0);
+		assert_int_equal(sockets_tcp_state(view, &c.addr, c.listener_port, &c.addr, 9), 0);
 		break_connection(&c);
-		assert_int_equal(sockets_has_tcp(view, &c.addr, c.client_port, &c.addr, c.listener_port), 0);
+		assert_int_equal(
+			sockets_tcp_state(view, &c.addr, c.client_port, &c.addr, c.listener_port), 0);
 		close(view);
 	}
 }
@@ -110,10 +112,11 @@ test_another_namespace_is_looked_into_and_left_again(void **state)
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
 	view = sockets_open(path);
 	assert_true(view >= 0);
-	assert_int_equal(sockets_has_tcp(view, &c.addr, c.client_port, &c.addr, c.listener_port), 1);
+	assert_int_equal(sockets_tcp_state(view, &c.addr, c.client_port, &c.addr, c.listener_port),
+		SOCKET_ESTABLISHED);
 	close(view);
 	view = sockets_open(NULL);
-	assert_int_equal(sockets_has_tcp(view, &c.addr, c.client_port, &c.addr, c.listener_port), 0);
+	assert_int_equal(sockets_tcp_state(view, &c.addr, c.client_port, &c.addr, c.listener_port), 0);
 	close(view);
 	assert_int_equal(sockets_open("/nowhere"), -ENOENT);
 	break_connection(&c);
