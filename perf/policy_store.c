@@ -167,7 +167,7 @@ struct store *
 policy_store_new(const struct policy_shape *shape)
 {
 	struct store *s = store_new();
-	bool ok = s != NULL;
+	bool ok = s != NULL && shape->n_namespaces != 0;
 
 	for (unsigned i = 0; ok && i < shape->n_namespaces; i++)
 		ok = store_put(s, policy_store_namespace(shape, i, 0)) == 0;

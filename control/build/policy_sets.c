@@ -59,8 +59,9 @@ want(const struct policy_builder *b, const struct local *l, enum policy_directio
 {
 	size_t n = 0;
 
-	*w = (struct wanted){ .policies = calloc(l->n + 1, sizeof(struct policy_record *)),
-		.serials = calloc(l->n + 1, sizeof(uint64_t)) };
+	*w = (struct wanted){ 0 };
+	w->policies = calloc(l->n + 1, sizeof(struct policy_record *));
+	w->serials = calloc(l->n + 1, sizeof(*w->serials));
 	if (w->policies == NULL || w->serials == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < l->n; i++)

@@ -61,7 +61,7 @@ netdev_shut_networks(struct netdev *n, const struct ip_prefix *networks, size_t 
 		}
 	if (rc == 0)
 		rc = netdev_errno(rtnl_rule_alloc_cache(n->sk, AF_UNSPEC, &cache));
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	for (struct nl_object *o = nl_cache_get_first(cache); o != NULL; o = nl_cache_get_next(o)) {
 		struct rtnl_rule *rule = (struct rtnl_rule *)o;

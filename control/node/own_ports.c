@@ -204,7 +204,7 @@ look(struct own_ports *o, const struct tables *tables)
 	free(c.items);
 	if (detours == NULL)
 		return -ENOMEM;
-	o->is_in_line &= n == o->n_detours;
+	o->is_in_line &= o->detours != NULL && n == o->n_detours;
 	for (size_t i = 0; i < n && o->is_in_line; i++)
 		o->is_in_line = is_same(&detours[i], &o->detours[i]);
 	free(o->detours);

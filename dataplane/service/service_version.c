@@ -1,5 +1,6 @@
 #include "dataplane/service/service_table_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -89,6 +90,7 @@ service_table_next(struct service_table *last)
 	struct service_table *t = version_new(last->edit->lineage);
 	struct service_table_edit *edit;
 
+	assert(last->edit->is_committed); /* pieces of one that is not go with it, the next one's as well */
 	if (t == NULL)
 		return NULL;
 	edit = t->edit;

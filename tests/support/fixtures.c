@@ -151,6 +151,7 @@ static void
 fill_services(struct fixture *f)
 {
 	f->services = must(service_table_new(NULL, 0, 0));
+	service_table_commit(f->services);
 }
 
 static struct nat_flows *
