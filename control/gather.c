@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "control/build/host_ports.h"
@@ -10,7 +11,9 @@
 #include "control/node/attach.h"
 #include "control/node/path_mtu.h"
 #include "control/node/port_claim.h"
+#include "control/node/reserved_ports.h"
 #include "control/node/sockets.h"
+#include "control/node/state.h"
 #include "control/node/underlay.h"
 #include "control/node/uplink.h"
 #include "dataplane/engine.h"
@@ -153,12 +156,15 @@ read_cidrs(struct gather *g)
 static void
 claim_ports(struct gather *g)
 {
+	struct port_set ours = { 0 };
 	uint16_t first, last;
 	unsigned n = 0;
 
+	if (reserved_ports_read(g->d->state, &ours) < 0)
+		log_error("which ports are reserved for services is not known: %s", state_error(g->d->state));
 	if (port_claim_parse(
 		    g->d->config.masquerade.ports, &first, &last)) /* config_check() has looked at it */
-		n = port_claim_read(&g->masquerade_claim, first, last);
+		n = port_claim_read(&g->masquerade_claim, first, last, &ours);
 	g->masquerade_ports = g->masquerade_claim;
 	if (n < FLOW_OWNER_BLOCK * engine_n_workers(g->d->engine))
 		log_warn("masquerade.ports: of %s only %u ports are left, less than a block for each worker: "
@@ -178,6 +184,15 @@ gather_exclude_sockets(struct gather *g)
 	if (view >= 0)
 		close(view);
 	return n > 0;
+}
+
+bool
+gather_exclude_exposed(struct gather *g, const struct port_set *exposed)
+{
+	struct port_set before = g->masquerade_ports;
+
+	port_claim_exclude_set(&g->masquerade_ports, exposed);
+	return memcmp(&before, &g->masquerade_ports, sizeof(before)) != 0;
 }
 
 const struct port_set *

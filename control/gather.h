@@ -29,4 +29,7 @@ const struct port_set *gather_masquerade_claim(const struct gather *g);
  * keep it, and what the socket gets is punted to it. Returns whether there are new ones. */
 bool gather_exclude_sockets(struct gather *g);
 
+/* The same for ports of this node's addresses that became exposed: what comes to these is for a service. */
+bool gather_exclude_exposed(struct gather *g, const struct port_set *exposed);
+
 #endif

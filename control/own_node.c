@@ -13,6 +13,7 @@
 #include "control/node/attach.h"
 #include "control/node/own_ports.h"
 #include "control/node/own_ways.h"
+#include "control/node/reserved_ports.h"
 #include "control/node/underlay.h"
 #include "control/node/uplink.h"
 
@@ -21,12 +22,13 @@ struct own_node {
 	struct uplink *uplink;
 	struct own_ports *own_ports;
 	struct own_ways *own_ways;
+	struct reserved_ports *reserved_ports;
 	const struct port_set *claim;
 	uint64_t generation; /* of the Node objects */
 	bool is_dirty;       /* its underlay changed, or it is time to look */
 	char uplink_warning[OWN_NODE_WARNING_SIZE], host_warning[OWN_NODE_WARNING_SIZE],
 		exposed_warning[OWN_NODE_WARNING_SIZE], own_ports_warning[OWN_NODE_WARNING_SIZE],
-		own_ways_warning[OWN_NODE_WARNING_SIZE];
+		own_ways_warning[OWN_NODE_WARNING_SIZE], reserved_ports_warning[OWN_NODE_WARNING_SIZE];
 };
 
 static void
@@ -113,6 +115,16 @@ expose(struct own_node *o, const struct tables *tables, bool is_due)
 	*error = '\0';
 	own_ways_follow(o->own_ways, tables, attach_host(o->d->attach), is_due, error);
 	set_warning(o->own_ways_warning, error);
+	*error = '\0';
+	if (own_node_exposed_ports(o) != NULL)
+		reserved_ports_follow(o->reserved_ports, own_node_exposed_ports(o), is_due, error);
+	set_warning(o->reserved_ports_warning, error);
+}
+
+const struct port_set *
+own_node_exposed_ports(const struct own_node *o)
+{
+	return own_ports_all(o->own_ports);
 }
 
 void
@@ -164,8 +176,9 @@ own_node_new(const struct daemon *d, struct uplink *uplink, const struct port_se
 		.uplink = uplink,
 		.claim = claim,
 		.own_ports = own_ports_new(),
-		.own_ways = own_ways_new() };
-	if (o->own_ports == NULL || o->own_ways == NULL) {
+		.own_ways = own_ways_new(),
+		.reserved_ports = reserved_ports_new(d->state) };
+	if (o->own_ports == NULL || o->own_ways == NULL || o->reserved_ports == NULL) {
 		own_node_free(o);
 		return NULL;
 	}
@@ -179,6 +192,7 @@ own_node_free(struct own_node *o)
 		return;
 	own_ports_free(o->own_ports);
 	own_ways_free(o->own_ways);
+	reserved_ports_free(o->reserved_ports);
 	free(o);
 }
 
@@ -199,7 +213,7 @@ const char *
 own_node_warning(const struct own_node *o, unsigned i)
 {
 	const char *const warnings[OWN_NODE_WARNINGS] = { o->uplink_warning, o->host_warning,
-		o->exposed_warning, o->own_ports_warning, o->own_ways_warning };
+		o->exposed_warning, o->own_ports_warning, o->own_ways_warning, o->reserved_ports_warning };
 
 	return warnings[i];
 }

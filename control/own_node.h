@@ -26,9 +26,12 @@ void own_node_follow(struct own_node *o);
 /* What the tables in force expose: to the outside, once there is an uplink, and to the node's own processes. */
 void own_node_expose(struct own_node *o, const struct tables *tables);
 
-/* What is wrong with the uplink (0), the host port (1), what is exposed to the outside (2) and to the node's own processes (3),
- * or "". */
-#define OWN_NODE_WARNINGS 5
+/* The exposed ports of the node's own addresses; NULL: not known yet. */
+const struct port_set *own_node_exposed_ports(const struct own_node *o);
+
+/* What is wrong with the uplink (0), the host port (1), what is exposed to the outside (2) and to the node's own processes, at its
+ * addresses (3) and at others (4), and with what the kernel is to give to none of them (5), or "". */
+#define OWN_NODE_WARNINGS 6
 const char *own_node_warning(const struct own_node *o, unsigned i);
 
 #endif

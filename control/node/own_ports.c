@@ -11,7 +11,8 @@
 struct own_ports {
 	struct netdev *netdev;
 	size_t n_detours;
-	struct netdev_detour *detours;         /* wanted */
+	struct netdev_detour *detours;         /* wanted; NULL: not known yet */
+	struct port_set ports;                 /* likewise */
 	uint64_t seen_changes;                 /* of the service table, when they were described */
 	const struct route_table *seen_routes; /* likewise; never looked into */
 	bool is_in_line;
@@ -193,6 +194,7 @@ static int
 look(struct own_ports *o, const struct tables *tables)
 {
 	struct collection c = { .tables = tables };
+	struct port_set ports = { 0 };
 	struct netdev_detour *detours;
 	size_t n;
 
@@ -201,6 +203,8 @@ look(struct own_ports *o, const struct tables *tables)
 		return 0;
 	service_table_each(tables->services, collect, &c);
 	detours = c.is_short ? NULL : describe_all(&c, &n);
+	for (size_t i = 0; i < c.n; i++)
+		ports.bits[c.items[i].port / 64] |= UINT64_C(1) << c.items[i].port % 64;
 	free(c.items);
 	if (detours == NULL)
 		return -ENOMEM;
@@ -210,6 +214,7 @@ look(struct own_ports *o, const struct tables *tables)
 	free(o->detours);
 	o->detours = detours;
 	o->n_detours = n;
+	o->ports = ports;
 	o->seen_changes = tables->services->exposed_changes;
 	o->seen_routes = tables->routes;
 	return 0;
@@ -240,4 +245,10 @@ own_ports_follow(struct own_ports *o, const struct tables *tables, bool is_due,
 		o->is_in_line = rc == 0;
 	}
 	return rc < 0 ? fail(rc, error) : 0;
+}
+
+const struct port_set *
+own_ports_all(const struct own_ports *o)
+{
+	return o->detours == NULL ? NULL : &o->ports;
 }

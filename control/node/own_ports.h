@@ -21,6 +21,7 @@
 
 struct netdev;
 struct own_ports;
+struct port_set;
 struct tables;
 
 struct port_range {
@@ -40,5 +41,8 @@ void own_ports_free(struct own_ports *o);
  * with a message. To be called after each publication. */
 int own_ports_follow(struct own_ports *o, const struct tables *tables, bool is_due,
 	char error[static OWN_PORTS_ERROR_SIZE]);
+
+/* The ports of these frontends, of whichever address and protocol, as last followed. NULL: never yet. */
+const struct port_set *own_ports_all(const struct own_ports *o);
 
 #endif

@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "control/node/reserved_ports.h"
 #include "control/node/sockets.h"
-
-#define PROC "/proc/sys/net/ipv4/"
 
 bool
 port_claim_parse(const char *text, uint16_t *first, uint16_t *last)
@@ -53,32 +52,15 @@ port_claim_exclude(struct port_set *s, uint32_t first, uint32_t last)
 		take_out(s, port);
 }
 
-/* Puts the ports of a list like "16384-29951,40000" into the set. */
-static void
-read_list(const char *text, struct port_set *out)
-{
-	*out = (struct port_set){ 0 };
-	for (char *end; text != NULL && *text >= '0' && *text <= '9'; text = *end == ',' ? end + 1 : NULL) {
-		unsigned long first = strtoul(text, &end, 10), last = first;
-
-		if (*end == '-')
-			last = strtoul(end + 1, &end, 10);
-		for (; first <= last && first <= UINT16_MAX; first++)
-			out->bits[first / 64] |= UINT64_C(1) << first % 64;
-	}
-}
-
 void
-port_claim_exclude_ephemeral(struct port_set *s, const char *range, const char *reserved)
+port_claim_exclude_ephemeral(struct port_set *s, const char *range, const struct port_set *reserved)
 {
-	struct port_set kept;
 	unsigned first, last;
 
 	if (sscanf(range, "%u %u", &first, &last) != 2) /* NOLINT(cert-err34-c): the kernel writes numbers */
 		return;
-	read_list(reserved, &kept);
 	for (unsigned port = first; port <= last && port <= UINT16_MAX; port++)
-		if (!port_set_has(&kept, (uint16_t)port))
+		if (!port_set_has(reserved, (uint16_t)port))
 			take_out(s, port);
 }
 
@@ -112,10 +94,17 @@ port_claim_exclude_sockets(struct port_set *s, int view)
 	return e.n;
 }
 
-static void
-read_text(const char *path, char *out, size_t size)
+void
+port_claim_exclude_set(struct port_set *s, const struct port_set *ports)
 {
-	FILE *file = fopen(path, "re");
+	for (unsigned i = 0; i < PORT_BLOCKS; i++)
+		s->bits[i] &= ~ports->bits[i];
+}
+
+static void
+read_range(char *out, size_t size)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
 
 	out[0] = '\0';
 	if (file == NULL)
@@ -126,17 +115,19 @@ read_text(const char *path, char *out, size_t size)
 }
 
 unsigned
-port_claim_read(struct port_set *s, uint16_t first, uint16_t last)
+port_claim_read(struct port_set *s, uint16_t first, uint16_t last, const struct port_set *ours)
 {
-	char range[64], reserved[4096];
+	struct port_set reserved = { 0 };
+	char range[64];
 	unsigned n = 0;
 	int view;
 
-	read_text(PROC "ip_local_port_range", range, sizeof(range));
-	read_text(PROC "ip_local_reserved_ports", reserved, sizeof(reserved));
+	read_range(range, sizeof(range));
+	reserved_ports_listed(&reserved);
+	port_claim_exclude_set(&reserved, ours);
 	port_claim_fill(s, first, last);
 	port_claim_exclude(s, NODE_PORT_FIRST, NODE_PORT_LAST);
-	port_claim_exclude_ephemeral(s, range, reserved);
+	port_claim_exclude_ephemeral(s, range, &reserved);
 	view = sockets_open(NULL);
 	if (view >= 0) {
 		port_claim_exclude_sockets(s, view);

@@ -18,15 +18,18 @@ void port_claim_fill(struct port_set *s, uint16_t first, uint16_t last);
 /* Takes ports out again. */
 void port_claim_exclude(struct port_set *s, uint32_t first, uint32_t last);
 
+void port_claim_exclude_set(struct port_set *s, const struct port_set *ports);
+
 /* Takes out what the kernel gives to sockets that ask for any port, as the text of net.ipv4.ip_local_port_range
- * ("32768\t60999") says, less those that the text of ip_local_reserved_ports ("16384-29951,40000") keeps from them. */
-void port_claim_exclude_ephemeral(struct port_set *s, const char *range, const char *reserved);
+ * ("32768\t60999") says, less those that are reserved, which it gives to none. */
+void port_claim_exclude_ephemeral(struct port_set *s, const char *range, const struct port_set *reserved);
 
 /* Takes out the ports of all TCP and UDP sockets that exist in a view (sockets.h). Returns how many ports that were, or
  * -errno. */
 int port_claim_exclude_sockets(struct port_set *s, int view);
 
-/* All of it for this node. Returns how many ports are left. */
-unsigned port_claim_read(struct port_set *s, uint16_t first, uint16_t last);
+/* All of it for this node. What is reserved for exposed ports ('ours': reserved_ports.h) is not so for flows. Returns how many
+ * ports are left. */
+unsigned port_claim_read(struct port_set *s, uint16_t first, uint16_t last, const struct port_set *ours);
 
 #endif

@@ -181,10 +181,11 @@ state_prepare(struct state *s, const char *boot_id, bool *is_new_boot)
 	for (; version < STATE_SCHEMA_VERSION; version++)
 		state_exec(s, state_migrations[version]);
 	if (*is_new_boot) {
-		update = sqlite3_mprintf(
-			"DELETE FROM attachments; DELETE FROM host_ports; DELETE FROM leases;"
-			"DELETE FROM slots; INSERT OR REPLACE INTO meta VALUES ('boot_id', %Q)",
-			boot_id);
+		update =
+			sqlite3_mprintf("DELETE FROM attachments; DELETE FROM host_ports; DELETE FROM leases;"
+					"DELETE FROM slots; DELETE FROM meta WHERE key = 'reserved_ports';"
+					"INSERT OR REPLACE INTO meta VALUES ('boot_id', %Q)",
+				boot_id);
 		state_exec(s, update);
 		sqlite3_free(update);
 	}

@@ -1,4 +1,4 @@
-/* What must outlive the process: attachments, leases and slots, in one SQLite file (write-ahead log,
+/* What must outlive the process: attachments, leases, slots and reserved ports, in one SQLite file (write-ahead log,
  * synchronous=NORMAL: a commit survives the death of the process and costs 0.02 ms; after a power cut the
  * last ones may be missing, which is well, because after a reboot all pod state is discarded anyway). Control
  * thread only.
@@ -50,6 +50,11 @@ int state_put_lease(struct state *s, const struct lease_record *lease);
 int state_remove_lease(struct state *s, const struct ip_addr *addr);
 int state_put_slot(struct state *s, const struct slot_record *slot);
 int state_remove_slot(struct state *s, const struct slot_record *slot);
+
+/* The ports that are ours in the kernel's list of reserved ones, as text. Get: for the caller to free; "" when none were put
+ * since the boot. */
+int state_put_reserved_ports(struct state *s, const char *list);
+int state_get_reserved_ports(struct state *s, char **list);
 
 /* Calls fn for each record, oldest first; stops and returns what fn returns when that is not 0. fn must not
  * change the state. */

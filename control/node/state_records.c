@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -145,6 +146,32 @@ state_remove_slot(struct state *s, const struct slot_record *slot)
 {
 	bind_slot_key(s->statements[REMOVE_SLOT], slot);
 	return statement_run(s, REMOVE_SLOT);
+}
+
+int
+state_put_reserved_ports(struct state *s, const char *list)
+{
+	bind_text(s->statements[PUT_RESERVED_PORTS], 1, list);
+	return statement_run(s, PUT_RESERVED_PORTS);
+}
+
+int
+state_get_reserved_ports(struct state *s, char **list)
+{
+	sqlite3_stmt *st = s->statements[GET_RESERVED_PORTS];
+	int stepped = sqlite3_step(st), rc = 0;
+
+	*list = NULL;
+	if (stepped != SQLITE_ROW && stepped != SQLITE_DONE) {
+		rc = state_fail(s);
+	} else {
+		const char *text = stepped == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : "";
+
+		*list = text == NULL ? NULL : strdup(text);
+		rc = *list == NULL ? -ENOMEM : 0;
+	}
+	sqlite3_reset(st);
+	return rc;
 }
 
 /* Those of the attachment whose key is read. */

@@ -59,4 +59,6 @@ const char *const state_statements[N_STATEMENTS] = {
 	[EACH_SLOT] = "SELECT backend_addr, backend_port, proto, frontend_addr, frontend_port, slot, "
 		      "released FROM slots "
 		      "ORDER BY released",
+	[PUT_RESERVED_PORTS] = "INSERT OR REPLACE INTO meta VALUES ('reserved_ports', ?)",
+	[GET_RESERVED_PORTS] = "SELECT value FROM meta WHERE key = 'reserved_ports'",
 };

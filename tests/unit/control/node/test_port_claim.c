@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "control/node/port_claim.h"
+#include "control/node/port_list.h"
 #include "control/node/sockets.h"
 
 static unsigned
@@ -50,19 +51,20 @@ test_only_whole_blocks_count(void **state)
 static void
 test_the_kernels_own_ports_are_left_to_it(void **state)
 {
-	struct port_set s;
+	struct port_set s, reserved = { 0 };
 
 	port_claim_fill(&s, 16384, 29951);
-	port_claim_exclude_ephemeral(&s, "20000\t60999\n", "");
+	port_claim_exclude_ephemeral(&s, "20000\t60999\n", &reserved);
 	assert_int_equal(count(&s, 16384, 19999), 3616);
 	assert_int_equal(count(&s, 20000, 29951), 0);
 	/* unless an administrator keeps them from it */
 	port_claim_fill(&s, 16384, 29951);
-	port_claim_exclude_ephemeral(&s, "1024\t60999\n", "8080,16384-16447,20000\n");
+	port_list_parse("8080,16384-16447,20000\n", &reserved);
+	port_claim_exclude_ephemeral(&s, "1024\t60999\n", &reserved);
 	assert_int_equal(count(&s, 1, 65535), 65);
 	port_claim_exclude(&s, 16400, 65535);
 	assert_int_equal(count(&s, 1, 65535), 16);
-	port_claim_exclude_ephemeral(&s, "", "");
+	port_claim_exclude_ephemeral(&s, "", &reserved);
 	assert_int_equal(count(&s, 1, 65535), 16);
 }
 
