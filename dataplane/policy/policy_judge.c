@@ -8,6 +8,12 @@ static const enum drop_reason reasons[N_POLICY_DIRECTIONS] = {
 	[POLICY_EGRESS] = DROP_POLICY_EGRESS,
 };
 
+static const enum counter would_drop[N_DROP_REASONS] = {
+	[DROP_POLICY_INGRESS] = COUNT_POLICY_WOULD_DROP_INGRESS,
+	[DROP_POLICY_EGRESS] = COUNT_POLICY_WOULD_DROP_EGRESS,
+	[DROP_POLICY_CLOSED] = COUNT_POLICY_WOULD_DROP_CLOSED,
+};
+
 static void
 note_judgement(struct burst *b, const struct policy_flow *f, enum policy_direction d, bool is_reply, int bit)
 {
@@ -22,7 +28,7 @@ note_judgement(struct burst *b, const struct policy_flow *f, enum policy_directi
 		.is_reply = is_reply,
 		.is_allowed = bit >= 0 || !policy_is_isolated(f, d) || (f->is_node && d == POLICY_INGRESS),
 		.is_closed = f->pod->is_closed,
-		.is_audit = rules != NULL && (rules->flags & RULES_AUDIT),
+		.is_audit = f->pod->is_audit,
 	};
 	const char *direction = d == POLICY_INGRESS ? "ingress" : "egress";
 	const char *reply = is_reply ? ", of which this may be a reply" : "";
@@ -93,19 +99,25 @@ take_tag(struct candidate *c, enum reply_step step)
 	reply_prefetch(f->pod->state, c->tag);
 }
 
-/* What follows from a packet that may go on. */
+/* Has the answers known, where they need that, of a packet that goes on. */
 static void
 let_pass(struct burst *b, struct candidate *c)
 {
+	c->is_allowed = true;
+	c->step = STEP_NONE;
+	if (!(c->pkt->flags & PKT_DRY_RUN) && needs_entry(b, &c->flow, c->own))
+		take_tag(c, STEP_WRITE);
+}
+
+/* What follows from a packet that may go on. */
+static void
+allow(struct burst *b, struct candidate *c)
+{
 	const struct policy_flow *f = &c->flow;
 
-	c->is_allowed = true;
-	if (c->pkt->flags & PKT_DRY_RUN)
-		return;
-	if (f->kind == POLICY_OPENING && c->own == POLICY_INGRESS)
+	if (f->kind == POLICY_OPENING && c->own == POLICY_INGRESS && !(c->pkt->flags & PKT_DRY_RUN))
 		policy_learn_server(f->pod->state, f->local_port);
-	if (needs_entry(b, f, c->own))
-		take_tag(c, STEP_WRITE);
+	let_pass(b, c);
 }
 
 bool
@@ -118,7 +130,7 @@ policy_judge(struct burst *b, struct candidate *c, int bit)
 	if (__builtin_expect(b->trace != NULL, 0))
 		note_judgement(b, f, c->own, false, bit);
 	if (bit >= 0 || (f->is_node && c->own == POLICY_INGRESS) || !policy_is_isolated(f, c->own))
-		let_pass(b, c);
+		allow(b, c);
 	else if (f->kind == POLICY_TCP && c->own == POLICY_INGRESS &&
 		 !policy_is_server(f->pod->state, f->local_port))
 		c->is_allowed = policy_allows(b, f, POLICY_EGRESS, true);
@@ -161,26 +173,24 @@ ask_about(struct worker *w, struct burst *b, const struct candidate *c)
 	events_put(w->events, &event);
 }
 
-static void
-deny(struct worker *w, struct burst *b, struct candidate *c)
+bool
+policy_deny(struct worker *w, struct burst *b, struct pkt *p, const struct pod_policy *pod,
+	enum policy_direction d)
 {
-	const struct policy_flow *f = &c->flow;
-	enum policy_direction d = denier(c);
-	const struct rule_table *rules = f->pod->rules[d];
+	enum drop_reason reason = pod->is_closed ? DROP_POLICY_CLOSED : reasons[d];
 
-	ask_about(w, b, c);
-	if (rules != NULL)
-		policy_hit(w->policy_hits, rules->denied);
-	if (f->pod->is_closed) {
-		pkt_drop(c->pkt, DROP_POLICY_CLOSED);
-	} else if (rules != NULL && (rules->flags & RULES_AUDIT)) {
-		count(&w->counters, COUNT_POLICY_WOULD_DROP);
-		TRACE(b, "policy", "audit: it would be dropped, and passes");
-		c->step = STEP_NONE;
-		let_pass(b, c);
-	} else {
-		pkt_drop(c->pkt, reasons[d]);
+	if (pod->rules[d] != NULL)
+		policy_hit(w->policy_hits, pod->rules[d]->denied);
+	if (!pod->is_audit) {
+		pkt_drop(p, reason);
+		return true;
 	}
+	TRACE(b, "policy", "would be dropped (policy.mode: audit) as %s, and goes on",
+		drop_reason_label(reason));
+	if (!p->would_drop)
+		count(&w->counters, would_drop[reason]);
+	p->would_drop = true;
+	return false;
 }
 
 static void
@@ -200,6 +210,7 @@ find_entry(struct worker *w, struct burst *b, struct candidate *c)
 	c->is_allowed = false;
 	if (!reply_find(f->pod->state, c->tag, w->now_ns)) {
 		TRACE(b, "policy", "nor is it known as a reply");
+		ask_about(w, b, c);
 		return;
 	}
 	/* who the client outside is, only its flow's owner knows, and judges by that; a closed pod has no rules to judge by */
@@ -215,8 +226,9 @@ policy_settle(struct worker *w, struct burst *b, struct candidate *c)
 {
 	if (c->step == STEP_FIND)
 		find_entry(w, b, c);
-	if (!c->is_allowed)
-		deny(w, b, c);
+	/* no port is a server's by what is not allowed */
+	if (!c->is_allowed && !policy_deny(w, b, c->pkt, c->flow.pod, denier(c)))
+		let_pass(b, c);
 	if (c->step == STEP_WRITE)
 		write_entry(w, c);
 }

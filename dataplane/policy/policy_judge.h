@@ -62,6 +62,11 @@ bool policy_judge(struct burst *b, struct candidate *c, int bit);
 /* Asks the reply set, and drops what is not allowed. */
 void policy_settle(struct worker *w, struct burst *b, struct candidate *c);
 
+/* Drops what a direction of the pod denies, or a closed pod; false: it goes on, since the pod's policies are in audit mode, and
+ * is counted: by the set of policies each time, as a packet that would be dropped once. */
+bool policy_deny(struct worker *w, struct burst *b, struct pkt *p, const struct pod_policy *pod,
+	enum policy_direction d);
+
 /* Whether a direction, which need not be that in which the packet travels, allows the flow. is_reply: for explain. */
 bool policy_allows(struct burst *b, const struct policy_flow *f, enum policy_direction d, bool is_reply);
 

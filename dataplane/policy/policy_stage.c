@@ -236,11 +236,7 @@ judge_answer(const struct tables *t, struct worker *w, struct burst *b, struct p
 	f.remote_port = p->dport;
 	if (policy_allows(b, &f, POLICY_EGRESS, true))
 		return;
-	policy_hit(w->policy_hits, pod->rules[POLICY_EGRESS]->denied);
-	if (pod->rules[POLICY_EGRESS]->flags & RULES_AUDIT)
-		count(&w->counters, COUNT_POLICY_WOULD_DROP);
-	else
-		pkt_drop(p, DROP_POLICY_EGRESS);
+	policy_deny(w, b, p, pod, POLICY_EGRESS);
 }
 
 void

@@ -32,6 +32,7 @@ struct pod_policy {
 	const struct rule_table *rules[N_POLICY_DIRECTIONS]; /* NULL: not isolated in this direction */
 	struct policy_state *state; /* its endpoint's (endpoint_table.h); never NULL */
 	bool is_closed; /* its tables could not be made: nothing passes but what needs no policy */
+	bool is_audit;  /* policy.mode: what would be dropped is counted, and passes */
 };
 
 struct policy_table {

@@ -18,10 +18,6 @@ enum policy_direction {
 	N_POLICY_DIRECTIONS,
 };
 
-enum rules_flag {
-	RULES_AUDIT = 1 << 0, /* what no rule allows is counted as policy_would_drop, and passes */
-};
-
 /* Protocols that have ports; all others match only rules that name none. */
 enum port_class {
 	PORT_CLASS_TCP,
@@ -66,7 +62,6 @@ struct rule_table {
 	uint32_t n_identities;
 	uint8_t unit_shift;
 	uint8_t group_shift; /* a bit of a summary is for 1 << group_shift words */
-	uint8_t flags;       /* enum rules_flag */
 
 	uint32_t n_rules;
 	uint32_t n_vectors;

@@ -60,6 +60,13 @@ pod2_is_closed(struct fixture *f)
 	policies_close(f, FIXTURE_POD2);
 }
 
+static void
+pod2_would_be_closed(struct fixture *f)
+{
+	pod2_is_closed(f);
+	policies_audit(f, FIXTURE_POD2);
+}
+
 /* Pod2 has no ports open, but may be asked whether it is there. */
 static void
 pod2_admits_all_without_ports(struct fixture *f)
@@ -144,7 +151,23 @@ pod2_admits_all_ports(struct fixture *f)
 			.verdict = VERDICT_FORWARD,                                                          \
 			.to = FIXTURE_POD2,                                                                  \
 			.out = { PKT(TO_POD2, IP(POD1_##F, POD2_##F, .ttl = 63), TCP(1000, 8080, SYN)) },    \
-			.counts = COUNT_POLICY_WOULD_DROP },                                                 \
+			.counts = COUNT_POLICY_WOULD_DROP_INGRESS },                                         \
+		{ .name = "and what it would not let out goes out " #F,                                      \
+			.given = pod2_would_be_alone,                                                        \
+			.from = FIXTURE_POD2,                                                                \
+			.in = PKT(FROM_POD2, IP(POD2_##F, POD1_##F), UDP(1000, 8080)),                       \
+			.verdict = VERDICT_FORWARD,                                                          \
+			.to = FIXTURE_POD1,                                                                  \
+			.out = { PKT(TO_POD1, IP(POD2_##F, POD1_##F, .ttl = 63), UDP(1000, 8080)) },         \
+			.counts = COUNT_POLICY_WOULD_DROP_EGRESS },                                          \
+		{ .name = "of a closed pod, too " #F,                                                        \
+			.given = pod2_would_be_closed,                                                       \
+			.from = FIXTURE_POD1,                                                                \
+			.in = PKT(FROM_POD1, IP(POD1_##F, POD2_##F), TCP(1000, 8080, SYN)),                  \
+			.verdict = VERDICT_FORWARD,                                                          \
+			.to = FIXTURE_POD2,                                                                  \
+			.out = { PKT(TO_POD2, IP(POD1_##F, POD2_##F, .ttl = 63), TCP(1000, 8080, SYN)) },    \
+			.counts = COUNT_POLICY_WOULD_DROP_CLOSED },                                          \
 		DROPS("a closed pod gets nothing " #F, pod2_is_closed, FIXTURE_POD1, DROP_POLICY_CLOSED,     \
 			FROM_POD1, IP(POD1_##F, POD2_##F), TCP(1000, 8080, SYN)),                            \
 		DROPS("and sends nothing " #F, pod2_is_closed, FIXTURE_POD2, DROP_POLICY_CLOSED, FROM_POD2,  \

@@ -1,4 +1,5 @@
-/* Policy over time: replies, revoked policies, scans, ages. Each story runs in both families, with one worker and with two. */
+/* Policy over time: replies, revoked policies, scans, ages. Each story runs in both families, with one worker and with two;
+ * and a second time in audit mode, where all that it says is dropped passes, and is counted as that. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,7 +46,7 @@ static const struct words families[N_FAMILIES] = {
 
 struct outcome {
 	bool has_passed;
-	enum drop_reason reason;
+	enum drop_reason reason, would_drop;
 	uint16_t sport; /* of what a pod was sent */
 };
 
@@ -61,6 +62,30 @@ sport_sent(const struct fixture *f)
 			return (uint16_t)(data[l4] << 8 | data[l4 + 1]);
 	}
 	return 0;
+}
+
+/* Why policy would have dropped what it let pass. */
+static enum drop_reason
+would_drop(const struct counters *before, const struct counters *after)
+{
+	static const struct {
+		enum counter counter;
+		enum drop_reason reason;
+	} kinds[] = {
+		{ COUNT_POLICY_WOULD_DROP_INGRESS, DROP_POLICY_INGRESS },
+		{ COUNT_POLICY_WOULD_DROP_EGRESS, DROP_POLICY_EGRESS },
+		{ COUNT_POLICY_WOULD_DROP_CLOSED, DROP_POLICY_CLOSED },
+	};
+	enum drop_reason reason = DROP_NONE;
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (after->counts[kinds[i].counter] != before->counts[kinds[i].counter]) {
+			n += after->counts[kinds[i].counter] - before->counts[kinds[i].counter];
+			reason = kinds[i].reason;
+		}
+	assert_in_range(n, 0, 1);
+	return reason;
 }
 
 static struct outcome
@@ -82,7 +107,15 @@ send(struct fixture *f, enum fixture_port from, const struct layer *layers)
 	for (unsigned reason = 0; reason < N_DROP_REASONS; reason++)
 		if (after.drops[reason] != before.drops[reason])
 			outcome.reason = (enum drop_reason)reason;
+	outcome.would_drop = would_drop(&before, &after);
 	return outcome;
+}
+
+/* A flow that is none has no owner to send it on, whatever policies say. */
+static bool
+is_as_audited(const struct outcome *got, enum drop_reason want)
+{
+	return got->would_drop == want && (got->has_passed || got->reason == DROP_NO_FLOW);
 }
 
 static void
@@ -91,13 +124,15 @@ expect(struct fixture *f, int line, enum fixture_port from, enum drop_reason wan
 	struct outcome got = send(f, from, layers);
 	struct frame in;
 
-	if (got.has_passed == (want == DROP_NONE) && got.reason == want)
+	if (f->is_policy_audit ? is_as_audited(&got, want)
+			       : got.has_passed == (want == DROP_NONE) && got.reason == want)
 		return;
 	pkt_build(&in, layers, 50000);
 	pkt_print(stderr, "in", in.bytes, in.len, NULL, 0);
-	fprintf(stderr, "%s:%d: with %u worker(s): it %s, for '%s', not '%s'\n", __FILE__, line, f->n_workers,
+	fprintf(stderr, "%s:%d: with %u worker(s)%s: it %s, for '%s' ('%s' but for audit), not '%s'\n",
+		__FILE__, line, f->n_workers, f->is_policy_audit ? ", audit" : "",
 		got.has_passed ? "passed" : "did not pass", drop_reason_label(got.reason),
-		drop_reason_label(want));
+		drop_reason_label(got.would_drop), drop_reason_label(want));
 	fail();
 }
 
@@ -115,14 +150,14 @@ pass_time(struct fixture *f, unsigned seconds)
 static void
 tell(void (*story)(struct fixture *f, const struct words *a))
 {
-	for (unsigned n_workers = 1; n_workers <= 2; n_workers++)
-		for (unsigned family = 0; family < N_FAMILIES; family++) {
-			struct fixture *f = fixture_new(n_workers, false);
+	for (unsigned i = 0; i < 8; i++) {
+		struct fixture *f = fixture_new(1 + i % 2, false);
 
-			story(f, &families[family]);
-			assert_null(fixture_audit(f));
-			fixture_free(f);
-		}
+		f->is_policy_audit = i >= 4;
+		story(f, &families[i / 2 % 2]);
+		assert_null(fixture_audit(f));
+		fixture_free(f);
+	}
 }
 
 #define STORY(name)                                                        \
@@ -618,20 +653,57 @@ STORY(hits_and_denials_are_counted_by_number)
 	assert_int_equal(denied, 1);
 }
 
-/* Audit lets the whole conversation pass, and says so of each packet that a policy would have dropped. */
-STORY(audit_drops_nothing)
+/* By a closed pod's policies, if it had them, nothing passes but what the node sends. */
+STORY(closed_pods_get_and_send_nothing)
 {
-	struct counters c;
+	policies_close(f, FIXTURE_POD2);
+	policy_declare_server(policies_state(f, FIXTURE_POD2), 8080);
+	for (unsigned i = 0; i < 2; i++) {
+		DROPS(FIXTURE_UPLINK, DROP_POLICY_CLOSED, IN, IP(a->remote, a->pod2), TCP(1000, 8080, SYN));
+		DROPS(FIXTURE_POD2, DROP_POLICY_CLOSED, FROM_POD2, IP(a->pod2, a->remote),
+			TCP(8080, 1000, SYN | ACK));
+		DROPS(FIXTURE_UPLINK, DROP_POLICY_CLOSED, IN, IP(a->remote, a->pod2), TCP(80, 40000, ACK));
+		DROPS(FIXTURE_UPLINK, DROP_POLICY_CLOSED, IN, IP(a->remote, a->pod2), UDP(1000, 53));
+		DROPS(FIXTURE_POD2, DROP_POLICY_CLOSED, FROM_POD2, IP(a->pod2, a->remote), UDP(53, 1000));
+		DROPS(FIXTURE_UPLINK, DROP_POLICY_CLOSED, IN, IP(a->sibling, a->pod2),
+			ICMP(a->unreachable, a->closed),
+			QUOTE(PKT(FROM_POD2, IP(a->pod2, a->remote), UDP(53, 1000)), 0));
+	}
+	PASSES(FIXTURE_HOST, FROM_HOST, IP(a->host, a->pod2), TCP(50000, 8080, SYN));
+	PASSES(FIXTURE_POD2, FROM_POD2, IP(a->pod2, a->host), TCP(8080, 50000, SYN | ACK));
+}
 
+/* Both ends' policies deny it: it is one packet, which the first would drop; each set of policies counts what it denies. */
+STORY(a_packet_would_be_dropped_once)
+{
+	uint64_t denied = 0;
+
+	policies_deny(f, FIXTURE_POD1, POLICY_EGRESS);
 	policies_deny(f, FIXTURE_POD2, POLICY_INGRESS);
+	DROPS(FIXTURE_POD1, DROP_POLICY_EGRESS, FROM_POD1, IP(a->pod1, a->pod2), TCP(1000, 8080, SYN));
+	for (unsigned i = 0; i < f->n_workers; i++)
+		denied += f->workers[i]->policy_hits->counts[99];
+	assert_int_equal(denied, f->is_policy_audit ? 2 : 1);
+}
+
+/* Who tries policies out and then enforces them cuts nothing that they allow. */
+STORY(what_is_allowed_goes_on_when_audit_ends)
+{
+	ISOLATE(f, FIXTURE_POD2, POLICY_INGRESS, { PEER_REMOTE });
 	policies_deny(f, FIXTURE_POD2, POLICY_EGRESS);
-	policies_audit(f, FIXTURE_POD2);
+	policy_declare_server(policies_state(f, FIXTURE_POD2), 8080);
 	PASSES(FIXTURE_UPLINK, IN, IP(a->remote, a->pod2), TCP(1000, 8080, SYN));
-	PASSES(FIXTURE_POD2, FROM_POD2, IP(a->pod2, a->remote), TCP(8080, 1000, SYN | ACK));
 	PASSES(FIXTURE_UPLINK, IN, IP(a->remote, a->pod2), UDP(1000, 53));
-	PASSES(FIXTURE_POD2, FROM_POD2, IP(a->pod2, a->sibling), TCP(1000, 8080, SYN));
-	fixture_counters(f, &c);
-	assert_int_equal(c.counts[COUNT_POLICY_WOULD_DROP], 4);
+	DROPS(FIXTURE_UPLINK, DROP_POLICY_INGRESS, IN, IP(a->sibling, a->pod2), TCP(1000, 8080, SYN));
+	/* nor does it open what they deny */
+	DROPS(FIXTURE_UPLINK, DROP_POLICY_INGRESS, IN, IP(a->sibling, a->pod2), TCP(1000, 9090, SYN));
+	assert_false(policy_is_server(policies_state(f, FIXTURE_POD2), 9090));
+	policies_enforce(f, FIXTURE_POD2);
+	f->is_policy_audit = false;
+	PASSES(FIXTURE_POD2, FROM_POD2, IP(a->pod2, a->remote), TCP(8080, 1000, SYN | ACK));
+	PASSES(FIXTURE_POD2, FROM_POD2, IP(a->pod2, a->remote), UDP(53, 1000));
+	DROPS(FIXTURE_POD2, DROP_POLICY_EGRESS, FROM_POD2, IP(a->pod2, a->sibling),
+		TCP(8080, 1000, SYN | ACK));
 }
 
 /* More flows than the set holds: the young ones are known, and it counts. */
@@ -681,7 +753,9 @@ main(void)
 		cmocka_unit_test(a_closed_pod_answers_no_client_outside),
 		cmocka_unit_test(fragments_share_the_verdict_of_their_first),
 		cmocka_unit_test(hits_and_denials_are_counted_by_number),
-		cmocka_unit_test(audit_drops_nothing),
+		cmocka_unit_test(closed_pods_get_and_send_nothing),
+		cmocka_unit_test(a_packet_would_be_dropped_once),
+		cmocka_unit_test(what_is_allowed_goes_on_when_audit_ends),
 		cmocka_unit_test(a_full_reply_set_is_counted),
 	};
 

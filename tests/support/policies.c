@@ -85,7 +85,8 @@ policy_of(struct fixture *f, enum fixture_port pod)
 		if (ep->policy_state == NULL)
 			ep->policy_state = make_state();
 		f->policies->by_port[pod] = f->policies->n;
-		f->policies->pods[f->policies->n++].state = ep->policy_state;
+		f->policies->pods[f->policies->n++] =
+			(struct pod_policy){ .state = ep->policy_state, .is_audit = f->is_policy_audit };
 	}
 	return &f->policies->pods[f->policies->by_port[pod]];
 }
@@ -132,11 +133,13 @@ policies_deny(struct fixture *f, enum fixture_port pod, enum policy_direction d)
 void
 policies_audit(struct fixture *f, enum fixture_port pod)
 {
-	struct pod_policy *policy = policy_of(f, pod);
+	policy_of(f, pod)->is_audit = true;
+}
 
-	for (unsigned d = 0; d < N_POLICY_DIRECTIONS; d++)
-		if (policy->rules[d] != NULL)
-			((struct rule_table *)policy->rules[d])->flags |= RULES_AUDIT;
+void
+policies_enforce(struct fixture *f, enum fixture_port pod)
+{
+	policy_of(f, pod)->is_audit = false;
 }
 
 void

@@ -32,8 +32,9 @@ void policies_isolate(struct fixture *f, enum fixture_port pod, enum policy_dire
 /* Nothing is allowed there. */
 void policies_deny(struct fixture *f, enum fixture_port pod, enum policy_direction d);
 
-/* The pod's policies are to be counted only. After isolating it. */
+/* What the pod's policies would drop is to pass, and to be counted. */
 void policies_audit(struct fixture *f, enum fixture_port pod);
+void policies_enforce(struct fixture *f, enum fixture_port pod); /* as is the default */
 
 /* The pod's policies could not be compiled. */
 void policies_close(struct fixture *f, enum fixture_port pod);
