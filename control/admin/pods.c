@@ -7,6 +7,8 @@
 #include "control/admin/exceptions.h"
 #include "control/admin/names.h"
 #include "control/admin/nodes.h"
+#include "control/build/policy_build.h"
+#include "control/build/publish.h"
 #include "control/daemon.h"
 #include "control/node/attach.h"
 
@@ -58,6 +60,21 @@ port_of(const struct view *v, const struct attached *pod)
 	return NULL;
 }
 
+/* What keeps the pod from its traffic, or "". */
+static const char *
+problem_of(const struct listing *l, const struct attached *pod, const struct port_view *port)
+{
+	const char *closed = NULL;
+
+	if (pod->record.phase == ATTACHMENT_INTENT)
+		return "being attached";
+	if (pod->trouble[0] != '\0')
+		return pod->trouble;
+	if (port != NULL && l->d->publisher != NULL)
+		closed = policy_builder_closed(publisher_policies(l->d->publisher), port->id);
+	return closed == NULL ? "" : closed;
+}
+
 static void
 add_pod(const struct attached *pod, void *arg)
 {
@@ -83,8 +100,7 @@ add_pod(const struct attached *pod, void *arg)
 			drops_of_port(stats), "exceptions", (json_int_t)exceptions.n, "exceptions_why",
 			exceptions_reasons_json(&exceptions), "exceptions_quota",
 			(json_int_t)l->d->config.services.exceptions_per_pod, "host_ports",
-			host_ports_json(r), "problem",
-			r->phase == ATTACHMENT_INTENT ? "being attached" : pod->trouble));
+			host_ports_json(r), "problem", problem_of(l, pod, port)));
 }
 
 void

@@ -26,6 +26,9 @@ struct health_ports;
 json_t *status_warnings(const struct view *v, const struct attach *attach, const struct follow *follow,
 	const struct health_ports *health_ports);
 
+/* Pods that are closed for want of policies that could not be read, as texts. */
+json_t *status_unread_policies(const struct store *store);
+
 /* The errors of the manifests in force, as texts that begin with file and line. */
 struct source;
 json_t *status_source_errors(const struct source *source);

@@ -10,11 +10,16 @@ void
 status_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
 {
 	struct utsname kernel;
+	json_t *warnings, *unread;
 	struct view *v;
 
 	publisher_flush(d->publisher);
 	v = view_new(d);
 	uname(&kernel);
+	warnings = v == NULL ? NULL : status_warnings(v, d->attach, d->follow, d->health_ports);
+	unread = status_unread_policies(d->store);
+	json_array_extend(warnings, unread);
+	json_decref(unread);
 	if (v != NULL)
 		reply->json = status_json(&(struct status_input){
 			.names = { d->store, v, publisher_tables(d->publisher) },
@@ -24,7 +29,7 @@ status_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 			.source_errors = status_source_errors(d->source),
 			.build_errors =
 				v->n_build_errors == 0 ? json_array() : json_pack("[s]", v->build_error),
-			.warnings = status_warnings(v, d->attach, d->follow, d->health_ports),
+			.warnings = warnings,
 			.worked_around = status_worked_around(kernel.release),
 		});
 	if (reply->json == NULL)

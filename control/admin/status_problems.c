@@ -4,6 +4,7 @@
 #include "control/admin/health_ports.h"
 #include "control/admin/status.h"
 #include "control/follow.h"
+#include "control/model/network_policy.h"
 #include "control/node/attach.h"
 #include "control/node/host.h"
 #include "control/node/ipam.h"
@@ -113,6 +114,31 @@ warn_of_greedy(const struct worker_view *w, const struct attach *attach, json_t 
 			"pod %s has used up its flows or ports out of the cluster, and new ones are refused: "
 			"masquerade.flowsPerPod, masquerade.portsPerPod",
 			pod.name[0] != '\0' ? pod.name : ip_addr_format(&w->greedy_pod, addr)));
+}
+
+#define UNREAD_MAX 20
+
+static void
+warn_of_unread(const struct object *object, void *arg)
+{
+	char text[512];
+
+	if (json_array_size(arg) >= UNREAD_MAX)
+		return;
+	unread_policy_describe((const struct unread_policy_object *)object, text, sizeof(text));
+	json_array_append_new(arg, json_string(text));
+}
+
+json_t *
+status_unread_policies(const struct store *store)
+{
+	size_t n = store_count(store, OBJECT_UNREAD_POLICY);
+	json_t *texts = json_array();
+
+	store_each(store, OBJECT_UNREAD_POLICY, warn_of_unread, texts);
+	if (n > UNREAD_MAX)
+		json_array_append_new(texts, json_sprintf("and so may %zu more policies", n - UNREAD_MAX));
+	return texts;
 }
 
 json_t *

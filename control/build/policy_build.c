@@ -5,7 +5,9 @@
 
 #include "control/build/policy_build_internal.h"
 
-#define WATCHED (1u << OBJECT_NETWORK_POLICY | 1u << OBJECT_POD | 1u << OBJECT_NAMESPACE | 1u << OBJECT_NODE)
+#define WATCHED                                                                        \
+	(1u << OBJECT_NETWORK_POLICY | 1u << OBJECT_UNREAD_POLICY | 1u << OBJECT_POD | \
+		1u << OBJECT_NAMESPACE | 1u << OBJECT_NODE)
 
 struct shared_identities {
 	unsigned refs; /* versions that have it; one more while it is the builder's */
@@ -77,6 +79,9 @@ follow(enum object_kind kind, const char *ns, const char *name, void *arg)
 		locals_policy_changed(b, ns);
 		result = policy_records_follow(&b->records, b->store, b->ids, b->numbers, ns, name);
 		break;
+	case OBJECT_UNREAD_POLICY:
+		locals_policy_changed(b, ns);
+		break;
 	case OBJECT_POD:
 		locals_pod_changed(b, ns, name);
 		result = identities_pod_changed(b->ids, ns, name);
@@ -128,7 +133,7 @@ is_closed(const struct policy_builder *b, const struct local *l)
 	for (enum policy_direction d = 0; d < N_POLICY_DIRECTIONS; d++)
 		if (l->sets[d] != NULL && l->sets[d]->compiled == NULL)
 			return true;
-	return l->is_undecided || (b->is_full && l->n != 0);
+	return l->is_undecided || l->unread[0] != '\0' || (b->is_full && l->n != 0);
 }
 
 static bool
@@ -299,7 +304,8 @@ build(struct policy_builder *b, const struct build_facts *facts)
 static bool
 is_of_no_concern(const struct policy_builder *b)
 {
-	return store_count(b->store, OBJECT_NETWORK_POLICY) == 0 && b->versions == NULL;
+	return store_count(b->store, OBJECT_NETWORK_POLICY) == 0 &&
+	       store_count(b->store, OBJECT_UNREAD_POLICY) == 0 && b->versions == NULL;
 }
 
 int
@@ -405,6 +411,8 @@ policy_builder_closed(const struct policy_builder *b, uint16_t port)
 
 	if (l == NULL || !is_closed(b, l))
 		return NULL;
+	if (l->unread[0] != '\0')
+		return l->unread;
 	if (l->is_undecided)
 		return "its Pod object is not known, and policies of its namespace select by labels";
 	return b->is_full ? "policies tell more than 65,535 kinds of peers apart"

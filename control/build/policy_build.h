@@ -2,7 +2,8 @@
  * store and in the facts; pods with the same policies share their rules, and tables that a change does not concern stay.
  *
  * A pod is closed (nothing passes) when its tables cannot be made, and while it is not known which policies select it: its
- * Pod object has not been seen, and its namespace has policies that select by labels. Policies that select no pod of this node
+ * Pod object has not been seen, and its namespace has policies that select by labels; or what may be a policy that selects it
+ * could not be read (struct unread_policy_object). Policies that select no pod of this node
  * cost nothing but their place in a list.
  *
  * Control thread only. */

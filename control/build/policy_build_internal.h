@@ -29,11 +29,15 @@ struct policy_set {
 	bool is_too_large;
 };
 
+#define UNREAD_TEXT_SIZE 512
+
 /* A pod of this node. */
 struct local {
 	struct local_pod pod; /* its names are ours */
 	bool is_dirty;        /* what selects it is to be found out */
 	bool is_undecided;
+	char unread
+		[UNREAD_TEXT_SIZE]; /* what may select it and could not be read, as a sentence; "": nothing */
 	size_t n;
 	struct policy_record **policies;              /* that select it, by namespace and name */
 	struct policy_set *sets[N_POLICY_DIRECTIONS]; /* NULL: not isolated */
@@ -61,7 +65,7 @@ void locals_free(struct policy_builder *b);
 
 /* The store has another object. */
 void locals_pod_changed(struct policy_builder *b, const char *ns, const char *name);
-void locals_policy_changed(struct policy_builder *b, const char *ns);
+void locals_policy_changed(struct policy_builder *b, const char *ns); /* "": any namespace */
 
 /* Finds out what selects whom, and has what is used, and only that, known to the identities. */
 int locals_select(struct policy_builder *b);

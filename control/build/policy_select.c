@@ -105,8 +105,30 @@ void
 locals_policy_changed(struct policy_builder *b, const char *ns)
 {
 	for (size_t i = 0; i < b->n_locals; i++)
-		if (strcmp(b->locals[i].pod.ns, ns) == 0)
+		if (*ns == '\0' || strcmp(b->locals[i].pod.ns, ns) == 0)
 			make_dirty(&b->locals[i]);
+}
+
+struct unread_search {
+	struct local *local;
+	const struct pod_group *group; /* NULL: not known */
+};
+
+static void
+match_unread(const struct object *object, void *arg)
+{
+	const struct unread_policy_object *unread = (const struct unread_policy_object *)object;
+	const struct selector *s = &unread->pods;
+	struct unread_search *search = arg;
+	struct local *l = search->local;
+
+	if (l->unread[0] != '\0' || (*object->ns != '\0' && strcmp(object->ns, l->pod.ns) != 0))
+		return;
+	if (selector_is_empty(s) ||
+		(search->group != NULL && selector_matches(s, pod_group_labels(search->group))))
+		unread_policy_describe(unread, l->unread, sizeof(l->unread));
+	else if (search->group == NULL)
+		l->is_undecided = true;
 }
 
 static int
@@ -131,6 +153,9 @@ select_for(struct policy_builder *b, struct local *l)
 		else if (group == NULL)
 			l->is_undecided = true;
 	}
+	l->unread[0] = '\0';
+	store_each(b->store, OBJECT_UNREAD_POLICY, match_unread,
+		&(struct unread_search){ .local = l, .group = group });
 	l->is_dirty = false;
 	return 0;
 }

@@ -189,7 +189,8 @@ const struct command pods_command = {
 		"sent, \"exceptions\", \"exceptions_why\": {REASON: COUNT}, \"exceptions_quota\", "
 		"\"host_ports\": [{\"address\": of the node, "
 		"\"\" for any, "
-		"\"port\", \"protocol\", \"pod_port\"}], \"problem\": why it has no port, or \"\"}]}; "
+		"\"port\", \"protocol\", \"pod_port\"}], \"problem\": what keeps it from its traffic (it has "
+		"no port, it is closed), or \"\"}]}; "
 		"with a name, that pod's object alone.",
 	.parse = pods_parse,
 	.run = pods_run,

@@ -1,8 +1,9 @@
 #include "control/model/network_policy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-static void
+void
 selector_fini(struct selector *s)
 {
 	for (size_t i = 0; i < s->match_labels.n; i++) {
@@ -141,4 +142,29 @@ network_policy_fini(struct object *object)
 			rule_fini(&policy->rules[d][i]);
 		free(policy->rules[d]);
 	}
+}
+
+void
+unread_policy_fini(struct object *object)
+{
+	selector_fini(&((struct unread_policy_object *)object)->pods);
+}
+
+void
+unread_policy_describe(const struct unread_policy_object *unread, char *text, size_t size)
+{
+	const char *origin = unread->object.origin == NULL ? "a manifest" : unread->object.origin;
+	const struct selector *s = &unread->pods;
+	bool is_of_all = s->match_labels.n == 0 && s->n_expressions == 0;
+
+	if (*unread->object.ns == '\0')
+		snprintf(text, size,
+			"%s could not be read when the daemon started, and may hold NetworkPolicies of any "
+			"namespace: all pods are closed until it is mended",
+			origin);
+	else
+		snprintf(text, size,
+			"%s could not be read when the daemon started: %spods of namespace %s are closed "
+			"until the file is mended",
+			origin, is_of_all ? "all " : "the selected ", unread->object.ns);
 }

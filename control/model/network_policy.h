@@ -62,13 +62,25 @@ struct network_policy_object {
 	struct policy_rule *rules[2];
 };
 
+/* What may be a policy, or hold some, and cannot be read: whoever it may select is closed. Its name is the source's, for
+ * nothing but to tell one from another; what it is called is in its origin. */
+struct unread_policy_object {
+	struct object object; /* ns: "" when it may be of any namespace */
+	struct selector pods; /* whom it selects, as far as that is known */
+};
+
+/* "pods of namespace shop that it may select are closed until ...": what follows from one, as a sentence. */
+void unread_policy_describe(const struct unread_policy_object *unread, char *text, size_t size);
+
 /* Copies of their own, NULL if out of memory; NULL may be freed. */
 struct selector *selector_copy(const struct selector *s);
 void selector_free(struct selector *s);
+void selector_fini(struct selector *s); /* of one inside of something else, zeroed at least */
 struct ip_block *ip_block_copy(const struct ip_block *block);
 void ip_block_free(struct ip_block *block);
 
 /* Of object_free(). */
 void network_policy_fini(struct object *object);
+void unread_policy_fini(struct object *object);
 
 #endif

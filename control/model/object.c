@@ -108,6 +108,7 @@ static const struct {
 	[OBJECT_SERVICE] = { "Service", service_fini },
 	[OBJECT_ENDPOINT_SLICE] = { "EndpointSlice", slice_fini },
 	[OBJECT_NETWORK_POLICY] = { "NetworkPolicy", network_policy_fini },
+	[OBJECT_UNREAD_POLICY] = { "UnreadPolicy", unread_policy_fini },
 };
 
 void

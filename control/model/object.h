@@ -15,6 +15,7 @@ enum object_kind {
 	OBJECT_SERVICE,
 	OBJECT_ENDPOINT_SLICE,
 	OBJECT_NETWORK_POLICY, /* struct network_policy_object: network_policy.h */
+	OBJECT_UNREAD_POLICY,  /* struct unread_policy_object: likewise; no kind of Kubernetes */
 	N_OBJECT_KINDS,
 };
 

@@ -101,7 +101,9 @@ source_check(const struct config *config, FILE *out)
 		n_errors = check_node(config, source_config.store, out);
 	fprintf(out, "%zu file%s", source_n_files(source), source_n_files(source) == 1 ? "" : "s");
 	for (int kind = 0; kind < N_OBJECT_KINDS; kind++)
-		fprintf(out, ", %zu %s", store_count(source_config.store, kind), object_kind_name(kind));
+		if (kind != OBJECT_UNREAD_POLICY) /* there is an error for each */
+			fprintf(out, ", %zu %s", store_count(source_config.store, kind),
+				object_kind_name(kind));
 	fprintf(out, ": %zu error%s\n", n_errors, n_errors == 1 ? "" : "s");
 	source_free(source);
 	store_free(source_config.store);

@@ -102,6 +102,26 @@ decode_metadata(const struct field *root, const struct kind *kind, struct object
 	object->created_s = field_time(&created);
 }
 
+/* What would be taken for a kind without use here, and silently leave out what it holds or means. */
+static void
+refuse_look_alikes(const struct field *root, const char *name, const char *version)
+{
+	struct field kind = field_member(root, "kind"), api_version = field_member(root, "apiVersion");
+	struct field items = field_member(root, "items");
+
+	if (strcmp(name, "NetworkPolicy") == 0)
+		field_fail(&api_version,
+			"\"%.80s\" is not read: only networking.k8s.io/v1 is, and pods would be open without "
+			"what this one means",
+			version);
+	else if (strcmp(name, "NetworkPolicyList") == 0)
+		field_fail(&kind,
+			"is not read; write \"kind: List\", with apiVersion and kind in each of its items");
+	else if (strcmp(name, "List") == 0)
+		field_fail(&items,
+			json_is_array(items.value) ? "are not read: a List within a List" : "must be a list");
+}
+
 static const struct kind *
 find_kind(const struct field *root)
 {
@@ -122,6 +142,7 @@ find_kind(const struct field *root)
 			if (strcmp(version, k->api_versions[j]) == 0)
 				return k;
 	}
+	refuse_look_alikes(root, name, version);
 	return NULL;
 }
 

@@ -1,5 +1,6 @@
 /* One Kubernetes object, as JSON, to one object of the store. Only the fields that Ringway uses are looked at, and those
- * strictly. A kind that it does not use, and another API group's kind of the same name, is no error. Pure; any thread. */
+ * strictly. A kind that it does not use, and another API group's kind of the same name, is no error; but a NetworkPolicy of
+ * another group or version is, since pods would silently be open without it. Pure; any thread. */
 #ifndef RINGWAY_SOURCE_DECODE_H
 #define RINGWAY_SOURCE_DECODE_H
 
@@ -7,6 +8,7 @@
 #include "control/source/field.h"
 
 struct network_policy_object;
+struct selector;
 
 /* 0 with *out, which is NULL for what Ringway does not use (*ignored then says what it is; static or in the value), or
  * -EINVAL with the error. origin as in struct object, copied. */
@@ -21,6 +23,9 @@ bool pod_decode(const struct field *root, struct pod_object *pod);
 bool service_decode(const struct field *root, struct service_object *service);
 bool slice_decode(const struct field *root, struct slice_object *slice);
 bool policy_decode(const struct field *root, struct network_policy_object *policy);
+
+/* Of a policy that has errors: whom it selects. Everybody, if that cannot be told. */
+void policy_decode_pods(const struct field *root, struct selector *pods);
 
 /* A part of service_decode(): what concerns the outside. Type and policies are known. */
 void exposure_decode(const struct field *root, struct service_object *service);

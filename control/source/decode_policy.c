@@ -300,3 +300,15 @@ policy_decode(const struct field *root, struct network_policy_object *policy)
 	decode_types(&spec, policy);
 	return true;
 }
+
+void
+policy_decode_pods(const struct field *root, struct selector *pods)
+{
+	struct field spec = field_member(root, "spec"), selector = field_member(&spec, "podSelector");
+
+	decode_selector(&selector, pods);
+	if (!root->decoder->has_failed)
+		return;
+	selector_fini(pods);
+	*pods = (struct selector){ 0 };
+}

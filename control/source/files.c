@@ -57,6 +57,7 @@ struct source {
 	struct file *files; /* by name */
 	uint64_t n_readings;
 	bool is_scan_due, is_dir_missing;
+	bool has_started;      /* all files were read once */
 	struct file dir_state; /* carries the directory's own error */
 	int inotify_fd, watch;
 	struct loop_fd *events;
@@ -287,7 +288,9 @@ read_file(struct source *s, struct file *f)
 	}
 	f->gone_ns = 0;
 	f->is_gone = false;
-	if (manifest_read(&m, path, f->name))
+	/* at the start it is not known what was in force before: what can be read is better than nothing, and what cannot
+	 * be read closes pods */
+	if (manifest_read(&m, path, f->name) || !s->has_started)
 		apply_manifest(s, f, &m);
 	set_errors(s, f, m.errors, m.n_errors);
 	manifest_fini(&m);
@@ -338,12 +341,26 @@ compare_items(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/* Of a directory that is missing since the start, nothing is known; until it is there. */
+static void
+hide_directory(struct source *s, bool is_missing)
+{
+	struct manifest m = { 0 };
+
+	if (is_missing)
+		manifest_hide_all(&m, s->dir);
+	apply_manifest(s, &s->dir_state, &m);
+	manifest_fini(&m);
+}
+
 static void
 set_missing(struct source *s, int error)
 {
 	char text[PATH_MAX + 128], *texts[] = { text };
 
 	s->is_dir_missing = error != 0;
+	if (!s->has_started)
+		hide_directory(s, error != 0);
 	snprintf(text, sizeof(text), "cluster.manifests: %s: %s; what it gave before stays in force", s->dir,
 		strerror(error));
 	set_errors(s, &s->dir_state, texts, error != 0);
@@ -413,6 +430,7 @@ refresh(void *arg)
 		}
 	} while (is_again);
 	forget_gone_files(s);
+	s->has_started |= !s->is_dir_missing;
 	if (s->rescan != NULL)
 		loop_timer_set(s->rescan, next_scan_ns(s), 0);
 	if (s->has_changed && s->config.changed != NULL)
@@ -546,8 +564,11 @@ source_free(struct source *s)
 		free(f->name);
 		free(f);
 	}
+	for (size_t i = 0; i < s->dir_state.n_claims; i++)
+		claim_free(s->dir_state.claims[i]);
 	for (size_t i = 0; i < s->dir_state.n_errors; i++)
 		free(s->dir_state.errors[i].text);
+	free(s->dir_state.claims);
 	free(s->dir);
 	free(s);
 }

@@ -1,7 +1,9 @@
 /* The cluster's state from a directory of manifests: *.yaml, *.yml and *.json, several documents in each, "kind: List"
  * too. The directory is watched (inotify): files written, moved in, removed, and swapped behind symbolic links, as a
  * mounted ConfigMap does it. A file counts as a whole: when something in it is wrong, that is an error in force until
- * the file is mended, and the objects it gave before stay. An object that two files give is an error of the later one;
+ * the file is mended, and the objects it gave before stay. With a file that is wrong from the start there are none: then
+ * what can be read of it counts, and what may be a policy and cannot be read is an object, too, of OBJECT_UNREAD_POLICY, until
+ * the file is mended or gone. An object that two files give is an error of the later one;
  * what the first said stays. Control thread only. */
 #ifndef RINGWAY_SOURCE_FILES_H
 #define RINGWAY_SOURCE_FILES_H

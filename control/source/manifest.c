@@ -9,6 +9,7 @@
 #include "control/source/decode.h"
 #include "control/source/files.h"
 #include "control/source/text_file.h"
+#include "control/source/unread.h"
 
 void
 manifest_add_error(struct manifest *m, const char *format, ...)
@@ -34,6 +35,7 @@ hash_bytes(const char *bytes, size_t size, void *arg)
 	return 0;
 }
 
+/* value may be NULL. */
 static bool
 add_item(struct manifest *m, struct object *object, const json_t *value)
 {
@@ -50,8 +52,47 @@ add_item(struct manifest *m, struct object *object, const json_t *value)
 	}
 	item = &m->items[m->n_items++];
 	*item = (struct manifest_item){ .object = object, .hash = 0xcbf29ce484222325 };
-	json_dump_callback(value, hash_bytes, &item->hash, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	if (value != NULL)
+		json_dump_callback(
+			value, hash_bytes, &item->hash, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 	return true;
+}
+
+/* Takes over what may be NULL, and gives it a name: unique within the file, so that no two are one object. */
+static void
+add_unread(struct manifest *m, struct unread_policy_object *unread, int result, const char *place)
+{
+	bool is_good = result == 0;
+
+	if (is_good && unread != NULL) {
+		is_good = asprintf(&unread->object.name, "%s/%zu", place, m->n_items) >= 0;
+		if (!is_good)
+			unread->object.name = NULL;
+		is_good = is_good && add_item(m, &unread->object, NULL);
+	}
+	if (is_good)
+		return;
+	if (unread != NULL)
+		object_free(&unread->object);
+	manifest_add_error(m, "%s: out of memory", place);
+}
+
+void
+manifest_hide_all(struct manifest *m, const char *place)
+{
+	struct unread_policy_object *unread;
+	int result = unread_of_nothing(place, &unread);
+
+	add_unread(m, unread, result, place);
+}
+
+static void
+note_unread(struct manifest *m, const struct yaml_file *f, json_t *value, const char *place)
+{
+	struct unread_policy_object *unread;
+	int result = unread_of_value(f, value, place, &unread);
+
+	add_unread(m, unread, result, place);
 }
 
 static void
@@ -74,6 +115,7 @@ read_object(struct manifest *m, const struct yaml_file *f, json_t *value, unsign
 				called == NULL ? "without a name" : called);
 		manifest_add_error(m, "%s:%u: %s%s%s%s", name, error.line, error.field,
 			*error.field == '\0' ? "" : ": ", error.message, who);
+		note_unread(m, f, value, origin);
 	} else if (object == NULL) {
 		log_debug("%s: %s is of no use to the dataplane", origin, ignored == NULL ? "it" : ignored);
 	} else if (!add_item(m, object, value)) {
@@ -109,6 +151,69 @@ read_documents(struct manifest *m, const struct yaml_file *f, const char *name)
 	}
 }
 
+static bool
+is_document_start(const char *text, size_t size)
+{
+	return size >= 3 && memcmp(text, "---", 3) == 0 && (size == 3 || strchr(" \t\r\n", text[3]) != NULL);
+}
+
+/* Where the next document begins: at a line "---", which ends whatever stands before it. */
+static size_t
+next_document(const char *text, size_t size, size_t at)
+{
+	while (at < size) {
+		const char *end = memchr(text + at, '\n', size - at);
+
+		if (end == NULL)
+			return size;
+		at = (size_t)(end - text) + 1;
+		if (is_document_start(text + at, size - at))
+			return at;
+	}
+	return size;
+}
+
+static void
+read_part(struct manifest *m, const char *text, size_t size, unsigned n_before, const char *name)
+{
+	struct unread_policy_object *unread;
+	struct yaml_error error;
+	struct yaml_file *f;
+	char place[512];
+	int result;
+
+	if (yaml_part_parse(&f, text, size, n_before, &error) == 0) {
+		read_documents(m, f, name);
+		yaml_file_free(f);
+		return;
+	}
+	manifest_add_error(m, "%s:%u: %s", name, error.line, error.message);
+	snprintf(place, sizeof(place), "%s:%u", name, error.line);
+	result =
+		unread_of_text(text, size, error.line > n_before ? error.line - n_before : 1, place, &unread);
+	add_unread(m, unread, result, place);
+}
+
+/* Of a text that is no YAML as a whole: each document by itself. */
+static void
+read_parts(
+	struct manifest *m, const char *text, size_t size, const char *name, const struct yaml_error *error)
+{
+	unsigned n_lines = 0;
+
+	for (size_t at = 0, end; at < size; at = end) {
+		end = next_document(text, size, at);
+		read_part(m, text + at, end - at, n_lines, name);
+		for (const char *c = text + at; (c = memchr(c, '\n', (size_t)(text + end - c))) != NULL; c++)
+			n_lines++;
+	}
+	/* it is the whole that is wrong: what the parts say may not be all */
+	if (m->n_errors == 0) {
+		manifest_add_error(m, "%s:%u: %s", name, error->line, error->message);
+		manifest_hide_all(m, name);
+	}
+}
+
 bool
 manifest_read(struct manifest *m, const char *path, const char *name)
 {
@@ -121,10 +226,11 @@ manifest_read(struct manifest *m, const char *path, const char *name)
 	*m = (struct manifest){ 0 };
 	if (result < 0) {
 		manifest_add_error(m, "%s: cannot be read: %s", name, strerror(-result));
+		manifest_hide_all(m, name);
 		return false;
 	}
 	if (yaml_file_parse(&f, text, size, &error) < 0) {
-		manifest_add_error(m, "%s:%u: %s", name, error.line, error.message);
+		read_parts(m, text, size, name, &error);
 	} else {
 		read_documents(m, f, name);
 		yaml_file_free(f);

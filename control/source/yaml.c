@@ -29,7 +29,8 @@ struct yaml_file {
 	size_t n_documents;
 	struct line *lines; /* sorted once everything is read */
 	size_t n_lines, lines_size;
-	json_t *kept; /* what was merged away: its address must not be used again while lines name it */
+	unsigned n_before; /* lines before the part that this is */
+	json_t *kept;      /* what was merged away: its address must not be used again while lines name it */
 };
 
 struct anchor {
@@ -70,7 +71,7 @@ fail(struct reader *r, size_t line, const char *format, ...)
 	if (r->result != 0)
 		return NULL;
 	r->result = -EINVAL;
-	r->error->line = (unsigned)line;
+	r->error->line = (unsigned)line + (line == 0 ? 0 : r->file->n_before);
 	va_start(args, format);
 	vsnprintf(r->error->message, sizeof(r->error->message), format, args);
 	va_end(args);
@@ -423,7 +424,8 @@ line_compare(const void *a, const void *b)
 }
 
 int
-yaml_file_parse(struct yaml_file **out, const char *text, size_t size, struct yaml_error *error)
+yaml_part_parse(
+	struct yaml_file **out, const char *text, size_t size, unsigned n_before, struct yaml_error *error)
 {
 	struct reader r = { .error = error };
 
@@ -436,6 +438,7 @@ yaml_file_parse(struct yaml_file **out, const char *text, size_t size, struct ya
 		*error = (struct yaml_error){ .message = "out of memory" };
 		return -ENOMEM;
 	}
+	r.file->n_before = n_before;
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, size);
 	read_stream(&r);
 	yaml_parser_delete(&r.parser);
@@ -447,6 +450,12 @@ yaml_file_parse(struct yaml_file **out, const char *text, size_t size, struct ya
 		qsort(r.file->lines, r.file->n_lines, sizeof(*r.file->lines), line_compare);
 	*out = r.file;
 	return 0;
+}
+
+int
+yaml_file_parse(struct yaml_file **out, const char *text, size_t size, struct yaml_error *error)
+{
+	return yaml_part_parse(out, text, size, 0, error);
 }
 
 void
@@ -477,7 +486,7 @@ yaml_document(const struct yaml_file *f, size_t i)
 unsigned
 yaml_document_line(const struct yaml_file *f, size_t i)
 {
-	return f->documents[i].line;
+	return f->documents[i].line + f->n_before;
 }
 
 static unsigned
@@ -488,7 +497,7 @@ find_line(const struct yaml_file *f, const json_t *container, uint64_t member)
 
 	if (f->n_lines != 0)
 		found = bsearch(&key, f->lines, f->n_lines, sizeof(key), line_compare);
-	return found == NULL ? 0 : found->line;
+	return found == NULL ? 0 : found->line + f->n_before;
 }
 
 unsigned

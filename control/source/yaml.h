@@ -21,6 +21,10 @@ struct yaml_error {
 
 /* Reads all documents. 0, or -EINVAL with the error, or -ENOMEM. */
 int yaml_file_parse(struct yaml_file **out, const char *text, size_t size, struct yaml_error *error);
+
+/* The same for a part of a text, which begins behind so many lines: all lines told are those of the whole text. */
+int yaml_part_parse(
+	struct yaml_file **out, const char *text, size_t size, unsigned n_before, struct yaml_error *error);
 void yaml_file_free(struct yaml_file *f);
 
 size_t yaml_n_documents(const struct yaml_file *f);

@@ -41,7 +41,8 @@ note_judgement(struct burst *b, const struct policy_flow *f, enum policy_directi
 	if (f->is_node && d == POLICY_INGRESS)
 		TRACE(b, "policy", "ingress from this node itself%s: always allowed", reply);
 	else if (f->pod->is_closed)
-		TRACE(b, "policy", "%s%s: the pod is closed, since its policies could not be compiled",
+		TRACE(b, "policy",
+			"%s%s: the pod is closed, since not all of its policies are known and compiled",
 			direction, reply);
 	else if (rules == NULL)
 		TRACE(b, "policy", "%s%s: no policy isolates the pod in this direction", direction, reply);

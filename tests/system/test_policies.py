@@ -329,3 +329,34 @@ def test_a_pod_is_isolated_before_its_first_packet(cluster):
             for pod in pods:
                 cluster.write_manifest(f"pod-shop-{pod.name}")
                 pod.detach()
+
+
+def test_a_start_with_a_policy_that_cannot_be_read_closes_whom_it_may_select(cluster):
+    """While the daemon runs, a file that comes with an error changes nothing; at the start nobody knows what was in force."""
+    bad = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "typo", "namespace": "shop"},
+           "spec": {"podSelector": DB, "ingres": []}}
+    allow = {"podSelector": DB, "ingress": [{"ports": [{"port": PORT}]}]}
+
+    def problems():
+        return [pod["name"] for pod in cluster.b.ringway("pods")["pods"] if pod["problem"]]
+
+    try:
+        cluster.write_manifest("policy-typo", bad)
+        cluster.wait_published()
+        expect_answer(cluster.web, cluster.db)
+        cluster.b.restart()
+        cluster.wait_published()
+        expect_drop(cluster, cluster.web, cluster.db, reason="policy_closed")
+        expect_drop(cluster, cluster.db, cluster.near, reason="policy_closed")
+        expect_answer(cluster.bank, cluster.near)
+        assert problems() == ["db"]
+        assert [text for text in cluster.b.ringway("status")["warnings"] if "shop/typo" in text and "closed" in text]
+        told = cluster.b.ringway("explain", "--from", "shop/near", "--to", f"{cluster.db.ip[4]}:{PORT}/tcp", check=False)
+        assert told["drop_reason"] == "policy_closed" and "policy-typo.yaml" in told["policies"][-1]["text"], told
+        write_policies(cluster, typo=allow)
+        expect_answer(cluster.web, cluster.db)
+        expect_drop(cluster, cluster.web, cluster.db, 8081)
+        assert not problems()
+    finally:
+        cluster.remove_manifest("policy-typo")
+        cluster.wait_published()

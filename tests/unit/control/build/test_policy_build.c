@@ -314,6 +314,77 @@ a_pod_is_closed_until_it_is_known_what_selects_it(void **state)
 	shop_close(&s);
 }
 
+/* A policy by which pods of a namespace ("": any) are closed; all of them, or those with app=db. */
+static void
+put_unread(struct store *store, const char *ns, const char *name, bool is_for_all)
+{
+	struct unread_policy_object *u = calloc(1, sizeof(*u));
+
+	u->object = (struct object){ .kind = OBJECT_UNREAD_POLICY,
+		.ns = strdup(ns),
+		.name = strdup(name),
+		.origin = strdup("shop.yaml:7 (NetworkPolicy shop/db)") };
+	if (!is_for_all) {
+		u->pods.match_labels = (struct labels){ 1, calloc(1, sizeof(struct label)) };
+		u->pods.match_labels.items[0] = (struct label){ strdup("app"), strdup("db") };
+	}
+	assert_int_equal(store_put(store, &u->object), 0);
+}
+
+static void
+assert_closed(const struct shop *s, const char *ports)
+{
+	for (uint16_t port = 0; port < 3; port++) {
+		const struct pod_policy *pod = s->table == NULL ? NULL : policy_of_port(s->table, port);
+		bool is_closed = pod != NULL && pod->is_closed;
+
+		assert_int_equal(is_closed, ports[port] == 'x');
+		assert_int_equal(is_closed, policy_builder_closed(s->b, port) != NULL);
+	}
+}
+
+static void
+pods_are_closed_that_an_unread_policy_may_select(void **state)
+{
+	struct shop s;
+
+	shop_open(&s);
+	s.pods[2].ns = "bank";
+	/* with no other policy anywhere */
+	put_unread(s.store, "", "a", true);
+	assert_false(policy_builder_is_idle(s.b));
+	assert_true(shop_build(&s));
+	assert_closed(&s, "xxx");
+	assert_non_null(strstr(policy_builder_closed(s.b, 2), "may hold NetworkPolicies of any namespace"));
+	store_remove(s.store, OBJECT_UNREAD_POLICY, "", "a");
+	put_unread(s.store, "shop", "b", true);
+	assert_true(shop_build(&s));
+	assert_closed(&s, "xx-");
+	assert_string_equal(policy_builder_closed(s.b, 0),
+		"shop.yaml:7 (NetworkPolicy shop/db) could not be read when the daemon started: all pods of "
+		"namespace shop are closed until the file is mended");
+	/* those with a label, and those whose labels are not known */
+	store_remove(s.store, OBJECT_UNREAD_POLICY, "shop", "b");
+	put_unread(s.store, "shop", "c", false);
+	put_pod(s.store, "shop", "db-1", "a", "app", "web", NULL, NULL);
+	assert_true(shop_build(&s));
+	assert_closed(&s, "x--");
+	store_remove(s.store, OBJECT_POD, "shop", "db-1");
+	assert_true(shop_build(&s));
+	assert_closed(&s, "xx-");
+	/* whatever else allows something */
+	put_policy(s.store, "db", false);
+	shop_build(&s);
+	assert_closed(&s, "xx-");
+	assert_null(rules_of(&s, 0));
+	store_remove(s.store, OBJECT_UNREAD_POLICY, "shop", "c");
+	put_pod(s.store, "shop", "db-1", "a", "app", "web", NULL, NULL);
+	assert_true(shop_build(&s));
+	assert_closed(&s, "---");
+	assert_non_null(rules_of(&s, 0));
+	shop_close(&s);
+}
+
 static void
 denials_and_rules_have_names(void **state)
 {
@@ -343,6 +414,7 @@ main(void)
 		cmocka_unit_test(pods_with_the_same_policies_share_their_rules),
 		cmocka_unit_test(what_a_change_does_not_concern_stays),
 		cmocka_unit_test(a_pod_is_closed_until_it_is_known_what_selects_it),
+		cmocka_unit_test(pods_are_closed_that_an_unread_policy_may_select),
 		cmocka_unit_test(denials_and_rules_have_names),
 		cmocka_unit_test(tables_say_what_policies_say),
 	};

@@ -663,6 +663,13 @@ test_bad_policy(void **state)
 			"needs a number in port" },
 		{ TO_PORTS "    - {port: 80, endPort: 79}\n", 8, "spec.egress[0].ports[0].endPort",
 			"is 79, before port 80" },
+		{ "apiVersion: extensions/v1beta1\nkind: NetworkPolicy\nmetadata: {name: np}\n", 1,
+			"apiVersion", "\"extensions/v1beta1\" is not read: only networking.k8s.io/v1 is" },
+		{ "apiVersion: crd.projectcalico.org/v1\nkind: NetworkPolicy\nmetadata: {name: np}\n", 1,
+			"apiVersion", "\"crd.projectcalico.org/v1\" is not read" },
+		{ "kind: NetworkPolicyList\napiVersion: networking.k8s.io/v1\nitems: []\n", 1, "kind",
+			"is not read; write \"kind: List\"" },
+		{ "kind: List\napiVersion: v1\nitems: {}\n", 3, "items", "must be a list" },
 		{ TO_PORTS "    - {port: 80, endport: 90}\n", 8, "spec.egress[0].ports[0].endport",
 			"is not known here" },
 	};

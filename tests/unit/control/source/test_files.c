@@ -12,6 +12,7 @@
 
 #include "control/log.h"
 #include "control/loop.h"
+#include "control/model/network_policy.h"
 #include "control/model/store.h"
 
 struct fixture {
@@ -309,15 +310,180 @@ test_the_directory_comes_later(void **state)
 		"cluster.manifests: %s: No such file or directory; what it gave before stays in force",
 		f->dir);
 	assert_errors(f, 1, text);
+	assert_int_equal(store_count(f->store, OBJECT_UNREAD_POLICY), 1);
 	assert_int_equal(mkdir(f->dir, 0700), 0);
 	write_file(f, "a.yaml", NS("a1"));
 	while (!has(f, "a1") && clock_now_ns() < end)
 		run(f);
 	assert_true(has(f, "a1"));
 	assert_errors(f, 0, NULL);
+	assert_int_equal(store_count(f->store, OBJECT_UNREAD_POLICY), 0);
 	write_file(f, "b.yaml", NS("b1"));
 	run(f);
 	assert_true(has(f, "b1"));
+}
+
+/* --- what is wrong from the start */
+
+#define POLICY(name, ns, spec)                                                                             \
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: " name ", namespace: " ns \
+	"}\nspec: " spec "\n"
+
+static void
+append_unread(const struct object *object, void *arg)
+{
+	const struct unread_policy_object *u = (const struct unread_policy_object *)object;
+	bool is_of_all = u->pods.match_labels.n == 0 && u->pods.n_expressions == 0;
+	char *text = arg;
+
+	snprintf(text + strlen(text), 512 - strlen(text), "%s|%s%s\n", object->ns, object->origin,
+		is_of_all ? "" : "|selected");
+}
+
+static void
+assert_unread(struct fixture *f, const char *expected)
+{
+	char text[512] = "";
+
+	store_each(f->store, OBJECT_UNREAD_POLICY, append_unread, text);
+	assert_string_equal(text, expected);
+}
+
+static void
+test_a_start_with_a_policy_that_has_an_error(void **state)
+{
+	struct fixture *f = *state;
+
+	write_file(f, "a.yaml",
+		NS("a1") "---\n" POLICY("x", "shop", "{podSelector: {}, ingres: []}") "---\n" POLICY("b",
+			"bank",
+			"{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{}]}]}") "---\n" POLICY("g"
+													   "o"
+													   "o"
+													   "d",
+			"shop", "{podSelector: {}}"));
+	start(f);
+	assert_int_equal(source_n_errors(f->source), 2);
+	assert_unread(
+		f, "bank|a.yaml:10 (NetworkPolicy bank/b)|selected\nshop|a.yaml:5 (NetworkPolicy shop/x)\n");
+	/* what can be read counts */
+	assert_true(has(f, "a1"));
+	assert_non_null(store_get(f->store, OBJECT_NETWORK_POLICY, "shop", "good"));
+	/* not half: all that was wrong is closed until nothing is wrong */
+	write_file(f, "a.yaml", NS("a2") "---\n" POLICY("x", "shop", "{podSelector: {}, ingres: []}"));
+	run(f);
+	assert_true(has(f, "a1") && !has(f, "a2"));
+	assert_int_equal(store_count(f->store, OBJECT_UNREAD_POLICY), 2);
+	write_file(f, "a.yaml", NS("a2") "---\n" POLICY("x", "shop", "{podSelector: {}, ingress: []}"));
+	run(f);
+	assert_errors(f, 0, NULL);
+	assert_unread(f, "");
+	assert_true(has(f, "a2") && !has(f, "a1"));
+	/* from here on the file was fine, and keeps what it gave */
+	write_file(f, "a.yaml", POLICY("x", "shop", "{podSelector: {}, ingres: []}"));
+	run(f);
+	assert_int_equal(source_n_errors(f->source), 1);
+	assert_unread(f, "");
+	assert_non_null(store_get(f->store, OBJECT_NETWORK_POLICY, "shop", "x"));
+	/* as a file that comes with an error changes nothing */
+	write_file(f, "b.yaml", NS("b1") "---\n" POLICY("z", "shop", "{podSelector: {}, ingres: []}"));
+	run(f);
+	assert_int_equal(source_n_errors(f->source), 2);
+	assert_unread(f, "");
+	assert_false(has(f, "b1"));
+}
+
+static void
+test_a_file_with_an_error_goes(void **state)
+{
+	struct fixture *f = *state;
+
+	write_file(f, "a.yaml", POLICY("x", "shop", "{podSelector: {}, ingres: []}"));
+	start(f);
+	assert_int_equal(store_count(f->store, OBJECT_UNREAD_POLICY), 1);
+	unlink_file(f, "a.yaml");
+	run(f);
+	run(f);
+	assert_unread(f, "");
+	assert_errors(f, 0, NULL);
+}
+
+#define HEAD "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+
+/* What is known of policies, by a file's text. */
+static void
+test_what_is_known_of_unread_policies(void **state)
+{
+	static const struct {
+		const char *text, *unread;
+	} cases[] = {
+		/* documents with errors */
+		{ "apiVersion: extensions/v1beta1\nkind: NetworkPolicy\nmetadata: {name: x, namespace: "
+		  "shop}\n",
+			"shop|a.yaml:1 (NetworkPolicy shop/x)\n" },
+		{ HEAD "metadata: {name: x}\nspec: []\n", "default|a.yaml:1 (NetworkPolicy default/x)\n" },
+		{ HEAD "metadata: {name: x, namespace: Shop}\n", "|a.yaml:1 (NetworkPolicy x)\n" },
+		{ HEAD "metadata: shop\n", "|a.yaml:1 (NetworkPolicy)\n" },
+		{ HEAD "metadata: {namespace: shop}\n", "shop|a.yaml:1 (NetworkPolicy in shop)\n" },
+		{ "Kind: NetworkPolicy\nmetadata: {name: x, namespace: shop}\n", "|a.yaml:1\n" },
+		{ "[NetworkPolicy]\n", "|a.yaml:1\n" },
+		{ "hello\n", "" },
+		{ "kind: NetworkPolicyList\napiVersion: networking.k8s.io/v1\nitems:\n- kind: "
+		  "NetworkPolicy\n",
+			"|a.yaml:1\n" },
+		{ "kind: List\napiVersion: v1\nitems: {kind: NetworkPolicy}\n", "|a.yaml:1\n" },
+		{ "kind: List\napiVersion: v1\nitems:\n- kind: List\n  items: [{kind: NetworkPolicy}]\n",
+			"|a.yaml:4\n" },
+		{ "kind: Pod\napiVersion: v1\nmetadata: {name: NetworkPolicy}\n", "" },
+		/* texts that are no YAML */
+		{ HEAD "metadata:\n  name: x\n  namespace: shop\nspec:\n  podSelector: {}\n ingress: []\n",
+			"shop|a.yaml:8 (NetworkPolicy shop/x)\n" },
+		{ HEAD "metadata:\n  name: x\n  namespace: shop\nspec:\n  podSelector: {\n",
+			"shop|a.yaml:8 (NetworkPolicy shop/x)\n" },
+		{ HEAD "metadata: {name: x, namespace: shop}\nspec: [\nstatus: {}\n---\n" NS("a1"),
+			"shop|a.yaml:6 (NetworkPolicy shop/x)\n" },
+		/* the first document's quote ends nowhere, and the second is read all the same */
+		{ HEAD "metadata: {name: \"x, namespace: shop}\n---\n" NS("a1"), "|a.yaml:4\n" },
+		{ NS("a1") "---\n" HEAD "metadata: {name: x}\nspec: [\n", "|a.yaml:9\n" },
+		{ HEAD "metadata:\n\tnamespace: shop\n", "|a.yaml:4\n" },
+		{ "kind: ConfigMap\nmetadata: {name: NetworkPolicy}\ndata: [\n", "" },
+		{ "kind: List\nmetadata: {name: NetworkPolicy}\nitems: [\n", "|a.yaml:4\n" },
+		{ "kind: [\n", "" },
+		{ "{\"kind\": \"NetworkPolicy\", \"metadata\": {\"namespace\": \"shop\"}, \"spec\": {\n",
+			"|a.yaml:2\n" },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		write_file(f, "a.yaml", cases[i].text);
+		start(f);
+		if (strstr(cases[i].text, "kind: Pod\n") == NULL)
+			assert_int_equal(source_n_errors(f->source), 1);
+		assert_unread(f, cases[i].unread);
+		assert_int_equal(has(f, "a1"), strstr(cases[i].text, "name: a1") != NULL);
+		source_free(f->source);
+		store_free(f->store);
+		f->store = store_new();
+	}
+	f->source = NULL;
+}
+
+static void
+test_a_start_with_a_file_that_cannot_be_read(void **state)
+{
+	struct fixture *f = *state;
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/a.yaml", f->dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	start(f);
+	assert_unread(f, "|a.yaml\n");
+	assert_int_equal(rmdir(path), 0);
+	write_file(f, "a.yaml", NS("a1"));
+	run(f);
+	run(f);
+	assert_unread(f, "");
+	assert_true(has(f, "a1"));
 }
 
 int
@@ -331,6 +497,12 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_the_first_of_two_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_links_swapped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_directory_comes_later, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_start_with_a_policy_that_has_an_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_file_with_an_error_goes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_known_of_unread_policies, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_start_with_a_file_that_cannot_be_read, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
