@@ -248,10 +248,11 @@ answer_json(const struct explain_context *c, const struct explain_packet *packet
 	names_annotate(&c->names, plain, asked, sizeof(asked));
 	print_result(c, run, result, sizeof(result));
 	print_summary(c, run, summary, sizeof(summary));
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}",
 		"packet", asked, "from", from_json(c, packet), "to", to_json(c, &packet->probe), "steps",
-		steps_json(c, packet, run), "policies", explain_policies_json(c, run), "service",
-		explain_service_json(c, &service), "verdict", verdict_label(run->verdict), "drop_reason",
+		steps_json(c, packet, run), "policies", explain_policies_json(c, run), "advice",
+		explain_advice_json(c, run), "service", explain_service_json(c, &service), "verdict",
+		verdict_label(run->verdict), "drop_reason",
 		is_drop ? drop_reason_label(run->drop_reason) : "", "help",
 		is_drop ? drop_reason_help(run->drop_reason) : "", "hint",
 		hint_of(c, packet, &service, run, hint, sizeof(hint)), "summary", summary, "rewritten",

@@ -70,6 +70,9 @@ bool explain_service_hint(const struct explain_context *c, const struct explain_
 /* What policies found in each direction of each pod of this node: as `ringway explain --help` describes "policies". */
 json_t *explain_policies_json(const struct explain_context *c, const struct explain_output *run);
 
+/* What would let the packet pass where policies deny it: as `ringway explain --help` describes "advice". */
+json_t *explain_advice_json(const struct explain_context *c, const struct explain_output *run);
+
 /* Answers one question. */
 void explain_answer(const struct explain_context *c, const struct question *q, struct admin_reply *reply);
 

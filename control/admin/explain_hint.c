@@ -55,10 +55,12 @@ explain_hint(enum drop_reason reason)
 				      "or neighbour discovery?",
 		[DROP_PORT_GONE] = "the pod is being removed",
 		[DROP_POLICY_INGRESS] = "which policies isolate the pod is told above: a rule of theirs, or "
-					"of another one, has to allow it",
-		[DROP_POLICY_EGRESS] = "which policies isolate the pod is told above: a rule of theirs, or "
-				       "of another one, has to allow it; names need port 53 of the cluster's "
-				       "DNS, udp and tcp",
+					"of another one, has to allow it; of a packet that opens a flow, "
+					"explain writes one",
+		[DROP_POLICY_EGRESS] =
+			"which policies isolate the pod is told above: a rule of theirs, or "
+			"of another one, has to allow it; of a packet that opens a flow, "
+			"explain writes one; names need port 53 of the cluster's DNS, udp and tcp",
 		[DROP_POLICY_CLOSED] =
 			"why is told above; `ringway status` tells whether tables can be built",
 		[DROP_TTL] = "do packets go in a circle?",

@@ -112,6 +112,8 @@ print_answer(const struct cli *cli, const json_t *doc)
 	fprintf(cli->out, "verdict: %s\n", field_str(doc, "summary"));
 	if (*field_str(doc, "hint") != '\0')
 		fprintf(cli->out, "hint: %s\n", field_str(doc, "hint"));
+	json_array_foreach (json_object_get(doc, "advice"), i, step) /* documents, for kubectl apply -f - */
+		fprintf(cli->out, "---\n# %s\n%s", field_str(step, "note"), field_str(step, "yaml"));
 }
 
 static int
@@ -148,6 +150,8 @@ const struct command explain_command = {
 		"\"isolating\": [{\"namespace\", \"name\"}], \"rule\": {\"namespace\", \"name\", "
 		"\"direction\", "
 		"\"index\"} that allows, or null, \"text\": all that in words}] on pods of this node, "
+		"\"advice\": [{\"direction\", \"note\", \"policy\": a NetworkPolicy that would allow it, "
+		"\"yaml\": the same as text}] for a packet that opens a flow and that policies deny, "
 		"\"service\": {\"namespace\", \"name\", \"kind\": of the frontend, \"from\": "
 		"\"inside\" or "
 		"\"outside\", \"endpoints\": of the frontend's family and port, \"used\": those that new "

@@ -1,6 +1,7 @@
 /* Random policies, pods and packets: what the pipeline does with the first packet of a flow is what the policies say, read one
  * by one as they were written, and what answers it passes. From pods and, through the tunnel, from other nodes' pods; both
- * families; one worker and two. The cluster changes all the time. */
+ * families; one worker and two. The cluster changes all the time. And of what is denied: with the policy that explain would
+ * print for it, read from its YAML, it passes, and nothing else that did not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/build/policy_advice.h"
 #include "control/build/policy_build.h"
+#include "control/source/decode.h"
+#include "control/source/encode_policy.h"
+#include "control/source/yaml_print.h"
 #include "dataplane/policy/policy_state.h"
 #include "tests/packets/names.h"
 #include "tests/support/fixtures.h"
@@ -21,6 +26,8 @@
 #define N_SEEDS 150
 #define N_STEPS 40
 #define N_FLOWS 40 /* between two changes, as far as the fixture can send them */
+#define ADVISED 12 /* of so many denied ones, one by what would allow it */
+#define COMPANY 6  /* flows that are asked for before and after */
 
 /* One end of a flow. */
 struct end {
@@ -45,7 +52,7 @@ struct told {
 	struct policy_builder *b;
 	const struct policy_table *table;
 	uint64_t seed;
-	unsigned n_flows, n_isolated, n_allowed, n_closed;
+	unsigned n_flows, n_isolated, n_allowed, n_closed, n_advised, n_neighbours;
 };
 
 static void
@@ -249,6 +256,167 @@ ask(struct told *t, const struct flow *flow, const struct end *self, const struc
 	return d == POLICY_INGRESS ? DROP_POLICY_INGRESS : DROP_POLICY_EGRESS;
 }
 
+/* Of both ends. */
+static enum drop_reason
+judge(struct told *t, const struct flow *flow)
+{
+	enum drop_reason reason = ask(t, flow, &flow->client, &flow->server, POLICY_EGRESS);
+
+	return reason == DROP_NONE ? ask(t, flow, &flow->server, &flow->client, POLICY_INGRESS) : reason;
+}
+
+/* --- what would allow it */
+
+struct advice_given {
+	unsigned n;
+	char names[N_POLICY_DIRECTIONS][2][160];
+	size_t n_isolated;
+};
+
+static struct object *
+read_back(const struct network_policy_object *policy)
+{
+	json_t *value = policy_encode(policy);
+	char *text = yaml_print(value);
+	struct decode_error error = { 0 };
+	struct object *object = NULL;
+	struct yaml_error broken;
+	struct yaml_file *file;
+	const char *ignored;
+
+	assert_non_null(text);
+	if (yaml_file_parse(&file, text, strlen(text), &broken) != 0)
+		fail_msg("%s: %s", broken.message, text);
+	assert_int_equal(yaml_n_documents(file), 1);
+	assert_true(json_equal(value, yaml_document(file, 0)));
+	if (object_decode(file, yaml_document(file, 0), 1, NULL, &object, &ignored, &error) != 0 ||
+		object == NULL)
+		fail_msg("%s: %s", error.message, text);
+	yaml_file_free(file);
+	json_decref(value);
+	free(text);
+	return object;
+}
+
+static void
+follow_advice(struct told *t, const struct flow *flow, enum drop_reason reason, struct advice_given *given)
+{
+	bool is_in = reason == DROP_POLICY_INGRESS;
+	const struct end *self = is_in ? &flow->server : &flow->client;
+	const struct policy_denied denied = { .port = self->pod->port,
+		.direction = is_in ? POLICY_INGRESS : POLICY_EGRESS,
+		.peer = is_in ? flow->client.addr : flow->server.addr,
+		.proto = flow->proto,
+		.server_port = flow->server.number };
+	struct policy_advice advice;
+
+	assert_true(given->n < N_POLICY_DIRECTIONS);
+	assert_int_equal(policy_builder_advise(t->b, &denied, &advice), 0);
+	assert_null(store_get(
+		t->w.store, OBJECT_NETWORK_POLICY, advice.policy->object.ns, advice.policy->object.name));
+	snprintf(given->names[given->n][0], sizeof(given->names[0][0]), "%s", advice.policy->object.ns);
+	snprintf(given->names[given->n++][1], sizeof(given->names[0][1]), "%s", advice.policy->object.name);
+	given->n_isolated += advice.n_isolated;
+	assert_int_equal(store_put(t->w.store, read_back(advice.policy)), 0);
+	object_free(&advice.policy->object);
+	build(t);
+}
+
+static void
+number_anew(struct told *t, struct flow *flow)
+{
+	flow->client.number = flow->id = (uint16_t)(20000 + t->n_flows++ % 10000);
+}
+
+/* What no narrow rule takes for one another: pods of two namespaces, or a pod and what is none. */
+static bool
+are_strangers(const struct told *t, const struct end *a, const struct end *b)
+{
+	const struct oracle_cluster c = { t->w.store, t->w.n_locals, t->w.locals };
+	const struct pod_object *one = oracle_pod(&c, &a->addr), *other = oracle_pod(&c, &b->addr);
+
+	if (one == NULL || other == NULL)
+		return one != other;
+	return strcmp(one->object.ns, other->object.ns) != 0;
+}
+
+/* The same but for a port, or for a peer of another namespace; which then have nothing to hope for. */
+static bool
+draw_neighbour(struct told *t, const struct flow *flow, bool of_server, struct flow *out)
+{
+	const struct end *kept = of_server ? &flow->server : &flow->client;
+	const struct end *left = of_server ? &flow->client : &flow->server;
+	struct end *changed = of_server ? &out->client : &out->server, other;
+	struct policy_question q;
+
+	*out = *flow;
+	if (policy_world_draw(&t->w, 3) == 0 && flow->proto != PROTO_ICMP && flow->proto != PROTO_ICMPV6) {
+		out->server.number ^= 1;
+		number_anew(t, out);
+		return true;
+	}
+	if (!policy_world_ask(&t->w, &q) || ip_addr_is_v4(&q.remote) != flow->is_v4 ||
+		!find_end(t, &q.remote, &other) || (other.pod != NULL && other.pod == kept->pod) ||
+		!are_strangers(t, &other, left))
+		return false;
+	other.number = left->number;
+	*changed = other;
+	number_anew(t, out);
+	return true;
+}
+
+static bool
+has_its_ports(const struct flow *a, const struct flow *b)
+{
+	return a->proto == PROTO_ICMP || a->proto == PROTO_ICMPV6 ||
+	       (a->proto == b->proto && a->server.number == b->server.number);
+}
+
+static void
+check_advice(struct told *t, const struct flow *flow, enum drop_reason reason)
+{
+	struct advice_given given = { 0 };
+	struct flow others[COMPANY];
+	enum drop_reason before[COMPANY];
+	bool are_neighbours[COMPANY];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < COMPANY; i++) {
+		bool is_drawn = i % 2 == 0
+					? draw_flow(t, &others[n])
+					: draw_neighbour(t, flow, reason == DROP_POLICY_INGRESS, &others[n]);
+
+		if (!is_drawn)
+			continue;
+		number_anew(t, &others[n]);
+		before[n] = judge(t, &others[n]);
+		are_neighbours[n] = i % 2 != 0 && before[n] != DROP_NONE;
+		t->n_neighbours += are_neighbours[n++];
+	}
+	for (; reason == DROP_POLICY_INGRESS || reason == DROP_POLICY_EGRESS; reason = send(t, flow, false))
+		follow_advice(t, flow, reason, &given);
+	if (reason == DROP_NONE)
+		t->n_advised++;
+	assert_int_equal(judge(t, flow), reason);
+	for (unsigned i = 0; i < n; i++) {
+		bool passes = send(t, &others[i], false) == DROP_NONE, did = before[i] == DROP_NONE;
+
+		if (passes == did || (did && given.n_isolated != 0))
+			continue;
+		if (did || are_neighbours[i] || !has_its_ports(flow, &others[i]))
+			fail_msg("seed %llu: what allows %s to %s:%u, protocol %u, %s %s to %s:%u, protocol "
+				 "%u",
+				(unsigned long long)t->seed, flow->client.text, flow->server.text,
+				flow->server.number, flow->proto, did ? "forbids" : "allows as well",
+				others[i].client.text, others[i].server.text, others[i].server.number,
+				others[i].proto);
+	}
+	while (given.n-- > 0)
+		store_remove(
+			t->w.store, OBJECT_NETWORK_POLICY, given.names[given.n][0], given.names[given.n][1]);
+	build(t);
+}
+
 static void
 compare(struct told *t)
 {
@@ -258,9 +426,7 @@ compare(struct told *t)
 	if (!draw_flow(t, &flow))
 		return;
 	t->n_flows++;
-	wanted = ask(t, &flow, &flow.client, &flow.server, POLICY_EGRESS);
-	if (wanted == DROP_NONE)
-		wanted = ask(t, &flow, &flow.server, &flow.client, POLICY_INGRESS);
+	wanted = judge(t, &flow);
 	got = send(t, &flow, false);
 	if (got == wanted && wanted == DROP_NONE)
 		got = send(t, &flow, true);
@@ -271,6 +437,9 @@ compare(struct told *t)
 			(unsigned long long)t->seed, flow.client.text, flow.client.number, flow.server.text,
 			flow.server.number, flow.proto, t->f->n_workers, drop_reason_label(wanted),
 			drop_reason_label(got));
+	if ((wanted == DROP_POLICY_INGRESS || wanted == DROP_POLICY_EGRESS) &&
+		policy_world_draw(&t->w, ADVISED) == 0)
+		check_advice(t, &flow, wanted);
 }
 
 static void
@@ -296,7 +465,10 @@ the_pipeline_does_what_policies_say(void **state)
 		      "ones\n",
 		(unsigned long long)seed, (unsigned long long)seed + N_SEEDS - 1, t.n_flows, t.n_isolated,
 		t.n_allowed, t.n_closed);
+	print_message("%u denied ones pass with what was advised; %u neighbours of theirs do not\n",
+		t.n_advised, t.n_neighbours);
 	assert_in_range(t.n_allowed * 100ul / t.n_isolated, 30, 70);
+	assert_true(t.n_advised > 1000 && t.n_neighbours > 1000);
 }
 
 int

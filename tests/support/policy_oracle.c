@@ -112,6 +112,12 @@ who_has(const struct oracle_cluster *c, const struct ip_addr *addr)
 	return who;
 }
 
+const struct pod_object *
+oracle_pod(const struct oracle_cluster *c, const struct ip_addr *addr)
+{
+	return who_has(c, addr).pod;
+}
+
 static bool
 selects_namespace(const struct oracle_cluster *c, const struct selector *s, const char *ns)
 {

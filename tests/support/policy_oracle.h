@@ -20,6 +20,9 @@ struct oracle_verdict {
 	size_t rule;
 };
 
+/* The pod that an address stands for to policies; NULL: none. */
+const struct pod_object *oracle_pod(const struct oracle_cluster *c, const struct ip_addr *addr);
+
 /* One direction alone: port is the server's. */
 struct oracle_verdict oracle_judge(const struct oracle_cluster *c, const struct local_pod *pod,
 	enum policy_direction direction, const struct ip_addr *remote, uint8_t proto, uint16_t port);

@@ -1,4 +1,5 @@
 #include "control/source/yaml.h"
+#include "control/source/yaml_print.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -143,6 +144,42 @@ test_lines(void **state)
 	yaml_file_free(f);
 }
 
+/* Printed for people, and read back as the same. */
+static void
+test_print(void **state)
+{
+	static const struct {
+		const char *json, *yaml;
+	} cases[] = {
+		{ "{\"a\": {\"b\": [1, \"x\", [true, null]], \"c\": {}}, \"d\": []}",
+			"a:\n  b:\n    - 1\n    - x\n    - - true\n      - null\n  c: {}\nd: []\n" },
+		{ "[{\"k\": \"v\", \"l\": [\"w\"]}]", "- k: v\n  l:\n    - w\n" },
+		{ "{\"yes\": \"no\", \"app.kubernetes.io/name\": \"v1.2-x_y\"}",
+			"\"yes\": \"no\"\napp.kubernetes.io/name: v1.2-x_y\n" },
+		{ "[\"\", \"1\", \"0x1\", \"1e3\", \"~\", \"null\", \"-\", \"a b\", \"a: b\", \"#\", "
+		  "\"a\\nb\", \"ä\"]",
+			"- \"\"\n- \"1\"\n- \"0x1\"\n- \"1e3\"\n- \"~\"\n- \"null\"\n- \"-\"\n- \"a b\"\n- "
+			"\"a: b\"\n- \"#\"\n- \"a\\nb\"\n- \"ä\"\n" },
+		{ "[\"10.0.0.1/32\", \"10.0.0.1\", \"fd00::1/128\", \"1/2\"]",
+			"- 10.0.0.1/32\n- \"10.0.0.1\"\n- \"fd00::1/128\"\n- 1/2\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *value = json_loads(cases[i].json, 0, NULL);
+		char *text = yaml_print(value);
+		struct yaml_error error;
+		struct yaml_file *f;
+
+		assert_string_equal(text, cases[i].yaml);
+		if (yaml_file_parse(&f, text, strlen(text), &error) != 0)
+			fail_msg("%s: %s", text, error.message);
+		assert_true(json_equal(yaml_document(f, 0), value));
+		yaml_file_free(f);
+		free(text);
+		json_decref(value);
+	}
+}
+
 int
 main(void)
 {
@@ -151,6 +188,7 @@ main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_print),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
