@@ -50,6 +50,7 @@ pins_flow(const struct tables *t, const struct endpoint *client, const struct so
 		.backend = b->addr,
 		.backend_port = b->port,
 		.proto = frontend->proto,
+		.flags = frontend->proto == PROTO_TCP ? NAT_FLOW_SOCKET : 0,
 		.generation = b->generation,
 		.pod = b->pod,
 	};

@@ -36,12 +36,41 @@ copy_some(struct worker *w, void *arg)
 		s->n += n;
 }
 
+static bool
+is_quiet_for(const struct nat_flow *x, uint64_t limit_ns, uint64_t now_ns)
+{
+	return x->last_seen_ns + limit_ns <= now_ns;
+}
+
+/* Of TCP: it stands, and whether its client has a socket is not known. */
+static bool
+is_unseen(const struct nat_flow *x)
+{
+	return x->proto == PROTO_TCP && (x->flags & NAT_FLOW_STANDS) &&
+	       !(x->flags & (NAT_FLOW_SOCKET | NAT_FLOW_CLOSED));
+}
+
 /* Datagrams age by themselves, but for those of connected sockets. */
 static bool
 is_asked_about(const struct nat_flow *x, uint64_t now_ns)
 {
+	if (is_unseen(x))
+		return true;
 	return (x->proto == PROTO_TCP || (x->flags & NAT_FLOW_CONNECTED)) &&
-	       x->last_seen_ns + SWEEP_QUIET_NS <= now_ns;
+	       is_quiet_for(x, SWEEP_QUIET_NS, now_ns);
+}
+
+/* Whether an entry ends, of which no socket is there. One of datagrams was made for a socket. */
+static bool
+is_over(const struct nat_flow *x, uint64_t now_ns)
+{
+	uint64_t limit_ns = SWEEP_QUIET_NS;
+
+	if (is_unseen(x))
+		limit_ns = x->flags & (NAT_FLOW_FIN_FORWARD | NAT_FLOW_FIN_REVERSE)
+				   ? NAT_FLOW_UNSEEN_FIN_IDLE_NS
+				   : NAT_FLOW_UNSEEN_IDLE_NS;
+	return is_quiet_for(x, limit_ns, now_ns);
 }
 
 static int
@@ -83,38 +112,50 @@ copy_step(struct sweep *s, struct worker *w, sweep_stay *stay, void *arg)
 		s->cursor = UINT32_MAX;
 }
 
-struct gone {
+/* What the answers say of some entries. */
+struct answers {
 	struct nat_flows *flows;
 	unsigned n, n_ended;
-	struct nat_flow entries[SWEEP_AT_ONCE];
+	struct answer {
+		const struct nat_flow *x;
+		bool is_gone; /* or else its socket is there */
+	} entries[SWEEP_AT_ONCE];
 };
 
 /* What was used since it was copied stays. */
 static void
-delete_gone(struct worker *w, void *arg)
+apply(struct worker *w, void *arg)
 {
-	struct gone *gone = arg;
+	struct answers *a = arg;
 
-	for (unsigned i = 0; i < gone->n; i++)
-		gone->n_ended += nat_flows_delete(gone->flows, &gone->entries[i]);
+	for (unsigned i = 0; i < a->n; i++) {
+		const struct answer *answer = &a->entries[i];
+
+		if (answer->is_gone)
+			a->n_ended += nat_flows_delete(a->flows, answer->x);
+		else
+			nat_flows_note_socket(a->flows, answer->x);
+	}
 }
 
 static void
 ask_step(struct sweep *s, struct worker *w, sweep_ask *ask, sweep_stay *stay, void *arg)
 {
-	struct gone gone = { .flows = table_of(w, s->table) };
+	struct answers answers = { .flows = table_of(w, s->table) };
 
 	for (unsigned i = 0; i < SWEEP_AT_ONCE && s->next < s->n; i++) {
 		const struct nat_flow *x = &s->entries[s->next++];
+		int result = ask(x, arg);
+		bool is_gone = result == 0 && is_over(x, s->now_ns);
 
-		if (ask(x, arg) == 0)
-			gone.entries[gone.n++] = *x;
-		else if (stay != NULL && s->table == EXCEPTIONS)
+		if (is_gone || (result > 0 && x->proto == PROTO_TCP && !(x->flags & NAT_FLOW_SOCKET)))
+			answers.entries[answers.n++] = (struct answer){ x, is_gone };
+		if (!is_gone && stay != NULL && s->table == EXCEPTIONS)
 			stay(x, arg);
 	}
-	if (gone.n != 0)
-		worker_call(w, delete_gone, &gone);
-	s->n_ended += gone.n_ended;
+	if (answers.n != 0)
+		worker_call(w, apply, &answers);
+	s->n_ended += answers.n_ended;
 }
 
 void

@@ -1,7 +1,9 @@
 /* Ends the entries of TCP and of connected UDP sockets, exceptions and masqueraded, whose connection is gone. An entry never
- * ages by itself, since quiet is not dead (DESIGN 5.2): the client's own kernel is asked (sweeper.h). In steps that are bounded
- * whatever the tables hold, for control has packets' neighbours and the runtime's requests to see to meanwhile. Control
- * thread only. */
+ * ages by itself, since quiet is not dead (DESIGN 5.2): the client's own kernel is asked (sweeper.h). That it knows no socket
+ * is proof only if it did before: the connections of a virtual machine, or of another namespace inside the pod, have none that
+ * it shows. So the entry of one that stands is asked about while it is young, too, and if a socket was never seen it ends like
+ * any NAT's that cannot tell, after hours (NAT_FLOW_UNSEEN_IDLE_NS). In steps that are bounded whatever the tables hold, for
+ * control has packets' neighbours and the runtime's requests to see to meanwhile. Control thread only. */
 #ifndef RINGWAY_NODE_SWEEP_H
 #define RINGWAY_NODE_SWEEP_H
 
@@ -9,7 +11,7 @@
 
 struct worker;
 
-/* Entries that were used more lately than this are not asked about. */
+/* Entries that were used more lately than this do not end, and if all is known of them are not asked about. */
 #define SWEEP_QUIET_NS (60 * UINT64_C(1000000000))
 
 /* Questions of one step, and entries copied in one: a worker stands still meanwhile. */

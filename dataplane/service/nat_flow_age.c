@@ -27,6 +27,16 @@ note_debt(struct nat_flow *x, bool is_forward, uint64_t now_ns)
 		x->seq = (uint32_t)(now_ns / SECOND_NS) + 1;
 }
 
+/* What an entry says of the client's end. */
+static void
+note_client(struct nat_flow *x, uint8_t tcp_flags)
+{
+	if (tcp_flags & TCP_SYN)
+		x->flags &= (uint8_t) ~(NAT_FLOW_STANDS | NAT_FLOW_SOCKET);
+	else if (!(tcp_flags & TCP_RST))
+		x->flags |= NAT_FLOW_STANDS;
+}
+
 bool
 nat_flow_is_unanswered(const struct nat_flow *x, uint64_t now_ns)
 {
@@ -43,6 +53,8 @@ nat_flow_seen(struct nat_flow *x, bool is_forward, uint8_t tcp_flags, uint64_t n
 		note_debt(x, is_forward, now_ns);
 	if (x->proto != PROTO_TCP)
 		return;
+	if (is_forward)
+		note_client(x, tcp_flags);
 	/* on the ports of one that was closed, the backend has taken up another connection */
 	if (!is_forward && (tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK))
 		x->flags &= (uint8_t) ~(both | NAT_FLOW_CLOSED);

@@ -13,6 +13,16 @@ nat_flows_copy_some(
 	return from < e->capacity;
 }
 
+void
+nat_flows_note_socket(struct nat_flows *e, const struct nat_flow *copy)
+{
+	struct nat_flow *x = nat_flows_find_forward(
+		e, &copy->client, copy->client_port, &copy->frontend, copy->frontend_port, copy->proto);
+
+	if (x != NULL)
+		x->flags |= NAT_FLOW_SOCKET;
+}
+
 bool
 nat_flows_delete(struct nat_flows *e, const struct nat_flow *copy)
 {

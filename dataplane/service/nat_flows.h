@@ -36,6 +36,9 @@
 #define NAT_FLOW_ANSWER_NS (10 * UINT64_C(1000000000))
 /* TCP, after both ends said FIN or one said RST: longer than TIME-WAIT. */
 #define NAT_FLOW_CLOSED_IDLE_NS (120 * UINT64_C(1000000000))
+/* TCP whose socket nobody can see: a connection that stands, and one of which an end said FIN (RFC 5382 REQ-5). */
+#define NAT_FLOW_UNSEEN_IDLE_NS (7440 * UINT64_C(1000000000))
+#define NAT_FLOW_UNSEEN_FIN_IDLE_NS (240 * UINT64_C(1000000000))
 
 enum nat_flow_flag {
 	NAT_FLOW_FIN_FORWARD = 1 << 0,
@@ -45,6 +48,9 @@ enum nat_flow_flag {
 		1
 		<< 3, /* the backend has answered; TCP: with the SYN+ACK whose number is in seq, SCTP: to a cookie */
 	NAT_FLOW_CONNECTED = 1 << 4, /* datagrams of a connected socket: lives as long as that, as TCP's do */
+	NAT_FLOW_STANDS =
+		1 << 5, /* TCP: the client went on after its SYN, which it does once it was answered */
+	NAT_FLOW_SOCKET = 1 << 6, /* TCP: control has seen the client's socket, so it will see its end, too */
 };
 
 /* Forward: (client, client_port) to (frontend, frontend_port) becomes (wire, wire_port) to (backend,
@@ -206,7 +212,7 @@ void nat_flows_refuse(struct nat_flows *e, const struct ip_addr *client, uint64_
  * people. */
 bool nat_flows_refused(const struct nat_flows *e, struct ip_addr *client, uint64_t *when_ns);
 
-/* Notes a packet of the entry's flow. */
+/* Notes a packet of the entry's flow. A client's SYN begins anew: nothing is known of the connection that it opens. */
 void nat_flow_seen(struct nat_flow *x, bool is_forward, uint8_t tcp_flags, uint64_t now_ns);
 
 /* Of a connected socket's datagrams: whether their backend has owed an answer for NAT_FLOW_ANSWER_NS. */
@@ -239,6 +245,9 @@ void nat_flows_expire_some(struct nat_flows *e, uint64_t now_ns);
 #define NAT_FLOWS_LOOK 4096
 bool nat_flows_copy_some(
 	const struct nat_flows *e, uint32_t *cursor, struct nat_flow *out, unsigned max, unsigned *n);
+
+/* Notes that the client of the copy's flow has a socket for it (NAT_FLOW_SOCKET). */
+void nat_flows_note_socket(struct nat_flows *e, const struct nat_flow *copy);
 
 /* Ends the entry with the copy's flow, unless it was used after the copy was made. True if it did. */
 bool nat_flows_delete(struct nat_flows *e, const struct nat_flow *copy);

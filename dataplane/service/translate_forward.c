@@ -297,6 +297,7 @@ begin_exception(const struct tables *t, struct worker *w, struct burst *b, const
 		.pod = backend->pod,
 	};
 	const struct nat_flow *x = &flow;
+	struct nat_flow *begun;
 
 	if (p->origin == ORIGIN_HOST && p->proto != PROTO_SCTP && is_this_node(t, &flow.backend)) {
 		/* the stack takes no packet from an address of its own; the reserved ones, the first aside, are not */
@@ -315,8 +316,12 @@ begin_exception(const struct tables *t, struct worker *w, struct burst *b, const
 		/* an association's ports stay: both ends have them in their state cookies */
 		ports.is_usable = is_not_pods_own;
 		ports.arg = &user;
-		x = nat_flows_add(w->exceptions, &flow, p->proto != PROTO_SCTP ? &ports : NULL, w->now_ns);
-		tally->created += x != NULL;
+		begun = nat_flows_add(
+			w->exceptions, &flow, p->proto != PROTO_SCTP ? &ports : NULL, w->now_ns);
+		if (begun != NULL)
+			nat_flow_seen(begun, true, p->tcp_flags, w->now_ns);
+		tally->created += begun != NULL;
+		x = begun;
 	}
 	if (x == NULL) {
 		pkt_drop(p, DROP_EXCEPTIONS_FULL);

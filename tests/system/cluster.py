@@ -484,6 +484,17 @@ class Pod:
             "status": {"phase": "Running", "podIP": next(iter(self.ip.values())),
                        "podIPs": [{"ip": address} for address in self.ip.values()]}})
 
+    def move_inside(self):
+        """Its interface goes on into a namespace of its own inside, where its sockets are then: as with Docker in a pod, or a
+        virtual machine."""
+        inside = self.node.lab.netns(f"{self.node.name}-{self.name}-inside")
+        self.ns.ip(f"link set eth0 netns {inside}")
+        inside.ip("link set eth0 up")
+        for entry in self.result["ips"]:
+            inside.ip(f"addr add {entry['address']} dev eth0 nodad")
+            inside.ip(f"route add default via {entry['gateway']} dev eth0 onlink")
+        self.ns = inside
+
     def detach(self):
         """CNI DEL, and the object goes."""
         self.node.cni("DEL", self, dict(self.node.netconf, prevResult=self.result))

@@ -18,6 +18,8 @@ N_CONNECTIONS = int(os.environ.get("CHURN_CONNECTIONS", "2000"))
 N_CHANGES = int(os.environ.get("CHURN_CHANGES", "50"))
 SILENT_S = float(os.environ.get("CHURN_SILENT_S", "150"))
 N_CLIENTS = 4  # on each node
+OWN_PORTS = range(20000, 20008)  # a client's own choice, which fits no slot
+OUTSIDE_PORT = 9000
 N_ONE_WORKER = N_CONNECTIONS // 4
 N_BACKENDS = 8
 ACTIVE_INTERVAL_MS = 4000
@@ -33,6 +35,9 @@ class World:
         self.cluster = cluster
         a, b = cluster.nodes
         self.clients = {node: [node.add_pod(f"client-{node.name}{i}") for i in range(N_CLIENTS)] for node in (a, b)}
+        self.hidden = {node: node.add_pod(f"hidden-{node.name}") for node in (a, b)}
+        for pod in self.hidden.values():
+            pod.move_inside()
         self.names = itertools.count()
         self.nodes = itertools.cycle((a, b))
         self.inside = [self.make_backend() for _ in range(N_BACKENDS)]
@@ -122,6 +127,20 @@ def from_both(world, name, n, interval_ms):
     return connections(world, name, n, interval_ms, 0) + connections(world, name, n, interval_ms, 1)
 
 
+def from_hidden(world, name, sports):
+    """Silent ones from the pods whose sockets are inside: to the service, and to the other node's own address."""
+    flows = []
+    for node, other in zip(world.cluster.nodes, reversed(world.cluster.nodes)):
+        for family, sport in itertools.product(FAMILIES, sports):
+            flow = {"client": world.hidden[node].ns.path, "sport": sport, "interval_ms": SILENT_INTERVAL_MS}
+            what = f"{name} {node.name}{family} {sport}"
+            flows += [{**flow, "name": what, "address": world.service.ip[family], "port": 80,
+                       "servers": [[pod.ns.path, SERVER_PORT] for pod in world.inside]},
+                      {**flow, "name": f"{what} outside", "address": other.ip[family], "port": OUTSIDE_PORT,
+                       "servers": [[other.ns.path, OUTSIDE_PORT]]}]
+    return flows
+
+
 def wait_arrived(world, what):
     wait_until(lambda: all(flow["arrived"] for flow in world.traffic.ask("mark").values()), what=what)
 
@@ -143,6 +162,7 @@ def test_endpoint_changes_reset_nothing(world):
     silent, active = ([*connections(world, name, N_CONNECTIONS // 2, interval_ms, 0),
                        *connections(world, name, N_ONE_WORKER // 2, interval_ms, 1)]
                       for name, interval_ms in (("silent", SILENT_INTERVAL_MS), ("active", ACTIVE_INTERVAL_MS)))
+    silent += from_hidden(world, "hidden", OWN_PORTS)
     assert traffic.ask("open", silent + active)["errors"] == {}
     wait_arrived(world, "all connections stand")
     start = time.monotonic()

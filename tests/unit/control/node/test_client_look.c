@@ -159,7 +159,7 @@ connections_are_pinned_to_where_they_are(void **state)
 		x = pin_of(&w, 40000, 3, protos[i]);
 		assert_non_null(x);
 		assert_int_equal(x->backend.b[15], 10);
-		assert_int_equal(x->flags, protos[i] == PROTO_UDP ? NAT_FLOW_CONNECTED : 0);
+		assert_int_equal(x->flags, protos[i] == PROTO_UDP ? NAT_FLOW_CONNECTED : NAT_FLOW_SOCKET);
 		world_free(&w);
 	}
 }

@@ -194,6 +194,100 @@ test_only_quiet_tcp_entries_without_a_socket_end(void **state)
 	free(e);
 }
 
+/* Entries without a socket; those of odd ports have one. */
+static int
+ask_odd(const struct nat_flow *x, void *arg)
+{
+	return x->client_port % 2;
+}
+
+static void
+sweep_at(struct worker *w, uint64_t now_ns, sweep_ask *ask)
+{
+	static struct sweep sweep;
+
+	sweep_begin(&sweep, now_ns);
+	while (sweep_step(&sweep, &w, 1, ask, NULL, NULL))
+		;
+}
+
+static int
+ask_nobody(const struct nat_flow *x, void *arg)
+{
+	return 0;
+}
+
+static struct nat_flow *
+find(struct nat_flows *e, uint16_t client_port)
+{
+	struct ip_addr client = addr("10.244.1.10"), frontend = addr("10.96.0.10");
+
+	return nat_flows_find_forward(e, &client, client_port, &frontend, 80, PROTO_TCP);
+}
+
+/* The connections of a virtual machine in a pod, or of Docker in it: none of its kernel's sockets is theirs. */
+static void
+a_socket_that_was_never_seen_ends_nothing(void **state)
+{
+	enum { OPENING = 2, STANDING = 4, HALF_CLOSED = 6, CLOSED = 8, BEGUN_ANEW = 10, SEEN = 11 };
+	struct nat_flows *e = aligned_alloc(CACHE_LINE, nat_flows_size(CAPACITY));
+	struct nat_flows_config table = { .capacity = CAPACITY, .quota = CAPACITY };
+	struct crossing *crossing = crossing_new(1);
+	struct snapshot *snapshot = snapshot_new(1);
+	struct worker_config config = {
+		.cpu = -1, .snapshot = snapshot, .crossing = crossing, .flows = { .exceptions = e }
+	};
+	struct worker *w = worker_new(&config);
+	const uint64_t second = UINT64_C(1000000000);
+
+	memset(e, 0, nat_flows_size(CAPACITY));
+	nat_flows_adopt(e, &table, 0);
+	for (uint16_t port = OPENING; port <= SEEN; port++) {
+		if (port % 2 && port != SEEN)
+			continue;
+		add(e, port, PROTO_TCP, 0);
+		nat_flow_seen(find(e, port), true, TCP_SYN, 0);
+		if (port != OPENING) {
+			nat_flow_seen(find(e, port), false, TCP_SYN | TCP_ACK, 0);
+			nat_flow_seen(find(e, port), true, TCP_ACK, 0);
+		}
+	}
+	nat_flow_seen(find(e, HALF_CLOSED), true, TCP_FIN | TCP_ACK, 0);
+	nat_flow_seen(find(e, CLOSED), true, TCP_RST, 0);
+	/* on its ports, the client had a socket once */
+	nat_flows_note_socket(e, find(e, BEGUN_ANEW));
+	nat_flow_seen(find(e, BEGUN_ANEW), true, TCP_SYN, 0);
+	nat_flow_seen(find(e, BEGUN_ANEW), true, TCP_ACK, 0);
+
+	/* young ones that stand are asked about, and none ends */
+	sweep_at(w, 1 * second, ask_odd);
+	for (uint16_t port = OPENING; port <= BEGUN_ANEW; port += 2)
+		assert_int_equal(find(e, port)->flags & NAT_FLOW_SOCKET, 0);
+	assert_true(find(e, SEEN)->flags & NAT_FLOW_SOCKET);
+	/* what never came to stand ends as before */
+	sweep_at(w, SWEEP_QUIET_NS, ask_odd);
+	assert_null(find(e, OPENING));
+	assert_null(find(e, CLOSED));
+	assert_non_null(find(e, HALF_CLOSED));
+	/* a restart forgets nothing, and ends nothing */
+	nat_flows_adopt(e, &table, SWEEP_QUIET_NS);
+	sweep_at(w, NAT_FLOW_UNSEEN_FIN_IDLE_NS, ask_odd);
+	assert_null(find(e, HALF_CLOSED));
+	assert_non_null(find(e, STANDING));
+	assert_non_null(find(e, BEGUN_ANEW));
+	/* a socket that was seen, and is gone, is proof */
+	assert_non_null(find(e, SEEN));
+	sweep_at(w, NAT_FLOW_UNSEEN_IDLE_NS - 1, ask_nobody);
+	assert_null(find(e, SEEN));
+	assert_non_null(find(e, STANDING));
+	sweep_at(w, NAT_FLOW_UNSEEN_IDLE_NS, ask_nobody);
+	assert_true(nat_flows_is_empty(e));
+	worker_free(w);
+	snapshot_free(snapshot);
+	crossing_free(crossing);
+	free(e);
+}
+
 /* What a question costs: a look into another namespace for each client that is not the last one. */
 struct questions {
 	struct ip_addr last;
@@ -282,6 +376,7 @@ main(void)
 		cmocka_unit_test(test_the_kernel_tells_which_connections_exist),
 		cmocka_unit_test(test_another_namespace_is_looked_into_and_left_again),
 		cmocka_unit_test(test_only_quiet_tcp_entries_without_a_socket_end),
+		cmocka_unit_test(a_socket_that_was_never_seen_ends_nothing),
 		cmocka_unit_test(a_sweep_goes_in_bounded_steps_client_by_client),
 	};
 
