@@ -28,6 +28,7 @@ struct endpoint {
 	uint16_t mtu;              /* bytes from the IP header on */
 	uint8_t owner;             /* the worker that owns the port */
 	bool is_host;
+	bool is_opaque; /* it has connections of whose sockets its kernel does not tell: what it opens is remembered */
 	struct roles *roles;               /* the owner's worker writes; NULL for the host */
 	struct policy_state *policy_state; /* the same */
 };

@@ -211,6 +211,18 @@ say_exceptions(struct exception_users *u, const char *who, const struct ip_addr 
 		why);
 }
 
+/* Who has connections that no kernel which we ask knows of. */
+static void
+check_pod_sockets(const struct attached *pod, void *arg)
+{
+	if (attached_is_opaque(pod))
+		say(arg, "sockets", "ok", "",
+			"%.64s/%.254s has connections whose sockets are not in its network namespace (Docker "
+			"in a pod, a virtual machine): those to services are remembered, up to half of its "
+			"exceptions",
+			pod->record.pod_ns, pod->record.pod);
+}
+
 /* The bound is one of each address. */
 static void
 check_pod_exceptions(const struct attached *pod, void *arg)
@@ -267,6 +279,7 @@ doctor_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 	check_frames(&x);
 	check_overload(&x);
 	check_exceptions(&x);
+	attach_each(d->attach, check_pod_sockets, &x);
 	reply->json = json_pack("{s:o}", "checks", x.checks);
 	view_free(v);
 }

@@ -59,7 +59,8 @@ exception_reason(const struct tables *t, const struct endpoint *client, const st
 	if (client != NULL && client->roles != NULL &&
 		roles_has(client->roles, x->proto, slot_encode(x->client_port, b->slot)))
 		return EXCEPTION_ROLE;
-	return EXCEPTION_MOVE;
+	return client != NULL && client->is_opaque && x->proto == PROTO_TCP ? EXCEPTION_OPAQUE
+									    : EXCEPTION_MOVE;
 }
 
 struct copy {

@@ -88,7 +88,7 @@ add_pod(const struct attached *pod, void *arg)
 
 	json_array_append_new(l->items,
 		json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:i, s:s, s:o, s:o, s:s, s:I, s:I, s:I, "
-			  "s:I, s:o, s:I, s:o, s:I, s:o, s:s}",
+			  "s:I, s:o, s:I, s:o, s:I, s:b, s:o, s:s}",
 			"namespace", r->pod_ns, "name", r->pod, "container", r->container_id, "netns",
 			r->netns, "addresses", addrs_json(r->addrs), "mac", mac_format(&r->mac, mac), "mtu",
 			(int)r->mtu, "interface", r->link, "port",
@@ -99,8 +99,9 @@ add_pod(const struct attached *pod, void *arg)
 			(json_int_t)stats->tx_packets, "tx_bytes", (json_int_t)stats->tx_bytes, "drops",
 			drops_of_port(stats), "exceptions", (json_int_t)exceptions.n, "exceptions_why",
 			exceptions_reasons_json(&exceptions), "exceptions_quota",
-			(json_int_t)l->d->config.services.exceptions_per_pod, "host_ports",
-			host_ports_json(r), "problem", problem_of(l, pod, port)));
+			(json_int_t)l->d->config.services.exceptions_per_pod, "opaque",
+			attached_is_opaque(pod), "host_ports", host_ports_json(r), "problem",
+			problem_of(l, pod, port)));
 }
 
 void

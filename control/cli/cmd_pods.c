@@ -125,6 +125,9 @@ print_one(const struct cli *cli, const json_t *pod)
 		table_cell(t, "%s", "");
 		table_cell(t, "%lld %s", json_integer_value(n), reason);
 	}
+	if (json_is_true(json_object_get(pod, "opaque")))
+		ROW("Opaque", "connections' sockets are not in its network namespace (Docker in a pod, a "
+			      "virtual machine)");
 	json_object_foreach (json_object_get(pod, "drops"), reason, n) {
 		table_cell(t, "Dropped");
 		table_cell(t, "%lld %s", json_integer_value(n), reason);
@@ -187,6 +190,7 @@ const struct command pods_command = {
 		"the pod), \"tx_packets\", \"tx_bytes\" (received by it), \"drops\": {REASON: COUNT} of "
 		"packets the pod "
 		"sent, \"exceptions\", \"exceptions_why\": {REASON: COUNT}, \"exceptions_quota\", "
+		"\"opaque\": whether connections have sockets that are not in its network namespace, "
 		"\"host_ports\": [{\"address\": of the node, "
 		"\"\" for any, "
 		"\"port\", \"protocol\", \"pod_port\"}], \"problem\": what keeps it from its traffic (it has "

@@ -289,6 +289,7 @@ endpoint_of(const struct attached *pod, struct endpoint *out)
 		.port = pod->port->id,
 		.mtu = pod->record.mtu,
 		.owner = pod->port->owner,
+		.is_opaque = attached_is_opaque(pod),
 		.roles = pod->roles,
 		.policy_state = pod->policy_state,
 	};

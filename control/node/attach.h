@@ -114,6 +114,13 @@ size_t attach_host_ports(const struct attach *a, struct pod_host_port *out, size
 void attach_host_addrs(const struct attach *a, struct ip_addr out[N_FAMILIES][HOST_ADDRS]);
 void attach_inbound_addrs(const struct attach *a, struct ip_addr out[N_FAMILIES]);
 
+/* Of the pod with this address, connections stand whose sockets are not in its network namespace; nothing when there is no such
+ * pod. What it opens from now on is remembered (struct endpoint), for as long as it is attached, restarts included. */
+void attach_note_opaque(struct attach *a, const struct ip_addr *addr);
+
+/* Whether that was noted. */
+bool attached_is_opaque(const struct attached *pod);
+
 /* Calls fn for each attachment, in no particular order. */
 void attach_each(const struct attach *a, void (*fn)(const struct attached *pod, void *arg), void *arg);
 

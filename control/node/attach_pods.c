@@ -10,6 +10,7 @@
 #include "control/node/attach_internal.h"
 #include "control/node/pod_port.h"
 #include "control/node/state.h"
+#include "dataplane/service/roles.h"
 
 #define RETRY_S 8 /* how long the shim waits for us (cni/agent.h): worth answering "ask again" */
 
@@ -216,6 +217,34 @@ attach_destroy(struct attach *a, struct attached *pod, struct attach_error *e)
 	attach_release_addrs(a, &pod->record);
 	attach_drop(a, pod);
 	return 0;
+}
+
+/* --- what is learned of one */
+
+bool
+attached_is_opaque(const struct attached *pod)
+{
+	return pod->roles != NULL && pod->roles->is_opaque;
+}
+
+void
+attach_note_opaque(struct attach *a, const struct ip_addr *addr)
+{
+	char name[POD_TEXT_SIZE];
+
+	for (size_t i = 0; i < a->n_pods; i++) {
+		struct attached *pod = a->pods[i];
+
+		if ((!ip_addr_eq(&pod->record.addrs[V4], addr) &&
+			    !ip_addr_eq(&pod->record.addrs[V6], addr)) ||
+			pod->roles == NULL || pod->roles->is_opaque)
+			continue;
+		log_info("%s has connections whose sockets are not in its network namespace: what it opens "
+			 "to services is remembered from now on",
+			attach_pod_text(pod, name));
+		pod->roles->is_opaque = 1;
+		attach_publish(a);
+	}
 }
 
 /* --- leaving */

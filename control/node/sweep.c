@@ -60,6 +60,15 @@ is_asked_about(const struct nat_flow *x, uint64_t now_ns)
 	       is_quiet_for(x, SWEEP_QUIET_NS, now_ns);
 }
 
+/* Whether an entry tells that its client has sockets which its kernel does not show. One that an end has closed does not, nor
+ * one that was used just now: its socket may have gone meanwhile. */
+static bool
+is_hidden(const struct nat_flow *x, uint64_t now_ns)
+{
+	return is_unseen(x) && !(x->flags & (NAT_FLOW_FIN_FORWARD | NAT_FLOW_FIN_REVERSE)) &&
+	       is_quiet_for(x, SWEEP_QUIET_NS, now_ns);
+}
+
 /* Whether an entry ends, of which no socket is there. One of datagrams was made for a socket. */
 static bool
 is_over(const struct nat_flow *x, uint64_t now_ns)
@@ -81,17 +90,24 @@ compare_clients(const void *a, const void *b)
 	return memcmp(&x->client, &y->client, sizeof(x->client));
 }
 
+static void
+tell_stays(const struct sweep *s, const struct sweep_calls *calls, const struct nat_flow *x)
+{
+	if (calls->stays != NULL && s->table == EXCEPTIONS)
+		calls->stays(x, calls->arg);
+}
+
 /* Leaves those that are to be asked about, by client. */
 static void
-sort_out(struct sweep *s, sweep_stay *stay, void *arg)
+sort_out(struct sweep *s, const struct sweep_calls *calls)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < s->n; i++) {
 		if (is_asked_about(&s->entries[i], s->now_ns))
 			s->entries[n++] = s->entries[i];
-		else if (stay != NULL && s->table == EXCEPTIONS)
-			stay(&s->entries[i], arg);
+		else
+			tell_stays(s, calls, &s->entries[i]);
 	}
 	s->n = n;
 	s->next = 0;
@@ -101,13 +117,13 @@ sort_out(struct sweep *s, sweep_stay *stay, void *arg)
 
 /* Some more of a chunk; a chunk is of one table. */
 static void
-copy_step(struct sweep *s, struct worker *w, sweep_stay *stay, void *arg)
+copy_step(struct sweep *s, struct worker *w, const struct sweep_calls *calls)
 {
 	struct copy copy = { .sweep = s };
 
 	worker_call(w, copy_some, &copy);
 	if (!copy.is_more || s->n + SWEEP_AT_ONCE > SWEEP_CHUNK)
-		sort_out(s, stay, arg);
+		sort_out(s, calls);
 	if (!copy.is_more)
 		s->cursor = UINT32_MAX;
 }
@@ -139,19 +155,21 @@ apply(struct worker *w, void *arg)
 }
 
 static void
-ask_step(struct sweep *s, struct worker *w, sweep_ask *ask, sweep_stay *stay, void *arg)
+ask_step(struct sweep *s, struct worker *w, const struct sweep_calls *calls)
 {
 	struct answers answers = { .flows = table_of(w, s->table) };
 
 	for (unsigned i = 0; i < SWEEP_AT_ONCE && s->next < s->n; i++) {
 		const struct nat_flow *x = &s->entries[s->next++];
-		int result = ask(x, arg);
+		int result = calls->ask(x, calls->arg);
 		bool is_gone = result == 0 && is_over(x, s->now_ns);
 
 		if (is_gone || (result > 0 && x->proto == PROTO_TCP && !(x->flags & NAT_FLOW_SOCKET)))
 			answers.entries[answers.n++] = (struct answer){ x, is_gone };
-		if (!is_gone && stay != NULL && s->table == EXCEPTIONS)
-			stay(x, arg);
+		if (!is_gone)
+			tell_stays(s, calls, x);
+		if (result == 0 && calls->unseen != NULL && is_hidden(x, s->now_ns))
+			calls->unseen(x, calls->arg);
 	}
 	if (answers.n != 0)
 		worker_call(w, apply, &answers);
@@ -183,15 +201,14 @@ go_on(struct sweep *s)
 }
 
 bool
-sweep_step(struct sweep *s, struct worker *const *workers, unsigned n, sweep_ask *ask, sweep_stay *stay,
-	void *arg)
+sweep_step(struct sweep *s, struct worker *const *workers, unsigned n, const struct sweep_calls *calls)
 {
 	if (s->worker == n)
 		return false;
 	if (!s->is_copied)
-		copy_step(s, workers[s->worker], stay, arg);
+		copy_step(s, workers[s->worker], calls);
 	else if (s->next < s->n)
-		ask_step(s, workers[s->worker], ask, stay, arg);
+		ask_step(s, workers[s->worker], calls);
 	if (s->is_copied && s->next == s->n)
 		go_on(s);
 	return true;

@@ -23,8 +23,16 @@ struct worker;
 /* Whether an entry's connection still exists: 1, 0, or -errno when that cannot be told. */
 typedef int sweep_ask(const struct nat_flow *x, void *arg);
 
-/* Told of each entry that stays. */
-typedef void sweep_stay(const struct nat_flow *x, void *arg);
+/* Told of an entry. */
+typedef void sweep_tell(const struct nat_flow *x, void *arg);
+
+/* What a sweep asks, and whom it tells. */
+struct sweep_calls {
+	sweep_ask *ask;
+	sweep_tell *stays;  /* each exception that does; NULL: nobody */
+	sweep_tell *unseen; /* each that stands, quiet, and whose client's socket was never seen; likewise */
+	void *arg;
+};
 
 /* One that is under way. */
 struct sweep {
@@ -39,9 +47,7 @@ struct sweep {
 
 void sweep_begin(struct sweep *s, uint64_t now_ns);
 
-/* A step: copies some entries, or asks about some and ends those that are gone. False: it is through. workers: all n of them.
- * stay may be NULL. */
-bool sweep_step(struct sweep *s, struct worker *const *workers, unsigned n, sweep_ask *ask, sweep_stay *stay,
-	void *arg);
+/* A step: copies some entries, or asks about some and ends those that are gone. False: it is through. workers: all n of them. */
+bool sweep_step(struct sweep *s, struct worker *const *workers, unsigned n, const struct sweep_calls *calls);
 
 #endif

@@ -101,6 +101,15 @@ ask_client(const struct nat_flow *x, void *arg)
 	return sockets_tcp_state(view, &x->client, x->client_port, &x->frontend, x->frontend_port);
 }
 
+/* Its client's other connections may not be seen, either. */
+static void
+note_unseen(const struct nat_flow *x, void *arg)
+{
+	const struct sweeper *s = arg;
+
+	attach_note_opaque(s->config.attach, &x->client);
+}
+
 /* What an entry says about its port on the wire may be a slot's, which then is nobody else's. */
 static void
 touch_slot(const struct nat_flow *x, void *arg)
@@ -115,8 +124,11 @@ static void
 on_step(void *arg)
 {
 	struct sweeper *s = arg;
+	const struct sweep_calls calls = {
+		.ask = ask_client, .stays = touch_slot, .unseen = note_unseen, .arg = s
+	};
 
-	if (sweep_step(&s->sweep, s->workers, s->n_workers, ask_client, touch_slot, s)) {
+	if (sweep_step(&s->sweep, s->workers, s->n_workers, &calls)) {
 		loop_defer(s->config.loop, &s->step);
 		return;
 	}

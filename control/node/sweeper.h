@@ -12,7 +12,7 @@ struct sweeper;
 struct sweeper_config {
 	struct loop *loop;
 	struct engine *engine;
-	const struct attach *attach;
+	struct attach *attach;
 	struct slots *slots;
 };
 

@@ -16,6 +16,12 @@ nat_flows_has_room(const struct nat_flows *e, const struct ip_addr *client)
 	return e != NULL && (e->free_entry != NONE || e->random != 0) && !nat_flows_is_over_quota(e, client);
 }
 
+bool
+nat_flows_has_room_to_spare(const struct nat_flows *e, const struct ip_addr *client)
+{
+	return !nat_flows_is_half_full(e) && (e->quota == 0 || nat_flows_count_of(e, client) < e->quota / 2);
+}
+
 static void
 make_room(struct nat_flows *e)
 {

@@ -198,6 +198,9 @@ bool nat_flows_has_room(const struct nat_flows *e, const struct ip_addr *client)
 /* Whether that is so because this client has as many entries as one may have. */
 bool nat_flows_is_over_quota(const struct nat_flows *e, const struct ip_addr *client);
 
+/* Whether there is room for one that this client can do without: neither it nor all of them have half of what they may. */
+bool nat_flows_has_room_to_spare(const struct nat_flows *e, const struct ip_addr *client);
+
 /* Why nat_flows_add() found no room for a flow, with the port it wished for: whether what its client has itself is in the
  * way. That is its quota, its port, or that most of a chain which takes no more is its own; else it is what others have. */
 bool nat_flows_is_own_fault(struct nat_flows *e, const struct nat_flow *flow);

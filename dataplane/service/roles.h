@@ -25,7 +25,7 @@ struct roles {
 	uint32_t version; /* 0: empty and never used */
 	uint32_t size;    /* sizeof(struct roles) */
 	uint32_t n_learned;
-	uint32_t pad32;
+	uint32_t is_opaque; /* control's alone: struct endpoint has it for the worker */
 	uint64_t pad[6];
 	/* TCP, UDP. A bit of the summary for every so many of the bitmap: as most are clear, the summary's single
 	 * line answers for most packets, and the bitmaps of a node's pods need not be in the cache. */

@@ -276,14 +276,11 @@ is_this_node(const struct tables *t, const struct ip_addr *a)
 	return r != NULL && r->kind == ROUTE_HOST;
 }
 
-static void
-begin_exception(const struct tables *t, struct worker *w, struct burst *b, const struct translate_forward *c,
-	const struct backend *backend, struct tally *tally)
+/* The entry that says of this packet's flow what was decided. */
+static struct nat_flow
+flow_of(const struct pkt *p, const struct backend *backend)
 {
-	struct pkt *p = c->pkt;
-	struct port_user user = { p->proto == PROTO_SCTP ? NULL : c->roles, p->proto };
-	struct nat_ports ports = NAT_PORTS_EXCEPTIONS;
-	struct nat_flow flow = {
+	return (struct nat_flow){
 		.client = p->src,
 		.client_port = p->sport,
 		.frontend = p->dst,
@@ -296,6 +293,16 @@ begin_exception(const struct tables *t, struct worker *w, struct burst *b, const
 		.generation = backend->generation,
 		.pod = backend->pod,
 	};
+}
+
+static void
+begin_exception(const struct tables *t, struct worker *w, struct burst *b, const struct translate_forward *c,
+	const struct backend *backend, struct tally *tally)
+{
+	struct pkt *p = c->pkt;
+	struct port_user user = { p->proto == PROTO_SCTP ? NULL : c->roles, p->proto };
+	struct nat_ports ports = NAT_PORTS_EXCEPTIONS;
+	struct nat_flow flow = flow_of(p, backend);
 	const struct nat_flow *x = &flow;
 	struct nat_flow *begun;
 
@@ -434,6 +441,24 @@ look_into_bucket(struct worker *w, const struct translate_forward *c, bool begin
 	return *needs_entry ? next : *c->bucket;
 }
 
+/* Of a connection in a slot, whose client's kernel will not show it when its bucket moves: an entry that says what the slot
+ * says. Half of what a client may have is for that; the rest is for those that cannot do without. */
+static void
+remember(struct worker *w, const struct pkt *p, const struct backend *backend, struct tally *tally)
+{
+	struct nat_flow flow, *x;
+
+	if (p->proto != PROTO_TCP || (p->tcp_flags & TCP_RST) || (p->flags & PKT_DRY_RUN) ||
+		w->exceptions == NULL || !nat_flows_has_room_to_spare(w->exceptions, &p->src))
+		return;
+	flow = flow_of(p, backend);
+	x = nat_flows_add(w->exceptions, &flow, NULL, w->now_ns);
+	if (x == NULL)
+		return;
+	nat_flow_seen(x, true, p->tcp_flags, w->now_ns);
+	tally->created++;
+}
+
 /* Nobody remembers the flow. */
 static void
 go_in_slot(struct worker *w, const struct pkt *p, struct tally *tally)
@@ -497,10 +522,13 @@ forward(const struct tables *t, struct worker *w, struct burst *b, const struct 
 			trace_move(b, c, bucket);
 		trace_forward(b, c, slot);
 	}
-	if (fits && !needs_entry)
-		go_in_slot(w, p, tally);
-	else
+	if (!fits || needs_entry) {
 		begin_exception(t, w, b, c, backend, tally);
+		return;
+	}
+	if (__builtin_expect(c->is_opaque, 0))
+		remember(w, p, backend, tally);
+	go_in_slot(w, p, tally);
 }
 
 void

@@ -15,6 +15,7 @@
 struct translate_forward {
 	struct pkt *pkt;
 	struct roles *roles; /* of the sender; NULL for the host */
+	bool is_opaque;      /* likewise (struct endpoint) */
 	uint32_t hash;       /* of the destination, then of the flow */
 	const struct frontend *frontend;
 	const uint16_t *bucket;
@@ -28,6 +29,7 @@ translate_forward_read(const struct tables *t, struct pkt *p, struct translate_f
 
 	c->pkt = p;
 	c->roles = sender == NULL ? NULL : sender->roles;
+	c->is_opaque = sender != NULL && sender->is_opaque;
 	c->hash = addr_hash(&p->dst, p->dport, p->proto);
 	service_prefetch_frontend(t->services, c->hash);
 	if (c->roles != NULL)

@@ -40,11 +40,10 @@ static void
 list_client(struct churn_world *w, unsigned client)
 {
 	static struct client_look look;
-	const struct endpoint *e =
-		endpoint_of_port(w->f->tables.endpoints, (uint16_t)(FIXTURE_POD1 + client));
+	const struct endpoint *e = churn_client(w, client);
 
 	client_look_begin(&look, moves_of(w), &w->f->tables, e, w->f->workers[e->owner]);
-	for (unsigned i = 0; i < CHURN_FLOWS; i++) {
+	for (unsigned i = 0; i < CHURN_FLOWS && w->kind != CHURN_OPAQUE; i++) {
 		struct socket_seen socket = socket_of(w, &w->flows[i]);
 
 		if (w->flows[i].is_open && w->flows[i].client == client)
@@ -90,11 +89,10 @@ ask(const struct nat_flow *x, void *arg)
 {
 	const struct churn_world *w = arg;
 
-	for (unsigned i = 0; i < CHURN_FLOWS; i++) {
+	for (unsigned i = 0; i < CHURN_FLOWS && w->kind != CHURN_OPAQUE; i++) {
 		const struct churn_flow *flow = &w->flows[i];
 		struct ip_addr frontend = churn_frontend_addr(flow->family);
-		const struct endpoint *e =
-			endpoint_of_port(w->f->tables.endpoints, (uint16_t)(FIXTURE_POD1 + flow->client));
+		const struct endpoint *e = churn_client(w, flow->client);
 
 		if (flow->is_open && flow->port == x->client_port && ip_addr_eq(&frontend, &x->frontend) &&
 			ip_addr_eq(&e->addrs[flow->family], &x->client))
@@ -122,7 +120,8 @@ churn_move(struct churn_world *w)
 	}
 	if (w->n_ticks % SWEEP_TICKS == 0) {
 		sweep_begin(&w->sweep, w->now_ns);
-		while (sweep_step(&w->sweep, w->f->workers, w->f->n_workers, ask, stay, w))
+		while (sweep_step(&w->sweep, w->f->workers, w->f->n_workers,
+			&(struct sweep_calls){ .ask = ask, .stays = stay, .arg = w }))
 			;
 	}
 	if (w->is_listing && w->next_client < CHURN_CLIENTS)

@@ -29,7 +29,7 @@ churn_draw(struct churn_world *w, uint32_t n)
 bool
 churn_is_tcp(const struct churn_world *w)
 {
-	return w->kind == CHURN_TCP || w->kind == CHURN_AFFINITY;
+	return w->kind == CHURN_TCP || w->kind == CHURN_OPAQUE || w->kind == CHURN_AFFINITY;
 }
 
 struct ip_addr
@@ -45,6 +45,14 @@ struct ip_addr
 churn_frontend_addr(unsigned family)
 {
 	return addr(family == V4 ? "10.96.0.10" : "fd00:10:96::a");
+}
+
+struct endpoint *
+churn_client(const struct churn_world *w, unsigned i)
+{
+	struct endpoint_table *t = w->f->endpoints;
+
+	return &t->endpoints[t->by_port[FIXTURE_POD1 + i]];
 }
 
 static bool
@@ -193,6 +201,8 @@ churn_new(enum churn_kind kind, unsigned n_workers, unsigned n_backends)
 		w->f->workers[i]->exceptions = w->exceptions[i];
 		w->f->workers[i]->now_ns = w->now_ns;
 	}
+	for (unsigned i = 0; i < CHURN_CLIENTS; i++)
+		churn_client(w, i)->is_opaque = kind == CHURN_OPAQUE;
 	for (unsigned i = 0; i < n_backends; i++)
 		w->backends[i] = (struct churn_backend){ true, true, true, true, false };
 	put_web(w);

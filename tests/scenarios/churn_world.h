@@ -20,11 +20,12 @@
 
 enum churn_kind {
 	CHURN_TCP,
+	CHURN_OPAQUE,     /* TCP, and the clients' kernels show no socket */
 	CHURN_AFFINITY,   /* TCP, to a service with session affinity */
 	CHURN_CONNECTED,  /* UDP sockets that are connected to the frontend */
 	CHURN_UNCONNECTED /* and such that are not */
 };
-#define CHURN_KINDS 4
+#define CHURN_KINDS 5
 
 /* A pod of the other node. */
 struct churn_backend {
@@ -68,6 +69,9 @@ void churn_free(struct churn_world *w);
 
 uint32_t churn_draw(struct churn_world *w, uint32_t n);
 bool churn_is_tcp(const struct churn_world *w);
+
+/* One of the pods that are clients. */
+struct endpoint *churn_client(const struct churn_world *w, unsigned i);
 
 /* The address of a backend, and of the service. */
 struct ip_addr churn_backend_addr(unsigned i, unsigned family);

@@ -211,6 +211,12 @@ connections_with_affinity_keep_their_backends(void **state)
 }
 
 static void
+connections_that_no_kernel_shows_keep_their_backends(void **state)
+{
+	run_all(CHURN_OPAQUE);
+}
+
+static void
 connected_datagram_sockets_keep_their_backends(void **state)
 {
 	run_all(CHURN_CONNECTED);
@@ -257,6 +263,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(connections_keep_their_backends),
 		cmocka_unit_test(connections_with_affinity_keep_their_backends),
+		cmocka_unit_test(connections_that_no_kernel_shows_keep_their_backends),
 		cmocka_unit_test(connected_datagram_sockets_keep_their_backends),
 		cmocka_unit_test(unconnected_datagram_sockets_keep_backends_that_serve),
 		cmocka_unit_test(a_new_backend_soon_has_its_share),

@@ -19,6 +19,7 @@ N_CHANGES = int(os.environ.get("CHURN_CHANGES", "50"))
 SILENT_S = float(os.environ.get("CHURN_SILENT_S", "150"))
 N_CLIENTS = 4  # on each node
 OWN_PORTS = range(20000, 20008)  # a client's own choice, which fits no slot
+SLOT_PORTS = range(40000, 40008)
 OUTSIDE_PORT = 9000
 N_ONE_WORKER = N_CONNECTIONS // 4
 N_BACKENDS = 8
@@ -141,6 +142,10 @@ def from_hidden(world, name, sports):
     return flows
 
 
+def is_opaque(node, pod):
+    return next(view["opaque"] for view in node.ringway("pods")["pods"] if view["name"] == pod.name)
+
+
 def wait_arrived(world, what):
     wait_until(lambda: all(flow["arrived"] for flow in world.traffic.ask("mark").values()), what=what)
 
@@ -155,6 +160,19 @@ def open_new(world, name, n):
                        what="new connections are answered")
     traffic.ask("drop", names)
     return collections.Counter(found[n]["server"] for n in names)
+
+
+def check_unbroken(world, wanted):
+    """All of these connections go on, but for those whose backend died. Returns them."""
+    names = {flow["name"] for flow in wanted}
+    before = {name: flow for name, flow in world.traffic.ask("mark").items() if name in names}
+    world.traffic.ask("poke", list(names))
+    alive = {name for name, flow in before.items() if flow["server"] not in world.dead}
+    wait_until(lambda: all(flow["arrived"] > before[name]["arrived"] or flow["error"]
+                           for name, flow in world.traffic.ask("mark").items() if name in alive), what="all go on")
+    broken = {name: flow for name, flow in world.traffic.ask("mark").items() if flow["error"] and name in alive}
+    assert broken == {}, f"{len(broken)} of {len(alive)} connections broke"
+    return alive
 
 
 def test_endpoint_changes_reset_nothing(world):
@@ -173,14 +191,16 @@ def test_endpoint_changes_reset_nothing(world):
         got = open_new(world, f"new {i}", NEW_PER_CHANGE)
         assert set(got) <= ready, f"after change {i}, connections went to {set(got) - ready}"
     sleep_until(start + SILENT_S)
-    before = traffic.ask("mark")
-    traffic.ask("poke", [flow["name"] for flow in silent + active])
-    alive = {name for name, flow in before.items() if flow["server"] not in world.dead}
-    assert len(alive) > N_CONNECTIONS / 4, "this proves something"
-    wait_until(lambda: all(flow["arrived"] > before[name]["arrived"] or flow["error"]
-                           for name, flow in traffic.ask("mark").items() if name in alive), what="all go on")
-    broken = {name: flow for name, flow in traffic.ask("mark").items() if flow["error"] and name in alive}
-    assert broken == {}, f"{len(broken)} of {len(alive)} connections broke"
+    assert len(check_unbroken(world, silent + active)) > N_CONNECTIONS / 4, "this proves something"
+    # whoever has connections without a socket is known by now, and what it opens in slots stays, too
+    wait_until(lambda: all(is_opaque(node, pod) for node, pod in world.hidden.items()), what="sockets are missed")
+    assert not any(is_opaque(node, pod) for node, pods in world.clients.items() for pod in pods)
+    unseen = from_hidden(world, "unseen", SLOT_PORTS)
+    assert traffic.ask("open", unseen)["errors"] == {}
+    wait_arrived(world, "those stand as well")
+    for _ in range(N_BACKENDS):
+        next(steps)
+    assert len(check_unbroken(world, unseen)) > len(unseen) / 2, "this proves something, too"
     traffic.ask("close")
 
 

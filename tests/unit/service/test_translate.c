@@ -254,6 +254,42 @@ an_exceptional_connection_stays_with_its_backend(void **state)
 	}
 }
 
+/* A pod whose kernel shows no sockets: what it has in slots gets entries that say the same, one that stands already too, as
+ * long as they take at most half of what it may have. None of them gets lost for that. */
+static void
+what_no_kernel_shows_is_remembered(void **state)
+{
+	for (unsigned family = 0; family < N_FAMILIES; family++) {
+		const struct names *n = &families[family];
+		struct fixture *f = world(n->frontend, n->backend, NULL, NULL, PROTO_TCP, 1);
+		struct fixture *later = world(n->frontend, n->second, NULL, NULL, PROTO_TCP, 1);
+		struct nat_flows *e = f->exceptions[0];
+		struct ip_addr was = addr(n->backend);
+		uint32_t half = e->quota != 0 ? e->quota / 2 : e->capacity / 2;
+		struct pkt sent, got;
+
+		f->endpoints->endpoints[f->endpoints->by_port[FIXTURE_POD1]].is_opaque = true;
+		assert_in_range(half, 2, 4096);
+		for (uint32_t i = 0; i < half + 10; i++) {
+			uint16_t sport = (uint16_t)(CLIENT_PORT_FIRST + i);
+
+			assert_true(send_to(f, FIXTURE_POD1, n->pod, sport, n->frontend, PROTO_TCP,
+				i % 2 ? TCP_SYN : TCP_ACK, &sent));
+			assert_int_equal(sent.new_sport, slot_encode(sport, 1));
+			assert_true(reply_to(f, FIXTURE_POD1, &sent, TCP_ACK, &got));
+			assert_answers(&sent, &got);
+			assert_int_equal(e->n, i < half ? i + 1 : half);
+		}
+		f->tables.services = later->services;
+		assert_true(send_to(
+			f, FIXTURE_POD1, n->pod, CLIENT_PORT_FIRST, n->frontend, PROTO_TCP, TCP_ACK, &sent));
+		assert_true(ip_addr_eq(&sent.new_dst, &was));
+		assert_int_equal(sent.new_sport, slot_encode(CLIENT_PORT_FIRST, 1));
+		fixture_free(f);
+		fixture_free(later);
+	}
+}
+
 /* The pod begins to use the port in which a connection of its own stands: that one lives on, new ones step aside. */
 static void
 a_port_that_becomes_the_pods_own_breaks_no_connection(void **state)
@@ -690,6 +726,7 @@ main(void)
 		cmocka_unit_test(a_slot_needs_no_memory),
 		cmocka_unit_test(a_port_that_is_taken_towards_the_backend_is_moved),
 		cmocka_unit_test(an_exceptional_connection_stays_with_its_backend),
+		cmocka_unit_test(what_no_kernel_shows_is_remembered),
 		cmocka_unit_test(a_port_that_becomes_the_pods_own_breaks_no_connection),
 		cmocka_unit_test(what_a_pod_chooses_to_send_asks_for_its_port),
 		cmocka_unit_test(asks_are_bounded),

@@ -177,7 +177,7 @@ test_only_quiet_tcp_entries_without_a_socket_end(void **state)
 			NAT_FLOW_CONNECTED;
 	}
 	sweep_begin(&sweep, now);
-	while (sweep_step(&sweep, &w, 1, ask_by_port, NULL, &asked))
+	while (sweep_step(&sweep, &w, 1, &(struct sweep_calls){ .ask = ask_by_port, .arg = &asked }))
 		;
 	assert_int_equal(sweep.n_ended, 5);
 	assert_int_equal(asked, 10);
@@ -202,13 +202,23 @@ ask_odd(const struct nat_flow *x, void *arg)
 }
 
 static void
+count_unseen(const struct nat_flow *x, void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+/* Returns of how many flows it is told that their sockets are elsewhere. */
+static unsigned
 sweep_at(struct worker *w, uint64_t now_ns, sweep_ask *ask)
 {
 	static struct sweep sweep;
+	unsigned n_unseen = 0;
 
 	sweep_begin(&sweep, now_ns);
-	while (sweep_step(&sweep, &w, 1, ask, NULL, NULL))
+	while (sweep_step(
+		&sweep, &w, 1, &(struct sweep_calls){ .ask = ask, .unseen = count_unseen, .arg = &n_unseen }))
 		;
+	return n_unseen;
 }
 
 static int
@@ -260,12 +270,12 @@ a_socket_that_was_never_seen_ends_nothing(void **state)
 	nat_flow_seen(find(e, BEGUN_ANEW), true, TCP_ACK, 0);
 
 	/* young ones that stand are asked about, and none ends */
-	sweep_at(w, 1 * second, ask_odd);
+	assert_int_equal(sweep_at(w, 1 * second, ask_odd), 0);
 	for (uint16_t port = OPENING; port <= BEGUN_ANEW; port += 2)
 		assert_int_equal(find(e, port)->flags & NAT_FLOW_SOCKET, 0);
 	assert_true(find(e, SEEN)->flags & NAT_FLOW_SOCKET);
 	/* what never came to stand ends as before */
-	sweep_at(w, SWEEP_QUIET_NS, ask_odd);
+	assert_int_equal(sweep_at(w, SWEEP_QUIET_NS, ask_odd), 2);
 	assert_null(find(e, OPENING));
 	assert_null(find(e, CLOSED));
 	assert_non_null(find(e, HALF_CLOSED));
@@ -351,7 +361,8 @@ a_sweep_goes_in_bounded_steps_client_by_client(void **state)
 	while (is_more) {
 		struct questions q = { 0 };
 
-		is_more = sweep_step(&sweep, workers, 2, ask_each, count_stayed, &q);
+		is_more = sweep_step(&sweep, workers, 2,
+			&(struct sweep_calls){ .ask = ask_each, .stays = count_stayed, .arg = &q });
 		assert_in_range(q.n, 0, SWEEP_AT_ONCE);
 		sum.n += q.n;
 		sum.n_clients += q.n_clients;
