@@ -1,7 +1,8 @@
 /* Load balancers' addresses and external ones for this node's own processes: as kube-proxy has it, what they send there goes
  * to the service at once, and not by the load balancer. Routes of a table of their own, which only the stack's own packets
  * ask (netdev_set_ways()), lead to the host port; packets that are for no port of the service go on from there as those of
- * pods do, out by the uplink under the node's address.
+ * pods do, out by the uplink under the node's address, and TCP connections that stood before go on under their own
+ * (translate_may_be_older()).
  *
  * The routes stay when the daemon ends, and go with the pair. Control thread only. */
 #ifndef RINGWAY_NODE_OWN_WAYS_H

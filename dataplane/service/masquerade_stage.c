@@ -177,6 +177,16 @@ masquerade_error(const struct tables *t, struct worker *w, struct burst *b, stru
 	TRACE(b, "masquerade", "an ICMP error about a masqueraded flow");
 }
 
+/* A connection of the node's own, under its own address, from before the stack brought it here: it needs no other address,
+ * and its answers pass to the stack. */
+static void
+leave_as_is(const struct tables *t, const struct worker *w, struct burst *b, struct pkt *p)
+{
+	p->flags &= (uint16_t)~PKT_OUTBOUND;
+	p->out_port = t->node->uplink_port[w->id];
+	TRACE(b, "masquerade", "a connection of the node itself that is none of ours: it leaves as it is");
+}
+
 static void
 masquerade(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 {
@@ -198,6 +208,10 @@ masquerade(const struct tables *t, struct worker *w, struct burst *b, struct pkt
 	x = find_flow(w, p);
 	if (x == NULL && pkt_is_to_outside(p))
 		return; /* it may answer a client outside: the worker that would have that flow tells */
+	if (x == NULL && translate_may_be_older(t, p)) {
+		leave_as_is(t, w, b, p);
+		return;
+	}
 	if (x == NULL && p->proto == PROTO_TCP && !translate_is_opening(p))
 		reason = DROP_NO_FLOW;
 	else if (x == NULL)

@@ -34,6 +34,21 @@ translate_family(const struct pkt *p)
 	return p->family == 6 ? V6 : V4;
 }
 
+/* From a connection that a process of the node has under an address of the node's own. The stack sends what it begins to
+ * services and to the addresses that they have under a reserved one, unless its socket is bound: what is in no flow of ours is
+ * of a connection from before it found its way here. */
+static inline bool
+translate_may_be_older(const struct tables *t, const struct pkt *p)
+{
+	const struct route *r;
+
+	if (p->origin != ORIGIN_HOST || p->proto != PROTO_TCP || translate_is_opening(p) ||
+		pkt_is_translated(p))
+		return false;
+	r = route_lookup(t->routes, &p->src);
+	return r != NULL && r->kind == ROUTE_HOST && endpoint_host_slot(t->endpoints, &p->src) < 0;
+}
+
 /* Whether this is the backend, in this slot, that a client's flow has. */
 static inline bool
 translate_is_choice(const struct backend *chosen, const struct pkt *reply, unsigned slot)

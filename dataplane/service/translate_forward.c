@@ -481,6 +481,23 @@ is_admitted(const struct translate_forward *c)
 	return (p->origin == ORIGIN_HOST && (f->flags & FRONTEND_ADMITS_NODE)) || service_admits(f, &p->src);
 }
 
+/* A node's process has had a connection with a load balancer, at this very address, since before the stack was to bring here
+ * what is for it (control/node/own_ways.h). It is not the service's, and goes on as it went. */
+static bool
+goes_on_outside(const struct tables *t, struct burst *b, const struct translate_forward *c)
+{
+	const struct frontend *f = c->frontend;
+
+	if ((f->kind != FRONTEND_LOAD_BALANCER && f->kind != FRONTEND_EXTERNAL_IP) ||
+		!translate_may_be_older(t, c->pkt))
+		return false;
+	TRACE(b, "translate",
+		"an address and port of service %u, but no connection of its: one from before goes on as it "
+		"is",
+		f->service);
+	return true;
+}
+
 static void
 forward(const struct tables *t, struct worker *w, struct burst *b, const struct translate_forward *c,
 	struct tally *tally)
@@ -506,6 +523,9 @@ forward(const struct tables *t, struct worker *w, struct burst *b, const struct 
 			c->frontend->service);
 		return;
 	}
+	/* what stands in a slot is from a reserved address */
+	if (__builtin_expect(p->origin == ORIGIN_HOST, 0) && goes_on_outside(t, b, c))
+		return;
 	bucket = look_into_bucket(w, c, begins, &needs_entry);
 	if (bucket == BUCKET_NONE) {
 		translate_refuse(p, c->frontend);

@@ -241,6 +241,8 @@ NATIVE_FLOW(V6)
 	{                                                                                         \
 		outside(f);                                                                       \
 		exposed_services(f);                                                              \
+		add_way(f, "198.51.100.0/24", 0);                                                 \
+		add_way(f, "2001:db8:aaaa::/64", 0);                                              \
 		add_flow(f, POD1_##F, 1000, BALANCER_##F, 22, BALANCER_##F, 22, PORT, PROTO_TCP); \
 	}
 A_BALANCER(V4)
@@ -249,6 +251,18 @@ A_BALANCER(V6)
 	RULE("a load balancer answers at a port that is not the service's " #F, a_balancer_##F,              \
 		FIXTURE_UPLINK, PKT(FROM_ROUTER, IP(BALANCER_##F, NODE_##F), TCP(22, PORT, ACK)),            \
 		FIXTURE_POD1, PKT(TO_POD1, IP(BALANCER_##F, POD1_##F, .ttl = 63), TCP(22, 1000, ACK))),      \
+		RULE("a connection that the node had with it before a service did goes on as it is " #F,     \
+			a_balancer_##F, FIXTURE_HOST,                                                        \
+			PKT(FROM_HOST, IP(NODE_##F, BALANCER_##F), TCP(50000, 80, ACK)), FIXTURE_UPLINK,     \
+			PKT(TO_ROUTER, IP(NODE_##F, BALANCER_##F, .ttl = 63), TCP(50000, 80, ACK))),         \
+		RULE("also at a port that no service has " #F, a_balancer_##F, FIXTURE_HOST,                 \
+			PKT(FROM_HOST, IP(NODE_##F, BALANCER_##F), TCP(50000, 22, ACK)), FIXTURE_UPLINK,     \
+			PKT(TO_ROUTER, IP(NODE_##F, BALANCER_##F, .ttl = 63), TCP(50000, 22, ACK))),         \
+		DROPS("the stack had none from an address that it has of us " #F, a_balancer_##F,            \
+			FIXTURE_HOST, DROP_NO_FLOW, FROM_HOST, IP(HOST_##F, BALANCER_##F),                   \
+			TCP(50000, 22, ACK)),                                                                \
+		DROPS("one that opens is the service's " #F, a_balancer_##F, FIXTURE_HOST,                   \
+			DROP_SOURCE_RANGE, FROM_HOST, IP(NODE_##F, BALANCER_##F), TCP(50000, 80, SYN)),      \
 		DROPS("but only who has asked it " #F, a_balancer_##F, FIXTURE_UPLINK, DROP_SPOOFED_SOURCE,  \
 			FROM_ROUTER, IP(BALANCER_##F, NODE_##F), TCP(23, PORT, ACK)),                        \
 		DROPS("nor is it heard about what nobody sent " #F, a_balancer_##F, FIXTURE_UPLINK,          \

@@ -186,6 +186,9 @@ pod1_has_used_its_quota(struct fixture *f)
 		FORWARDS("the host from another of its addresses " #F, some_services, FIXTURE_HOST,          \
 			PKT(FROM_HOST, IP(NODE_##F, WEB_##F), TCP(50000, 80, SYN)), FIXTURE_POD2,            \
 			PKT(TO_POD2, IP(HOST_##F, POD2_##F, .ttl = 63), TCP(50000, 8080, SYN))),             \
+		FORWARDS("and in the middle of a connection " #F, some_services, FIXTURE_HOST,               \
+			PKT(FROM_HOST, IP(NODE_##F, WEB_##F), TCP(50000, 80, ACK)), FIXTURE_POD2,            \
+			PKT(TO_POD2, IP(HOST_##F, POD2_##F, .ttl = 63), TCP(50000, 8080, ACK))),             \
 		FORWARDS("and the reply finds that, too " #F, some_exceptions, FIXTURE_POD2,                 \
 			PKT(FROM_POD2, IP(POD2_##F, HOST_##F), TCP(8080, 50000, ACK)), FIXTURE_HOST,         \
 			PKT(TO_HOST, IP(WEB_##F, NODE_##F), TCP(80, 50000, ACK))),                           \

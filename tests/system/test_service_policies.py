@@ -165,6 +165,37 @@ def test_a_node_process_reaches_what_else_a_balancer_has(cluster, family):
     cluster.stranger.ns.ip(f"-{family} addr del {address}/{length} dev lo")
 
 
+def test_a_node_process_keeps_its_connection_with_a_balancer(cluster):
+    """One that stands when a service gets the balancer's address goes on with the machine that has it; new ones are the
+    service's."""
+    addresses = [(family, external(78)[family], {4: 32, 6: 128}[family]) for family in (4, 6)]
+
+    def has_ways():
+        return {address in cluster.a.ns.run(f"ip -{family} route show table 1141").stdout
+                for family, address, _ in addresses}
+
+    for family, address, length in addresses:
+        cluster.stranger.ns.ip(f"-{family} addr add {address}/{length} dev lo")
+        cluster.a.ns.ip(f"-{family} route add {address}/{length} via {cluster.stranger.ip[family]}")
+    balancers = [Running(cluster.stranger, "serve", port, "balancer") for port in (78, 9000)]
+    streams = [Running(cluster.a, "stream", address, port, 20) for _, address, _ in addresses for port in (78, 9000)]
+    late = cluster.add_service("late", 78, 8080, [cluster.near, cluster.far], spec={"type": "LoadBalancer"},
+                               ingress=[{"ip": address} for _, address, _ in addresses])
+    wait_until(lambda: has_ways() == {True}, what="the ways to the service")
+    for _, address, _ in addresses:
+        assert who_answers(cluster.a, "tcp", address, 78) == BOTH
+    for stream in streams:
+        result = stream.end()
+        assert (result["error"], result["name"], result["requests"]) == ("", "balancer", result["answers"]), result
+    for balancer in balancers:
+        balancer.end()
+    late.remove()
+    wait_until(lambda: has_ways() == {False}, what="the ways are gone")
+    for family, address, length in addresses:
+        cluster.a.ns.ip(f"-{family} route del {address}/{length}")
+        cluster.stranger.ns.ip(f"-{family} addr del {address}/{length} dev lo")
+
+
 def test_ways_to_balancers_come_and_go(cluster):
     """Routes of the node's own processes, in a table that is asked only when there is something in it, and that nobody else's
     packets take."""
