@@ -129,6 +129,12 @@ attach_free(struct attach *a)
 		return;
 	for (size_t i = 0; i < a->n_pods; i++)
 		free(a->pods[i]);
+	while (a->gone != NULL) {
+		struct attached *pod = a->gone;
+
+		a->gone = pod->next;
+		free(pod);
+	}
 	free(a->pods);
 	netdev_close(a->netdev);
 	free(a);
@@ -274,7 +280,7 @@ attach_tick(struct attach *a)
 			log_error("%s", error);
 		changed = true;
 	}
-	if (changed)
+	if (changed || a->gone != NULL)
 		attach_publish(a);
 }
 

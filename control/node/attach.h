@@ -37,7 +37,7 @@ struct attach_config {
 	enum xdp_choice xdp_choice; /* of pods and the host port */
 
 	/* Puts attach_endpoints() as they are now in force, and returns once no worker uses older tables. 0,
-	 * or -errno: -EAGAIN while there is nothing to publish yet. */
+	 * or -errno: -EAGAIN while there is nothing to publish. Then older tables may stay in force. */
 	int (*publish)(void *arg);
 	void *publish_arg;
 };
@@ -50,7 +50,9 @@ struct attached {
 	enum xdp_mode mode;  /* how the program is attached */
 	struct roles *roles; /* in the arena, as is the next */
 	struct policy_state *policy_state;
+	bool is_named;                  /* the tables in force may name its memory, though it has no port */
 	char trouble[ATTACH_TEXT_SIZE]; /* why a committed one has no port; "" */
+	struct attached *next;          /* of those that are gone */
 };
 
 /* Why a request was refused, for the shim. */
@@ -93,7 +95,7 @@ int attach_check(struct attach *a, const struct attach_request *req, const struc
 int attach_remove(struct attach *a, const struct attach_request *req, struct attach_error *e);
 
 /* To be called every few seconds: undoes intents that nobody committed, forgets pods whose links are gone, tries again to
- * attach the broken ones. */
+ * attach the broken ones, and to have tables without those that left. */
 void attach_tick(struct attach *a);
 
 /* What the publisher makes the endpoint table of: pods with a port and the host. Fills at most max, returns

@@ -40,6 +40,7 @@ struct attach {
 	uint64_t generation;
 	size_t n_pods, capacity;
 	struct attached **pods;
+	struct attached *gone;     /* pods whose memory waits until no tables in force can name it */
 	bool is_short[N_FAMILIES]; /* and it was told */
 	char not_ready[ATTACH_TEXT_SIZE];
 };
@@ -54,13 +55,15 @@ void attach_drop(struct attach *a, struct attached *pod);
 /* "shop/web-1", or the container's id. */
 const char *attach_pod_text(const struct attached *pod, char buf[static POD_TEXT_SIZE]);
 
-/* The endpoints changed: has the new ones put in force. */
+/* The endpoints changed: has the new ones put in force. 0 or -errno. */
 int attach_publish(struct attach *a);
 
-/* Takes a pod's port out of the tables, and then closes it, so that no worker sends to a port that closes. */
+/* Takes a pod's port out of the tables, and then closes it, so that no worker sends to a port that closes. When there cannot be
+ * tables without it, it is closed all the same, and is_named. */
 void attach_withdraw(struct attach *a, struct attached *pod);
 
-/* Takes a withdrawn pod away: link, program, memory, record, and the pod itself. 0, or -1 with *e. */
+/* Takes a withdrawn pod away: link, program, record, the pod itself, and its memory, with the next tables if it is_named. 0, or
+ * -1 with *e. */
 int attach_destroy(struct attach *a, struct attached *pod, struct attach_error *e);
 
 /* Fills in why a request is refused; hint may be "". Returns -1. */

@@ -57,12 +57,18 @@ attach_append(struct attach *a, const struct attachment_record *record)
 	return pod;
 }
 
-void
-attach_drop(struct attach *a, struct attached *pod)
+static void
+take_out(struct attach *a, const struct attached *pod)
 {
 	for (size_t i = 0; i < a->n_pods; i++)
 		if (a->pods[i] == pod)
 			a->pods[i] = a->pods[--a->n_pods];
+}
+
+void
+attach_drop(struct attach *a, struct attached *pod)
+{
+	take_out(a, pod);
 	free(pod);
 }
 
@@ -77,11 +83,32 @@ attach_pod_text(const struct attached *pod, char buf[static POD_TEXT_SIZE])
 	return buf;
 }
 
+/* No worker uses tables that name a pod without a port. */
+static void
+note_published(struct attach *a)
+{
+	for (size_t i = 0; i < a->n_pods; i++)
+		if (a->pods[i]->port == NULL)
+			a->pods[i]->is_named = false;
+	while (a->gone != NULL) {
+		struct attached *pod = a->gone;
+
+		a->gone = pod->next;
+		pod_memory_release(pod, &a->config);
+		free(pod);
+	}
+}
+
 int
 attach_publish(struct attach *a)
 {
+	int rc;
+
 	a->generation++;
-	return a->config.publish(a->config.publish_arg);
+	rc = a->config.publish(a->config.publish_arg);
+	if (rc == 0)
+		note_published(a);
+	return rc;
 }
 
 int
@@ -202,7 +229,6 @@ attach_state_trouble(const struct attach *a, struct attach_error *e)
 		"the state file: %s", state_error(a->config.state));
 }
 
-/* Takes a pod away: link, program, memory, record. The caller has published tables without its port. */
 int
 attach_destroy(struct attach *a, struct attached *pod, struct attach_error *e)
 {
@@ -215,6 +241,13 @@ attach_destroy(struct attach *a, struct attached *pod, struct attach_error *e)
 	if (rc < 0)
 		return attach_state_trouble(a, e);
 	attach_release_addrs(a, &pod->record);
+	if (pod->is_named) {
+		take_out(a, pod);
+		pod->next = a->gone;
+		a->gone = pod;
+		return 0;
+	}
+	pod_memory_release(pod, &a->config);
 	attach_drop(a, pod);
 	return 0;
 }
@@ -260,6 +293,7 @@ attach_withdraw(struct attach *a, struct attached *pod)
 		return;
 	pod->port = NULL;
 	rc = attach_publish(a);
+	pod->is_named = rc < 0;
 	if (rc < 0 && rc != -EAGAIN)
 		log_warn("tables without %s cannot be built: %s", pod->record.link, strerror(-rc));
 	pod->port = port;

@@ -31,6 +31,9 @@ is_link_taken(const struct attach *a, const char *link)
 	for (size_t i = 0; i < a->n_pods; i++)
 		if (strcmp(a->pods[i]->record.link, link) == 0)
 			return true;
+	for (const struct attached *pod = a->gone; pod != NULL; pod = pod->next)
+		if (strcmp(pod->record.link, link) == 0)
+			return true; /* so does its memory have that name */
 	return false;
 }
 

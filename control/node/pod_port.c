@@ -52,15 +52,15 @@ memory_open(struct attached *pod, struct arena *arena)
 	return 0;
 }
 
-static void
-memory_release(struct attached *pod, struct arena *arena)
+void
+pod_memory_release(struct attached *pod, const struct attach_config *config)
 {
 	char region[ARENA_NAME_MAX];
 
 	region_name(pod, "roles", region);
-	arena_release(arena, region);
+	arena_release(config->arena, region);
 	region_name(pod, "policy", region);
-	arena_release(arena, region);
+	arena_release(config->arena, region);
 	pod->roles = NULL;
 	pod->policy_state = NULL;
 }
@@ -171,6 +171,5 @@ pod_port_destroy(struct attached *pod, const struct attach_config *config, struc
 	for (unsigned w = 0; w < engine_n_workers(config->engine); w++)
 		worker_call(engine_worker(config->engine, w), forget_flows, pod);
 	xdp_detach(config->xdp, pod->record.link);
-	memory_release(pod, config->arena);
 	return 0;
 }

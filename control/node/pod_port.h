@@ -12,7 +12,10 @@ int pod_port_open(struct attached *pod, const struct attach_config *config, stru
 /* Closes what pod_port_open() opened. The program stays and drops what comes. */
 void pod_port_close(struct attached *pod, const struct attach_config *config);
 
-/* Removes the link, and then what was attached to it. 0 or -errno. */
+/* Removes the link, and then what was attached to it, but for the pod's memory. 0 or -errno. */
 int pod_port_destroy(struct attached *pod, const struct attach_config *config, struct netdev *netdev);
+
+/* Gives that up, too, which no tables name that a worker uses. */
+void pod_memory_release(struct attached *pod, const struct attach_config *config);
 
 #endif

@@ -1,0 +1,238 @@
+/* What becomes of a pod that leaves while tables without it cannot be published. With a veth pair, a program and a socket, in
+ * namespaces of the test's own; whether a publication succeeds is the test's to say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "control/node/attach.h"
+#include "control/node/state.h"
+#include "dataplane/engine.h"
+#include "dataplane/io/arena.h"
+#include "dataplane/snapshot.h"
+
+#define ARENA_SIZE (1 << 20)
+#define PODS 3
+
+struct world {
+	char dir[64];
+	struct state *state;
+	struct ipam *ipam;
+	struct snapshot *snapshot;
+	struct engine *engine;
+	struct xdp *xdp;
+	struct arena *arena;
+	struct attach *attach;
+	int result; /* of the next publications */
+	unsigned n_published;
+};
+
+static void
+run(const char *format, const char *arg)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), format, arg);
+	/* a test's fixed commands: NOLINTNEXTLINE(cert-env33-c,bugprone-command-processor) */
+	if (system(command) != 0)
+		fail_msg("%s", command);
+}
+
+static int
+publish(void *arg)
+{
+	struct world *w = arg;
+
+	w->n_published++;
+	return w->result;
+}
+
+static void
+put_pod(struct world *w, unsigned i)
+{
+	struct attachment_record r = { .ifname = "eth0",
+		.phase = ATTACHMENT_COMMITTED,
+		.pod_ns = "shop",
+		.netns = "/run/netns/x",
+		.mtu = 1450 };
+	char addr[32];
+
+	snprintf(r.container_id, sizeof(r.container_id), "c%u", i);
+	snprintf(r.pod, sizeof(r.pod), "web-%u", i);
+	snprintf(r.link, sizeof(r.link), "rwpod%u", i);
+	snprintf(addr, sizeof(addr), "10.244.1.%u", 10 + i);
+	assert_true(ip_addr_parse(addr, &r.addrs[V4]));
+	run("ip link add %s type veth", r.link);
+	assert_int_equal(state_put_attachment(w->state, &r), 0);
+}
+
+static int
+start(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct engine_config engine = { .n_workers = 1, .frames_per_shard = 1024, .ring_size = 64 };
+	struct attach_config config = { .pods_max = 8, .xdp_choice = XDP_CHOICE_SKB, .publish = publish };
+	char path[96], error[512];
+	bool is_new_boot;
+
+	snprintf(w->dir, sizeof(w->dir), "/tmp/ringway-attach.XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	snprintf(path, sizeof(path), "%s/state", w->dir);
+	assert_int_equal(state_open(&w->state, path, NULL, &is_new_boot, error), 0);
+	snprintf(path, sizeof(path), "%s/arena", w->dir);
+	assert_int_equal(arena_open(&w->arena, path, ARENA_SIZE, -1), 0);
+	snprintf(path, sizeof(path), "%s/bpf", w->dir);
+	assert_int_equal(xdp_open(&w->xdp, path, NULL, error), 0);
+	w->ipam = ipam_new(0);
+	engine.snapshot = w->snapshot = snapshot_new(1);
+	assert_int_equal(engine_new(&w->engine, &engine), 0);
+	for (unsigned i = 0; i < PODS; i++)
+		put_pod(w, i);
+	config.state = w->state;
+	config.ipam = w->ipam;
+	config.engine = w->engine;
+	config.xdp = w->xdp;
+	config.arena = w->arena;
+	config.host_interface = "ringway0";
+	config.publish_arg = w;
+	assert_int_equal(attach_new(&w->attach, &config, error), 0);
+	*state = w;
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	struct world *w = *state;
+	char path[96];
+
+	attach_free(w->attach);
+	engine_stop(w->engine);
+	engine_free(w->engine);
+	snapshot_free(w->snapshot);
+	ipam_free(w->ipam);
+	xdp_close(w->xdp);
+	arena_close(w->arena);
+	state_close(w->state);
+	snprintf(path, sizeof(path), "%s/bpf", w->dir);
+	umount2(path, MNT_DETACH);
+	run("rm -r %s", w->dir);
+	free(w);
+	return 0;
+}
+
+static void
+count_region(void *arg, const char *name)
+{
+	++*(unsigned *)arg;
+}
+
+/* Regions that are somebody's: two for each pod. */
+static unsigned
+regions(const struct world *w)
+{
+	unsigned n = 0;
+
+	arena_each(w->arena, count_region, &n);
+	return n;
+}
+
+static void
+remove_pod(struct world *w, const char *container_id)
+{
+	struct attach_request req = { .container_id = container_id, .ifname = "eth0" };
+	struct attach_error e = { 0 };
+
+	if (attach_remove(w->attach, &req, &e) < 0)
+		fail_msg("%s", e.text);
+}
+
+static void
+count_pod(const struct attached *pod, void *arg)
+{
+	assert_non_null(pod->port);
+	++*(unsigned *)arg;
+}
+
+static unsigned
+pods(const struct world *w)
+{
+	unsigned n = 0;
+
+	attach_each(w->attach, count_pod, &n);
+	return n;
+}
+
+static void
+a_pods_memory_goes_with_the_tables_that_name_it(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(pods(w), PODS);
+	assert_int_equal(regions(w), 2 * PODS);
+	remove_pod(w, "c0");
+	assert_int_equal(w->n_published, 1);
+	assert_int_equal(regions(w), 2 * PODS - 2);
+	/* out of memory, and without this node's Node object: the former tables stay in force either way */
+	w->result = -ENOMEM;
+	remove_pod(w, "c1");
+	w->result = -EAGAIN;
+	remove_pod(w, "c2");
+	assert_int_equal(pods(w), 0);
+	assert_int_equal(regions(w), 4);
+	/* it is tried again until it succeeds, and no longer */
+	attach_tick(w->attach);
+	assert_int_equal(w->n_published, 4);
+	assert_int_equal(regions(w), 4);
+	w->result = 0;
+	attach_tick(w->attach);
+	assert_int_equal(w->n_published, 5);
+	assert_int_equal(regions(w), 0);
+	attach_tick(w->attach);
+	assert_int_equal(w->n_published, 5);
+}
+
+/* Its interface was removed under it. */
+static void
+so_does_that_of_a_pod_which_is_found_dead(void **state)
+{
+	struct world *w = *state;
+
+	w->result = -ENOMEM;
+	run("ip link del %s", "rwpod1");
+	attach_tick(w->attach);
+	assert_int_equal(pods(w), PODS - 1);
+	assert_int_equal(regions(w), 2 * PODS);
+	w->result = 0;
+	attach_tick(w->attach);
+	assert_int_equal(regions(w), 2 * PODS - 2);
+}
+
+static int
+own_namespaces(void **state)
+{
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
+		return -1;
+	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_pods_memory_goes_with_the_tables_that_name_it, start, stop),
+		cmocka_unit_test_setup_teardown(so_does_that_of_a_pod_which_is_found_dead, start, stop),
+	};
+
+	if (geteuid() != 0) {
+		printf("1..0 # SKIP needs root, to make network namespaces\n");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, own_namespaces, NULL);
+}
