@@ -114,7 +114,9 @@ judge(const struct wanted_context *c, const struct ip_addr *addr, enum frontend_
 	if (kind == FRONTEND_EXTERNAL_IP &&
 		!is_in(c->facts->external_ranges, c->facts->n_external_ranges, addr))
 		return REFUSED_NOT_LISTED;
-	if (is_one_of(c->facts->own_addrs, c->facts->n_own_addrs, addr))
+	/* a balancer's may be on an interface here, of whoever holds it just now (kube-vip, keepalived), but not be one by
+	 * which a node is known */
+	if (kind != FRONTEND_LOAD_BALANCER && is_one_of(c->facts->own_addrs, c->facts->n_own_addrs, addr))
 		return REFUSED_NODE_ADDRESS;
 	store_each(c->store, OBJECT_NODE, search_node, &s);
 	return s.found;

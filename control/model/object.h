@@ -42,7 +42,7 @@ struct node_object {
 	size_t n_addrs;
 	struct ip_addr *addrs; /* InternalIP, in the order given */
 	size_t n_external_addrs;
-	struct ip_addr *external_addrs; /* ExternalIP */
+	struct ip_addr *external_addrs; /* ExternalIP, and Hostname where that is an address */
 	struct labels labels;
 	size_t n_pod_cidrs;
 	struct ip_prefix *pod_cidrs;

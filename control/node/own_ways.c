@@ -13,7 +13,8 @@ struct own_ways {
 	struct netdev *netdev;
 	bool is_in_line;
 	/* with these */
-	uint64_t seen_changes; /* of the service table */
+	uint64_t seen_changes;                 /* of the service table */
+	const struct route_table *seen_routes; /* which have the node's addresses; never looked into */
 	int ifindex;
 	struct ip_addr host_addrs[N_FAMILIES];
 };
@@ -132,7 +133,8 @@ static bool
 is_in_line(const struct own_ways *o, const struct tables *tables, const struct host *host)
 {
 	return o->is_in_line && tables->services->exposed_changes == o->seen_changes &&
-	       host->ifindex == o->ifindex && memcmp(host->addrs, o->host_addrs, sizeof(o->host_addrs)) == 0;
+	       tables->routes == o->seen_routes && host->ifindex == o->ifindex &&
+	       memcmp(host->addrs, o->host_addrs, sizeof(o->host_addrs)) == 0;
 }
 
 int
@@ -152,6 +154,7 @@ own_ways_follow(struct own_ways *o, const struct tables *tables, const struct ho
 	}
 	o->is_in_line = rc == 0;
 	o->seen_changes = tables->services->exposed_changes;
+	o->seen_routes = tables->routes;
 	o->ifindex = host->ifindex;
 	memcpy(o->host_addrs, host->addrs, sizeof(o->host_addrs));
 	if (rc < 0)

@@ -12,7 +12,7 @@
 
 #include "control/build/facts.h"
 
-#define UNDERLAY_ADDRS_MAX 64
+#define UNDERLAY_ADDRS_MAX 512 /* with those that a node holds for load balancers */
 
 struct loop;
 struct underlay;

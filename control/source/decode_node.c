@@ -43,7 +43,18 @@ decode_pod_cidrs(const struct field *spec, struct node_object *node)
 		node->pod_cidrs[node->n_pod_cidrs++] = field_prefix(&single);
 }
 
-/* Those of one type; hostnames and types we do not know are nothing to us. */
+/* Whether an entry is of a type; a hostname that is an address is one by which the outside may know the node, and what other
+ * hostnames and types are is nothing to us. */
+static bool
+is_wanted(const struct field *type, const struct field *address, const char *wanted)
+{
+	struct ip_addr ignored;
+
+	if (strcmp(field_peek(type), "Hostname") == 0)
+		return strcmp(wanted, "ExternalIP") == 0 && ip_addr_parse(field_peek(address), &ignored);
+	return strcmp(field_peek(type), wanted) == 0;
+}
+
 static void
 decode_addresses(const struct field *addresses, const char *wanted, struct ip_addr **addrs, size_t *n_addrs)
 {
@@ -54,7 +65,7 @@ decode_addresses(const struct field *addresses, const char *wanted, struct ip_ad
 		struct field entry = field_element(addresses, i);
 		struct field type = field_member(&entry, "type"), address = field_member(&entry, "address");
 
-		if (strcmp(field_peek(&type), wanted) == 0)
+		if (is_wanted(&type, &address, wanted))
 			(*addrs)[(*n_addrs)++] = field_addr(&address);
 	}
 }

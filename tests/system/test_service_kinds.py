@@ -95,6 +95,30 @@ def test_a_balancers_address_is_served_where_it_is_no_proxys(cluster, family, pr
 
 
 @FAMILIES
+def test_a_balancers_address_that_a_node_holds(cluster, family):
+    """As kube-vip and keepalived have it: for one node at a time it is an address of its own."""
+    address, length = VIP[family], {4: 32, 6: 128}[family]
+
+    def detours():
+        return [line for line in cluster.a.run(f"ip -{family} rule").stdout.splitlines()
+                if "lookup 1140" in line and address in line]
+
+    cluster.a.ns.ip(f"-{family} addr add {address}/{length} dev lo")
+    wait_until(detours, what="the way of the node's own processes")
+    for place in (cluster.outside, cluster.client, cluster.a, cluster.b):
+        for proto in ("tcp", "udp"):
+            assert who_answers(place, proto, address, 55) == {"near", "far"}, place.name
+    server = Running(cluster.a, "serve", 9999, "node-a")
+    for place in (cluster.outside, cluster.client, cluster.a):
+        assert who_answers(place, "tcp", address, 9999) == {"node-a"}, place.name
+    server.end()
+    cluster.a.ns.ip(f"-{family} addr del {address}/{length} dev lo")
+    wait_until(lambda: not detours(), what="the way is gone")
+    for place in (cluster.outside, cluster.a):
+        wait_until(lambda p=place: attempt(p, "tcp", address, 55) == "answered", what=f"{place.name} reaches the service")
+
+
+@FAMILIES
 @pytest.mark.parametrize("where", ("pod", "outside"))
 def test_an_external_address_is_refused_by_default(cluster, family, where):
     assert attempt(places(cluster)[where], "tcp", EXTERNAL[family], 55, 0.5) != "answered"

@@ -481,16 +481,22 @@ exposed_addresses_are_served_unless_they_are_somebody_elses(void **state)
 		{ SERVICE_LOAD_BALANCER, NULL, "10.244.9.9", false, NULL, 0, 0, REFUSED_POD_RANGE },
 		{ SERVICE_LOAD_BALANCER, NULL, "10.96.0.1", false, NULL, 0, 0, REFUSED_SERVICE_RANGE },
 		{ SERVICE_LOAD_BALANCER, NULL, "192.0.2.2", false, NULL, 0, 0, REFUSED_NODE_ADDRESS },
+		{ SERVICE_LOAD_BALANCER, NULL, "192.0.2.1", false, NULL, 0, 0, REFUSED_NODE_ADDRESS },
+		{ SERVICE_LOAD_BALANCER, NULL, "203.0.113.50", false, "203.0.113.50", 80,
+			FRONTEND_LOAD_BALANCER, REFUSED_NONE },
 		{ SERVICE_LOAD_BALANCER, NULL, "169.254.169.254", false, NULL, 0, 0, REFUSED_SPECIAL },
 		{ SERVICE_CLUSTER_IP, "203.0.113.9", NULL, false, "203.0.113.9", 80, FRONTEND_EXTERNAL_IP,
 			REFUSED_NONE },
 		{ SERVICE_CLUSTER_IP, "8.8.8.8", NULL, false, NULL, 0, 0, REFUSED_NOT_LISTED },
 		{ SERVICE_CLUSTER_IP, "203.0.113.77", NULL, false, NULL, 0, 0, REFUSED_NODE_ADDRESS },
+		{ SERVICE_CLUSTER_IP, "203.0.113.50", NULL, false, NULL, 0, 0, REFUSED_NODE_ADDRESS },
 	};
 	struct ip_prefix external, services;
+	struct ip_addr own[2]; /* by which the node is known, and another */
 
 	assert_true(ip_prefix_parse("203.0.113.0/24", &external));
 	assert_true(ip_prefix_parse("10.96.0.0/16", &services));
+	assert_true(ip_addr_parse("192.0.2.1", &own[0]) && ip_addr_parse("203.0.113.50", &own[1]));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct world w = world_new();
 		const struct refused_addr *refused;
@@ -499,6 +505,8 @@ exposed_addresses_are_served_unless_they_are_somebody_elses(void **state)
 		w.facts.n_external_ranges = w.facts.n_service_cidrs = 1;
 		w.facts.external_ranges = &external;
 		w.facts.service_cidrs = &services;
+		w.facts.n_own_addrs = 2;
+		w.facts.own_addrs = own;
 		put_node(w.store, "a", "192.0.2.1", "10.244.1.0/24", NULL);
 		put_node(w.store, "b", "192.0.2.2", "10.244.9.0/24", NULL);
 		put_node(w.store, "c", "203.0.113.77", "10.244.10.0/24", NULL);

@@ -61,6 +61,7 @@ test_node(void **state)
 		     "status:\n"
 		     "  addresses:\n"
 		     "  - {type: Hostname, address: node-a}\n"
+		     "  - {type: Hostname, address: 198.51.100.2}\n"
 		     "  - {type: InternalIP, address: 192.0.2.1}\n"
 		     "  - {type: InternalIP, address: 'fd00::1'}\n"
 		     "  - {type: ExternalIP, address: 198.51.100.1}\n");
@@ -71,8 +72,9 @@ test_node(void **state)
 	assert_int_equal(node->n_addrs, 2);
 	assert_string_equal(text(&node->addrs[0]), "192.0.2.1");
 	assert_string_equal(text(&node->addrs[1]), "fd00::1");
-	assert_int_equal(node->n_external_addrs, 1);
-	assert_string_equal(text(&node->external_addrs[0]), "198.51.100.1");
+	assert_int_equal(node->n_external_addrs, 2);
+	assert_string_equal(text(&node->external_addrs[0]), "198.51.100.2");
+	assert_string_equal(text(&node->external_addrs[1]), "198.51.100.1");
 	assert_string_equal(node_zone(node), "zone-1");
 	assert_string_equal(labels_get(&node->labels, "disk"), "ssd");
 	assert_int_equal(node->n_pod_cidrs, 2);
