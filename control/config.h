@@ -67,6 +67,9 @@ struct config {
 		uint32_t ports_per_pod;
 	} masquerade;
 	struct {
+		uint32_t mode; /* enum policy_mode */
+	} policy;
+	struct {
 		char *listen;
 	} metrics;
 	struct {

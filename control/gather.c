@@ -99,6 +99,7 @@ gather_facts(struct gather *g, struct build_facts *facts)
 		.pod_cidrs = g->pod_cidrs,
 		.n_external_ranges = g->n_external_ranges,
 		.external_ranges = g->external_ranges,
+		.policy_mode = (enum policy_mode)config->policy.mode,
 		.uplink_mac = underlay->mac,
 		.uplink_mtu = underlay->mtu,
 		.n_own_addrs = underlay->n_addrs,

@@ -4,6 +4,7 @@
 #define RINGWAY_BUILD_FACTS_H
 
 #include "control/model/host_port.h"
+#include "control/model/object.h"
 #include "dataplane/tables.h"
 
 /* A route of the node's own, or a known host on the uplink's segment. */
@@ -42,6 +43,7 @@ struct build_facts {
 	const struct ip_prefix *external_ranges;
 	size_t n_node_port_addrs; /* where NodePorts listen */
 	const struct ip_addr *node_port_addrs;
+	enum policy_mode policy_mode; /* where a namespace does not say it */
 
 	/* the underlay */
 	struct mac_addr uplink_mac;

@@ -168,7 +168,9 @@ fill_pod(struct policy_builder *b, struct policy_version *v, const struct local 
 {
 	struct pod_policy *pod = &v->table->pods[v->table->n];
 
-	*pod = (struct pod_policy){ .state = state_of(facts, l->pod.port), .is_closed = is_closed(b, l) };
+	*pod = (struct pod_policy){
+		.state = state_of(facts, l->pod.port), .is_closed = is_closed(b, l), .is_audit = l->is_audit
+	};
 	/* a closed one has no rules, as some that are known could let something pass */
 	for (enum policy_direction d = 0; d < N_POLICY_DIRECTIONS && !pod->is_closed; d++)
 		if (l->sets[d] != NULL && l->sets[d]->compiled != NULL) {
@@ -319,6 +321,7 @@ policy_builder_build(struct policy_builder *b, const struct build_facts *facts,
 		start_over(b);
 		return 0;
 	}
+	b->mode = facts->policy_mode;
 	result = build(b, facts);
 	if (result == 0)
 		result = make_version(b, facts, last, out);
@@ -382,6 +385,15 @@ bool
 policy_builder_number(const struct policy_builder *b, uint32_t number, struct policy_number *out)
 {
 	return policy_numbers_find(b->numbers, number, out);
+}
+
+bool
+policy_builder_is_audit(const struct policy_builder *b, const char *ns)
+{
+	const struct namespace_object *o =
+		(const struct namespace_object *)store_get(b->store, OBJECT_NAMESPACE, "", ns);
+
+	return (o != NULL && o->has_policy_mode ? o->policy_mode : b->mode) == POLICY_MODE_AUDIT;
 }
 
 static const struct local *
@@ -455,6 +467,7 @@ policy_builder_each(
 		const struct policy_record *p = b->records.items[i];
 		struct policy_told told = { .ns = p->ns,
 			.name = p->name,
+			.is_audit = policy_builder_is_audit(b, p->ns),
 			.isolates = { p->isolates[POLICY_INGRESS], p->isolates[POLICY_EGRESS] },
 			.n_pods = p->n_users,
 			.n_rules = tell_rules(b, p, NULL) };

@@ -3,8 +3,8 @@
  *
  * A pod is closed (nothing passes) when its tables cannot be made, and while it is not known which policies select it: its
  * Pod object has not been seen, and its namespace has policies that select by labels; or what may be a policy that selects it
- * could not be read (struct unread_policy_object). Policies that select no pod of this node
- * cost nothing but their place in a list.
+ * could not be read (struct unread_policy_object). Where the mode is audit, nothing is dropped, of closed pods neither.
+ * Policies that select no pod of this node cost nothing but their place in a list.
  *
  * Control thread only. */
 #ifndef RINGWAY_BUILD_POLICY_BUILD_H
@@ -37,6 +37,9 @@ void policy_builder_release(struct policy_builder *b, const struct policy_table 
 /* What a number of rule_table.ids or rule_table.denied stands for; false: nothing. Valid until the next build. */
 bool policy_builder_number(const struct policy_builder *b, uint32_t number, struct policy_number *out);
 
+/* Whether what policies deny a namespace's pods passes, and is only counted: as its annotation says, or the last build's facts. */
+bool policy_builder_is_audit(const struct policy_builder *b, const char *ns);
+
 /* Calls fn for each policy that isolates the pod behind a port in a direction, by namespace and name. Between builds. */
 void policy_builder_each_isolating(const struct policy_builder *b, uint16_t port,
 	enum policy_direction direction, void (*fn)(const char *ns, const char *name, void *arg), void *arg);
@@ -44,6 +47,7 @@ void policy_builder_each_isolating(const struct policy_builder *b, uint16_t port
 /* A policy as it is in force on this node. */
 struct policy_told {
 	const char *ns, *name;
+	bool is_audit; /* what it denies passes */
 	bool isolates[N_POLICY_DIRECTIONS];
 	size_t n_pods;  /* of this node, that it selects */
 	size_t n_rules; /* 0: it selects none */

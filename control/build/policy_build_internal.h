@@ -14,11 +14,13 @@ struct compiled {
 	struct rule_table *table;
 };
 
-/* One direction of pods that the same policies isolate. */
+/* One direction of pods that the same policies isolate. These are of one namespace, so one mode is theirs; another one makes
+ * another set, for what was dropped and what passed are counted apart. */
 struct policy_set {
 	struct policy_set *next;
 	uint32_t hash;
 	enum policy_direction direction;
+	bool is_audit;
 	size_t n, n_named;
 	uint64_t *serials; /* n: what it is known by, with the next */
 	uint16_t *named;
@@ -38,6 +40,7 @@ struct local {
 	bool is_undecided;
 	char unread
 		[UNREAD_TEXT_SIZE]; /* what may select it and could not be read, as a sentence; "": nothing */
+	bool is_audit;              /* as its namespace is, now */
 	size_t n;
 	struct policy_record **policies;              /* that select it, by namespace and name */
 	struct policy_set *sets[N_POLICY_DIRECTIONS]; /* NULL: not isolated */
@@ -55,6 +58,7 @@ struct policy_builder {
 	struct shared_identities *identities; /* in force; NULL: none */
 	struct policy_version *versions;      /* not released */
 	bool is_started, is_full;             /* is_full: there are too many identities */
+	enum policy_mode mode;                /* of the cluster */
 };
 
 /* policy_select.c. Each 0 or -ENOMEM. */

@@ -8,6 +8,7 @@
 struct entry {
 	enum policy_direction direction;
 	int rule;
+	bool is_audit;
 	const char *name; /* in text */
 	char text[];      /* the namespace, then the name */
 };
@@ -43,6 +44,7 @@ entry_new(const struct policy_number *what)
 		return NULL;
 	e->direction = what->direction;
 	e->rule = what->rule;
+	e->is_audit = what->is_audit;
 	memcpy(e->text, what->ns, ns_size);
 	e->name = memcpy(e->text + ns_size, what->name, name_size);
 	return e;
@@ -75,8 +77,10 @@ policy_numbers_find(const struct policy_numbers *n, uint32_t number, struct poli
 
 	if (e == NULL)
 		return false;
-	*out = (struct policy_number){
-		.ns = e->text, .name = e->name, .direction = e->direction, .rule = e->rule
-	};
+	*out = (struct policy_number){ .ns = e->text,
+		.name = e->name,
+		.direction = e->direction,
+		.rule = e->rule,
+		.is_audit = e->is_audit };
 	return true;
 }

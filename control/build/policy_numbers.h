@@ -11,7 +11,8 @@ struct policy_number {
 	const char *ns,
 		*name; /* of the policy; of a set: "", and "shop/a, shop/b": the policies that isolate */
 	enum policy_direction direction;
-	int rule; /* index in the policy's list of this direction; -1: a set, whose hits are denials */
+	int rule;      /* index in the policy's list of this direction; -1: a set, whose hits are denials */
+	bool is_audit; /* of a set: what it denies passes */
 };
 
 struct policy_numbers *policy_numbers_new(void);

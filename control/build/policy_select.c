@@ -163,9 +163,13 @@ select_for(struct policy_builder *b, struct local *l)
 int
 locals_select(struct policy_builder *b)
 {
-	for (size_t i = 0; i < b->n_locals; i++)
-		if (b->locals[i].is_dirty && select_for(b, &b->locals[i]) < 0)
+	for (size_t i = 0; i < b->n_locals; i++) {
+		struct local *l = &b->locals[i];
+
+		if (l->is_dirty && select_for(b, l) < 0)
 			return -ENOMEM;
+		l->is_audit = policy_builder_is_audit(b, l->pod.ns);
+	}
 	for (size_t i = 0; i < b->records.n; i++)
 		b->records.items[i]->n_users = 0;
 	for (size_t i = 0; i < b->n_locals; i++)

@@ -40,6 +40,7 @@ sets_free(struct policy_builder *b)
 /* Scratch, of one pod. */
 struct wanted {
 	struct policy_sources sources;
+	bool is_audit;
 	struct policy_record **policies;
 	uint64_t *serials;
 	uint16_t *named;
@@ -59,7 +60,7 @@ want(const struct policy_builder *b, const struct local *l, enum policy_directio
 {
 	size_t n = 0;
 
-	*w = (struct wanted){ 0 };
+	*w = (struct wanted){ .is_audit = l->is_audit };
 	w->policies = calloc(l->n + 1, sizeof(struct policy_record *));
 	w->serials = calloc(l->n + 1, sizeof(*w->serials));
 	if (w->policies == NULL || w->serials == NULL)
@@ -85,7 +86,7 @@ want(const struct policy_builder *b, const struct local *l, enum policy_directio
 static uint32_t
 hash_of(const struct wanted *w)
 {
-	uint64_t hash = w->sources.direction;
+	uint64_t hash = (uint64_t)w->sources.direction << 1 | w->is_audit;
 
 	for (size_t i = 0; i < w->sources.n; i++)
 		hash = (hash ^ w->serials[i]) * 0x9e3779b97f4a7c15;
@@ -97,8 +98,8 @@ hash_of(const struct wanted *w)
 static bool
 is_set_for(const struct policy_set *set, const struct wanted *w, uint32_t hash)
 {
-	return set->hash == hash && set->direction == w->sources.direction && set->n == w->sources.n &&
-	       set->n_named == w->n_named &&
+	return set->hash == hash && set->direction == w->sources.direction && set->is_audit == w->is_audit &&
+	       set->n == w->sources.n && set->n_named == w->n_named &&
 	       memcmp(set->serials, w->serials, set->n * sizeof(*set->serials)) == 0 &&
 	       memcmp(set->named, w->named, set->n_named * sizeof(*set->named)) == 0;
 }
@@ -127,7 +128,9 @@ set_new(struct policy_builder *b, struct wanted *w, uint32_t hash)
 {
 	struct policy_set *set = calloc(1, sizeof(*set));
 	char *name = name_of(w);
-	struct policy_number what = { .ns = "", .name = name, .direction = w->sources.direction, .rule = -1 };
+	struct policy_number what = {
+		.ns = "", .name = name, .direction = w->sources.direction, .rule = -1, .is_audit = w->is_audit
+	};
 
 	if (set == NULL || name == NULL) {
 		free(set);
@@ -137,6 +140,7 @@ set_new(struct policy_builder *b, struct wanted *w, uint32_t hash)
 	*set = (struct policy_set){ .next = b->sets,
 		.hash = hash,
 		.direction = w->sources.direction,
+		.is_audit = w->is_audit,
 		.n = w->sources.n,
 		.n_named = w->n_named,
 		.serials = w->serials,

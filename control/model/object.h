@@ -53,9 +53,21 @@ struct node_object {
 /* What the API server labels each namespace with: its name. */
 #define NAMESPACE_NAME_LABEL "kubernetes.io/metadata.name"
 
+/* What becomes of what policies deny; as policy.mode has its choices. */
+enum policy_mode {
+	POLICY_MODE_ENFORCE,
+	POLICY_MODE_AUDIT, /* it passes, and is counted */
+	N_POLICY_MODES,
+};
+
+/* Says it for a namespace's pods, whatever policy.mode says. */
+#define POLICY_MODE_ANNOTATION "ringway.io/policy-mode"
+
 struct namespace_object {
 	struct object object;
 	struct labels labels; /* with that one */
+	bool has_policy_mode; /* it says one */
+	enum policy_mode policy_mode;
 };
 
 struct container_port {

@@ -111,13 +111,35 @@ label_with_name(const struct field *labels, const char *name, struct labels *out
 		field_fail(labels, "out of memory");
 }
 
+static void
+decode_policy_mode(const struct field *f, struct namespace_object *namespace)
+{
+	static const char *const modes[N_POLICY_MODES] = {
+		[POLICY_MODE_ENFORCE] = "enforce", [POLICY_MODE_AUDIT] = "audit"
+	};
+	const char *text = field_peek(f);
+
+	if (f->value == NULL)
+		return;
+	for (enum policy_mode mode = 0; mode < N_POLICY_MODES && !namespace->has_policy_mode; mode++)
+		if (strcmp(text, modes[mode]) == 0) {
+			namespace->has_policy_mode = true;
+			namespace->policy_mode = mode;
+		}
+	if (!namespace->has_policy_mode)
+		field_fail(f, "\"%.60s\" is neither audit nor enforce", text);
+}
+
 bool
 namespace_decode(const struct field *root, struct namespace_object *namespace)
 {
 	struct field metadata = field_member(root, "metadata");
 	struct field labels = field_member(&metadata, "labels");
+	struct field annotations = field_member(&metadata, "annotations");
+	struct field mode = field_member(&annotations, POLICY_MODE_ANNOTATION);
 
 	labels_decode(&labels, &namespace->labels);
 	label_with_name(&labels, namespace->object.name, &namespace->labels);
+	decode_policy_mode(&mode, namespace);
 	return true;
 }

@@ -225,6 +225,17 @@ ask_policy(const struct object *object, void *arg)
 		}
 }
 
+static bool
+is_audit(const struct oracle_cluster *c, const char *ns)
+{
+	const struct namespace_object *object =
+		(const struct namespace_object *)store_get(c->store, OBJECT_NAMESPACE, "", ns);
+
+	if (object != NULL && object->has_policy_mode)
+		return object->policy_mode == POLICY_MODE_AUDIT;
+	return c->mode == POLICY_MODE_AUDIT;
+}
+
 struct oracle_verdict
 oracle_judge(const struct oracle_cluster *c, const struct local_pod *pod, enum policy_direction direction,
 	const struct ip_addr *remote, uint8_t proto, uint16_t port)
@@ -240,6 +251,7 @@ oracle_judge(const struct oracle_cluster *c, const struct local_pod *pod, enum p
 		.port = port };
 
 	store_each(c->store, OBJECT_NETWORK_POLICY, ask_policy, &j);
+	j.verdict.is_audit = is_audit(c, pod->ns);
 	j.verdict.is_allowed = !j.verdict.is_closed && (!j.verdict.is_isolated || j.verdict.policy != NULL);
 	return j.verdict;
 }

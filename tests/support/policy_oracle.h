@@ -12,12 +12,14 @@ struct oracle_cluster {
 	const struct store *store;
 	size_t n_pods; /* of this node */
 	const struct local_pod *pods;
+	enum policy_mode mode; /* of the cluster */
 };
 
 struct oracle_verdict {
 	bool is_closed, is_isolated, is_allowed;    /* what is closed or isolated only if nothing allows it */
 	const struct network_policy_object *policy; /* that allows, by the first rule that does; NULL: none */
 	size_t rule;
+	bool is_audit; /* what is not allowed passes */
 };
 
 /* The pod that an address stands for to policies; NULL: none. */

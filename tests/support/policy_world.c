@@ -136,6 +136,8 @@ change_namespace(struct policy_world *w)
 	o->labels = random_labels(w);
 	o->labels.items = realloc(o->labels.items, (o->labels.n + 1) * sizeof(struct label));
 	o->labels.items[o->labels.n++] = (struct label){ text(NAMESPACE_NAME_LABEL), text("%s", name) };
+	o->has_policy_mode = chance(w, 3);
+	o->policy_mode = chance(w, 2) ? POLICY_MODE_AUDIT : POLICY_MODE_ENFORCE;
 	put(w, &o->object);
 }
 

@@ -18,6 +18,7 @@ struct policy_world {
 	char names[WORLD_LOCALS][2][16];
 	bool are_locals_fixed; /* they are the caller's to choose */
 	unsigned policies_max;
+	enum policy_mode mode; /* of the cluster; namespaces have their own, some of them */
 };
 
 /* A question to a pod of this node. */

@@ -1,4 +1,5 @@
 #include "control/config.h"
+#include "control/model/object.h"
 #include "xdp/loader.h"
 
 #include <errno.h>
@@ -38,6 +39,7 @@ test_defaults(void **state)
 	assert_int_equal(c.overlay.port, 4789);
 	assert_int_equal(c.pods.xdp, XDP_CHOICE_AUTO);
 	assert_int_equal(c.log.level, 2);
+	assert_int_equal(c.policy.mode, POLICY_MODE_ENFORCE);
 	assert_string_equal(c.run.dir, "/run/ringway");
 	assert_int_equal(c.workers.cpus.n, 0);
 	assert_true(c.node.name[0] != '\0');
@@ -60,6 +62,7 @@ test_everything_is_read(void **state)
 				   "  framesPerShard: 0x2000\n"
 				   "workers: {cpus: [0]}\n"
 				   "log: {level: debug}\n"
+				   "policy: {mode: audit}\n"
 				   "io:\n");
 
 	assert_string_equal(said, "");
@@ -72,6 +75,7 @@ test_everything_is_read(void **state)
 	assert_int_equal(c.pods.frames_per_shard, 8192);
 	assert_string_equal(c.workers.cpus.items[0], "0");
 	assert_int_equal(c.log.level, 3);
+	assert_int_equal(c.policy.mode, POLICY_MODE_AUDIT);
 	free(said);
 	config_fini(&c);
 }
@@ -96,6 +100,7 @@ test_errors(void **state)
 			"t.yaml:1: io.ringSize: is 3000, must be a power of two, such as 2048\n" },
 		{ "log.level: loud\n", "t.yaml:1: log.level: must be one of: error warn info debug\n" },
 		{ "log.level: warn info\n", "t.yaml:1: log.level: must be one of: error warn info debug\n" },
+		{ "policy.mode: off\n", "t.yaml:1: policy.mode: must be one of: enforce audit\n" },
 		{ "workers.cpus: 1\n", "t.yaml:1: workers.cpus: must be a list, such as [a, b]\n" },
 		{ "node.name: yes\n", "t.yaml:1: node.name: must be text; quote it\n" },
 		{ "cluster: {podCIDRs: [10.0.0.0]}\n", "configuration: cluster.podCIDRs: \"10.0.0.0\" is not "

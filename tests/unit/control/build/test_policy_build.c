@@ -15,7 +15,7 @@
 #define N_KEPT 3 /* versions in use at a time */
 
 struct judged {
-	bool is_closed, is_isolated, is_allowed;
+	bool is_closed, is_isolated, is_allowed, is_audit;
 	uint32_t number; /* of the rule that allows */
 };
 
@@ -24,7 +24,9 @@ judge(const struct policy_table *t, const struct policy_question *q)
 {
 	const struct pod_policy *pod = t == NULL ? NULL : policy_of_port(t, q->pod->port);
 	const struct rule_table *rules = pod == NULL ? NULL : pod->rules[q->direction];
-	struct judged j = { .is_closed = pod != NULL && pod->is_closed, .is_isolated = rules != NULL };
+	struct judged j = { .is_closed = pod != NULL && pod->is_closed,
+		.is_isolated = rules != NULL,
+		.is_audit = pod != NULL && pod->is_audit };
 	int bit;
 
 	if (j.is_closed)
@@ -58,7 +60,7 @@ static void
 compare(struct policy_world *w, const struct policy_builder *b, const struct policy_table *t,
 	struct tally *tally)
 {
-	const struct oracle_cluster c = { w->store, w->n_locals, w->locals };
+	const struct oracle_cluster c = { w->store, w->n_locals, w->locals, w->mode };
 	struct policy_question q;
 	struct oracle_verdict v;
 	struct judged j;
@@ -70,13 +72,13 @@ compare(struct policy_world *w, const struct policy_builder *b, const struct pol
 	j = judge(t, &q);
 	if (v.is_closed != j.is_closed || v.is_allowed != j.is_allowed ||
 		(!v.is_closed && v.is_isolated != j.is_isolated) ||
+		(!v.is_allowed && v.is_audit != j.is_audit) ||
 		(!v.is_closed && v.policy != NULL && !is_rule(b, j.number, &v, q.direction)))
-		fail_msg("%s/%s %s %s protocol %u port %u: closed %d, isolated %d, allowed %d; the table "
-			 "says %d, %d, "
-			 "%d",
+		fail_msg("%s/%s %s %s protocol %u port %u: closed %d, isolated %d, allowed %d, audit %d; "
+			 "the table says %d, %d, %d, %d",
 			q.pod->ns, q.pod->name, q.direction == POLICY_INGRESS ? "from" : "to",
 			ip_addr_format(&q.remote, remote), q.proto, q.port, v.is_closed, v.is_isolated,
-			v.is_allowed, j.is_closed, j.is_isolated, j.is_allowed);
+			v.is_allowed, v.is_audit, j.is_closed, j.is_isolated, j.is_allowed, j.is_audit);
 	tally->n_asked++;
 	tally->n_closed += v.is_closed;
 	tally->n_isolated += v.is_isolated && !v.is_closed;
@@ -102,10 +104,11 @@ run_world(uint64_t seed, unsigned policies_max, unsigned n_steps, struct tally *
 	struct policy_world w;
 
 	policy_world_init(&w, seed, policies_max);
+	w.mode = seed % 3 == 0 ? POLICY_MODE_AUDIT : POLICY_MODE_ENFORCE;
 	b = policy_builder_new(w.store);
 	assert_non_null(b);
 	for (unsigned step = 0; step < n_steps; step++) {
-		struct build_facts facts = { .n_pods = 0 };
+		struct build_facts facts = { .policy_mode = w.mode };
 
 		for (uint32_t n = policy_world_draw(&w, step < 20 ? 10 : 3); n > 0; n--)
 			policy_world_change(&w);
@@ -141,13 +144,12 @@ tables_say_what_policies_say(void **state)
 /* --- by hand: a policy of "shop" that lets pods with app=web in, to all pods or those with app=db */
 
 static void
-put_policy(struct store *store, const char *name, bool is_for_all)
+put_policy_of(struct store *store, const char *ns, const char *name, bool is_for_all)
 {
 	struct network_policy_object *o = calloc(1, sizeof(*o));
 	struct selector *peers = calloc(1, sizeof(*peers));
 
-	o->object =
-		(struct object){ .kind = OBJECT_NETWORK_POLICY, .ns = strdup("shop"), .name = strdup(name) };
+	o->object = (struct object){ .kind = OBJECT_NETWORK_POLICY, .ns = strdup(ns), .name = strdup(name) };
 	if (!is_for_all) {
 		o->pods.match_labels = (struct labels){ 1, calloc(1, sizeof(struct label)) };
 		o->pods.match_labels.items[0] = (struct label){ strdup("app"), strdup("db") };
@@ -161,6 +163,12 @@ put_policy(struct store *store, const char *name, bool is_for_all)
 	o->rules[POLICY_INGRESS]->peers = calloc(1, sizeof(struct policy_peer));
 	o->rules[POLICY_INGRESS]->peers->pods = peers;
 	assert_int_equal(store_put(store, &o->object), 0);
+}
+
+static void
+put_policy(struct store *store, const char *name, bool is_for_all)
+{
+	put_policy_of(store, "shop", name, is_for_all);
 }
 
 struct shop {
@@ -407,6 +415,112 @@ denials_and_rules_have_names(void **state)
 	shop_close(&s);
 }
 
+/* --- audit */
+
+static void
+annotate_shop(struct shop *s, bool has_mode, enum policy_mode mode)
+{
+	struct namespace_object *o = calloc(1, sizeof(*o));
+
+	o->object = (struct object){ .kind = OBJECT_NAMESPACE, .ns = strdup(""), .name = strdup("shop") };
+	o->has_policy_mode = has_mode;
+	o->policy_mode = mode;
+	assert_int_equal(store_put(s->store, &o->object), 0);
+	assert_false(policy_builder_is_idle(s->b));
+}
+
+static bool
+is_audit(const struct shop *s, uint16_t port)
+{
+	return policy_of_port(s->table, port)->is_audit;
+}
+
+/* Each namespace as it says, else as the cluster is. */
+static void
+a_namespace_overrides_the_clusters_mode(void **state)
+{
+	const struct rule_table *former;
+	struct shop s;
+
+	for (enum policy_mode mode = 0; mode < N_POLICY_MODES; mode++) {
+		bool is_default = mode == POLICY_MODE_AUDIT;
+
+		shop_open(&s);
+		s.facts.policy_mode = mode;
+		put_policy(s.store, "db", false);
+		assert_true(shop_build(&s));
+		assert_int_equal(is_audit(&s, 0), is_default);
+		former = rules_of(&s, 0);
+		annotate_shop(&s, false, POLICY_MODE_ENFORCE);
+		shop_build(&s);
+		annotate_shop(&s, true, mode);
+		shop_build(&s);
+		assert_ptr_equal(rules_of(&s, 0), former);
+		annotate_shop(&s, true, is_default ? POLICY_MODE_ENFORCE : POLICY_MODE_AUDIT);
+		assert_true(shop_build(&s));
+		assert_int_equal(is_audit(&s, 0), !is_default);
+		assert_int_equal(is_audit(&s, 1), !is_default);
+		assert_int_equal(policy_builder_is_audit(s.b, "shop"), !is_default);
+		assert_int_equal(policy_builder_is_audit(s.b, "bank"), is_default);
+		store_remove(s.store, OBJECT_NAMESPACE, "", "shop");
+		assert_true(shop_build(&s));
+		assert_int_equal(is_audit(&s, 0), is_default);
+		shop_close(&s);
+	}
+}
+
+/* Pods with the same policies share them still, and other namespaces' stay as they are; what was dropped and what passed is
+ * counted by different numbers. */
+static void
+a_change_of_mode_concerns_its_namespace(void **state)
+{
+	const struct rule_table *bank;
+	struct policy_number what;
+	uint32_t enforced;
+	struct shop s;
+
+	shop_open(&s);
+	s.pods[2].ns = "bank";
+	put_pod(s.store, "bank", "web-0", "a", "app", "web", NULL, NULL);
+	put_policy(s.store, "db", false);
+	put_policy_of(s.store, "bank", "all", true);
+	assert_true(shop_build(&s));
+	bank = rules_of(&s, 2);
+	enforced = rules_of(&s, 0)->denied;
+	assert_true(policy_builder_number(s.b, enforced, &what));
+	assert_false(what.is_audit);
+	annotate_shop(&s, true, POLICY_MODE_AUDIT);
+	assert_true(shop_build(&s));
+	assert_true(is_audit(&s, 0));
+	assert_false(is_audit(&s, 2));
+	assert_ptr_equal(rules_of(&s, 0), rules_of(&s, 1));
+	assert_ptr_equal(rules_of(&s, 2), bank);
+	assert_int_not_equal(rules_of(&s, 0)->denied, enforced);
+	assert_true(policy_builder_number(s.b, rules_of(&s, 0)->denied, &what));
+	assert_true(what.is_audit);
+	assert_string_equal(what.name, "shop/db");
+	assert_false(shop_build(&s));
+	shop_close(&s);
+}
+
+static void
+a_closed_pod_has_its_namespaces_mode(void **state)
+{
+	struct shop s;
+
+	shop_open(&s);
+	s.pods[1].name = "nobody";
+	put_policy(s.store, "db", false);
+	assert_true(shop_build(&s));
+	assert_true(policy_of_port(s.table, 1)->is_closed);
+	assert_false(is_audit(&s, 1));
+	annotate_shop(&s, true, POLICY_MODE_AUDIT);
+	assert_true(shop_build(&s));
+	assert_true(policy_of_port(s.table, 1)->is_closed);
+	assert_true(is_audit(&s, 1));
+	shop_close(&s);
+}
+
 int
 main(void)
 {
@@ -416,6 +530,9 @@ main(void)
 		cmocka_unit_test(a_pod_is_closed_until_it_is_known_what_selects_it),
 		cmocka_unit_test(pods_are_closed_that_an_unread_policy_may_select),
 		cmocka_unit_test(denials_and_rules_have_names),
+		cmocka_unit_test(a_namespace_overrides_the_clusters_mode),
+		cmocka_unit_test(a_change_of_mode_concerns_its_namespace),
+		cmocka_unit_test(a_closed_pod_has_its_namespaces_mode),
 		cmocka_unit_test(tables_say_what_policies_say),
 	};
 

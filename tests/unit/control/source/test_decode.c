@@ -362,6 +362,32 @@ test_namespace(void **state)
 	object_free(&n->object);
 }
 
+#define NAMESPACE_WITH(annotation) \
+	"apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, annotations: {a/b: c" annotation "}}\n"
+
+static void
+test_namespace_policy_mode(void **state)
+{
+	static const struct {
+		const char *yaml;
+		bool is_said;
+		enum policy_mode mode;
+	} cases[] = {
+		{ NAMESPACE_WITH(""), false, POLICY_MODE_ENFORCE },
+		{ NAMESPACE_WITH(", ringway.io/policy-mode: null"), false, POLICY_MODE_ENFORCE },
+		{ NAMESPACE_WITH(", ringway.io/policy-mode: audit"), true, POLICY_MODE_AUDIT },
+		{ NAMESPACE_WITH(", ringway.io/policy-mode: enforce"), true, POLICY_MODE_ENFORCE },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct namespace_object *n = good(cases[i].yaml);
+
+		assert_int_equal(n->has_policy_mode, cases[i].is_said);
+		assert_int_equal(n->policy_mode, cases[i].mode);
+		object_free(&n->object);
+	}
+}
+
 #define POLICY \
 	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: np, namespace: shop}\n"
 
@@ -594,6 +620,13 @@ test_bad(void **state)
 			"endpoints[0].addresses[0]", "fe80::1 is a link-local address" },
 		{ SLICE "addressType: IPv4\nports: [{port: 70000}]\n", 5, "ports[0].port",
 			"is 70000, must be from 1 to 65535" },
+		{ NAMESPACE_WITH(", ringway.io/policy-mode: Audit"), 3,
+			"metadata.annotations.ringway.io/policy-mode",
+			"\"Audit\" is neither audit nor enforce" },
+		{ NAMESPACE_WITH(", ringway.io/policy-mode: ''"), 3,
+			"metadata.annotations.ringway.io/policy-mode", "\"\" is neither audit nor enforce" },
+		{ NAMESPACE_WITH(", ringway.io/policy-mode: off"), 3,
+			"metadata.annotations.ringway.io/policy-mode", "must be text; quote it" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -706,6 +739,7 @@ main(void)
 		cmocka_unit_test(test_node),
 		cmocka_unit_test(test_creation_times),
 		cmocka_unit_test(test_namespace),
+		cmocka_unit_test(test_namespace_policy_mode),
 		cmocka_unit_test(test_pod),
 		cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_policy_types),
