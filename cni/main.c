@@ -112,9 +112,9 @@ add(const struct netconf *n, int64_t deadline_ms, json_t **result, struct cni_er
 		return e->code;
 	}
 	ask(n, "/v1/cni/add",
-		json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "containerId", n->container_id, "ifname",
-			n->ifname, "netns", n->netns, "podNamespace", n->pod_ns, "podName", n->pod,
-			"hostPorts", host_ports),
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "containerId", n->container_id, "ifname",
+			n->ifname, "netns", n->netns, "podNamespace", n->pod_ns, "podName", n->pod, "podUid",
+			n->pod_uid, "hostPorts", host_ports),
 		deadline_ms, &reply, e);
 	if (e->code == CNI_OK && wiring_decode(&w, reply, e) == CNI_OK) {
 		if (w.is_attached) {

@@ -110,6 +110,7 @@ args_parse(struct netconf *n, const char *text, struct cni_error *e)
 	} known[] = {
 		{ "K8S_POD_NAMESPACE", n->pod_ns, sizeof(n->pod_ns) },
 		{ "K8S_POD_NAME", n->pod, sizeof(n->pod) },
+		{ "K8S_POD_UID", n->pod_uid, sizeof(n->pod_uid) },
 	};
 
 	while (text != NULL && *text != '\0') {

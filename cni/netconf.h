@@ -46,7 +46,7 @@ struct netconf {
 	enum cni_command command;
 	char version[16]; /* cniVersion: also in error replies, so set as early as it is known */
 	char container_id[129], ifname[IF_NAMESIZE], netns[256];
-	char pod_ns[64], pod[254]; /* of CNI_ARGS; "" when not said */
+	char pod_ns[64], pod[254], pod_uid[64]; /* of CNI_ARGS; "" when not said */
 	char socket[108];
 	json_t *config;            /* all of stdin; NULL when it was empty */
 	const json_t *prev_result; /* inside config, or NULL */

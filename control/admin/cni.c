@@ -139,6 +139,7 @@ request_decode(const struct admin_request *req)
 		.netns = body_text(req, "netns"),
 		.pod_ns = body_text(req, "podNamespace"),
 		.pod = body_text(req, "podName"),
+		.pod_uid = body_text(req, "podUid"),
 	};
 }
 

@@ -1,5 +1,5 @@
 /* POST /v1/cni/{add,commit,check,del}: what ringway-cni asks (node/attach.h). The bodies name the attachment by
- * "containerId" and "ifname"; add also takes "netns", "podNamespace" and "podName". The answer to all but del is what the
+ * "containerId" and "ifname"; add also takes "netns", "podNamespace", "podName" and "podUid". The answer to all but del is what the
  * links have to be; errors carry "cniCode" for the shim's own error. Control thread only. */
 #ifndef RINGWAY_ADMIN_CNI_H
 #define RINGWAY_ADMIN_CNI_H

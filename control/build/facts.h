@@ -26,6 +26,7 @@ struct local_pod {
 	uint16_t port;                    /* id */
 	struct ip_addr addrs[N_FAMILIES]; /* none of a family that it lacks */
 	const char *ns, *name;            /* "" when the runtime did not say */
+	uint64_t uid;                     /* pod_uid_digest(); 0 likewise */
 };
 
 struct build_facts {

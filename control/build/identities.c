@@ -259,10 +259,10 @@ fill_table(struct identities *ids, const struct local_pod *pods, size_t n_pods, 
 	if (has_pods)
 		known_pods_each(ids, add_known_pod, &s);
 	for (size_t i = 0; has_pods && i < n_pods; i++) {
-		const struct known_pod *known = known_pod_find(ids, pods[i].ns, pods[i].name);
+		const struct pod_group *group = identities_group(ids, &pods[i]);
 
 		for (unsigned family = 0; family < N_FAMILIES; family++)
-			add_addr(&s, &pods[i].addrs[family], known == NULL ? NULL : known->group);
+			add_addr(&s, &pods[i].addrs[family], group);
 	}
 	if (s.result == 0) {
 		*out = s.table;

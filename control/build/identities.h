@@ -62,9 +62,10 @@ int identities_settle(struct identities *ids, const struct local_pod *pods, size
 uint64_t identities_settled(const struct identities *ids);
 unsigned identities_n(const struct identities *ids);
 
-/* What a pod's labels are to policies: those of its object; false when there is none. Valid until the next change. */
+/* What a pod of this node is to policies, by its object; NULL while there is none, or only that of a former pod of this name.
+ * Valid until the next change. */
 struct pod_group;
-const struct pod_group *identities_group(const struct identities *ids, const char *ns, const char *name);
+const struct pod_group *identities_group(const struct identities *ids, const struct local_pod *pod);
 const struct labels *pod_group_labels(const struct pod_group *g);
 /* Its number for a named port; 0: it has none by that name. */
 uint16_t pod_group_port(const struct pod_group *g, const char *name, uint8_t proto);

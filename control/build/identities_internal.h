@@ -50,6 +50,7 @@ struct pod_group {
 
 struct known_pod {
 	char *ns, *name;
+	uint64_t uid, static_uid; /* as struct pod_object has them */
 	struct pod_group *group;
 	size_t n_addrs;
 	struct ip_addr *addrs;

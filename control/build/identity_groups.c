@@ -206,6 +206,8 @@ known_pod_new(const struct pod_object *object)
 		known_pod_free(pod);
 		return NULL;
 	}
+	pod->uid = object->uid;
+	pod->static_uid = object->static_uid;
 	pod->n_addrs = object->n_addrs;
 	memcpy(pod->addrs, object->addrs, object->n_addrs * sizeof(*pod->addrs));
 	return pod;
@@ -249,8 +251,8 @@ is_the_same(const struct known_pod *a, const struct known_pod *b)
 {
 	if (a == NULL || b == NULL)
 		return a == b;
-	return a->group == b->group && a->n_addrs == b->n_addrs &&
-	       memcmp(a->addrs, b->addrs, a->n_addrs * sizeof(a->addrs[0])) == 0;
+	return a->uid == b->uid && a->static_uid == b->static_uid && a->group == b->group &&
+	       a->n_addrs == b->n_addrs && memcmp(a->addrs, b->addrs, a->n_addrs * sizeof(a->addrs[0])) == 0;
 }
 
 int
@@ -326,11 +328,11 @@ groups_free(struct identities *ids)
 }
 
 const struct pod_group *
-identities_group(const struct identities *ids, const char *ns, const char *name)
+identities_group(const struct identities *ids, const struct local_pod *pod)
 {
-	const struct known_pod *pod = known_pod_find(ids, ns, name);
+	const struct known_pod *known = known_pod_find(ids, pod->ns, pod->name);
 
-	return pod == NULL ? NULL : pod->group;
+	return known == NULL || !pod_uid_is(known->uid, known->static_uid, pod->uid) ? NULL : known->group;
 }
 
 const struct labels *

@@ -426,7 +426,8 @@ policy_builder_closed(const struct policy_builder *b, uint16_t port)
 	if (l->unread[0] != '\0')
 		return l->unread;
 	if (l->is_undecided)
-		return "its Pod object is not known, and policies of its namespace select by labels";
+		return "its Pod object is not known, or of a former pod of this name, and policies of its "
+		       "namespace select by labels";
 	return b->is_full ? "policies tell more than 65,535 kinds of peers apart"
 			  : "its policies have more than 65,535 rules";
 }

@@ -26,7 +26,7 @@ locals_free(struct policy_builder *b)
 static bool
 is_same(const struct local_pod *a, const struct local_pod *b)
 {
-	return a->port == b->port && ip_addr_eq(&a->addrs[V4], &b->addrs[V4]) &&
+	return a->port == b->port && a->uid == b->uid && ip_addr_eq(&a->addrs[V4], &b->addrs[V4]) &&
 	       ip_addr_eq(&a->addrs[V6], &b->addrs[V6]) && strcmp(a->ns, b->ns) == 0 &&
 	       strcmp(a->name, b->name) == 0;
 }
@@ -134,7 +134,7 @@ match_unread(const struct object *object, void *arg)
 static int
 select_for(struct policy_builder *b, struct local *l)
 {
-	const struct pod_group *group = identities_group(b->ids, l->pod.ns, l->pod.name);
+	const struct pod_group *group = identities_group(b->ids, &l->pod);
 	size_t first = policy_records_first(&b->records, l->pod.ns), end = first;
 
 	while (end < b->records.n && strcmp(b->records.items[end]->ns, l->pod.ns) == 0)

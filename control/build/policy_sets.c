@@ -76,8 +76,7 @@ want(const struct policy_builder *b, const struct local *l, enum policy_directio
 	if (w->named == NULL)
 		return -ENOMEM;
 	if (w->n_named != 0)
-		policy_named_ports(
-			w->policies, n, identities_group(b->ids, l->pod.ns, l->pod.name), w->named);
+		policy_named_ports(w->policies, n, identities_group(b->ids, &l->pod), w->named);
 	w->sources =
 		(struct policy_sources){ .direction = d, .n = n, .policies = w->policies, .named = w->named };
 	return 0;

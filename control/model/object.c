@@ -2,6 +2,19 @@
 
 #include "control/model/network_policy.h"
 
+/* FNV-1a: they are random, and who makes pods does not choose them. */
+uint64_t
+pod_uid_digest(const char *uid)
+{
+	uint64_t hash = 0xcbf29ce484222325ull;
+
+	if (*uid == '\0')
+		return 0;
+	for (; *uid != '\0'; uid++)
+		hash = (hash ^ (uint8_t)*uid) * 0x100000001b3ull;
+	return hash == 0 ? 1 : hash;
+}
+
 static void
 labels_fini(struct labels *labels)
 {

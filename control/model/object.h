@@ -81,6 +81,9 @@ struct container_port {
 struct pod_object {
 	struct object object;
 	struct labels labels;
+	/* pod_uid_digest() of metadata.uid, and of the UID that the kubelet has for it, when it is one of its static pods: the
+	 * object in the cluster is a mirror, with a UID of its own */
+	uint64_t uid, static_uid;
 	char *node; /* spec.nodeName, "" when not scheduled */
 	bool host_network;
 	bool has_ended; /* Succeeded or Failed: its addresses may be another pod's, so it has none here */
@@ -91,6 +94,16 @@ struct pod_object {
 	size_t n_ports;
 	struct container_port *ports;
 };
+
+/* What tells a pod from its namesakes before and after it; 0 of "" alone. */
+uint64_t pod_uid_digest(const char *uid);
+
+/* Whether an object with these digests is of the pod that has this one, as far as both are known. */
+static inline bool
+pod_uid_is(uint64_t uid, uint64_t static_uid, uint64_t wanted)
+{
+	return uid == 0 || wanted == 0 || wanted == uid || wanted == static_uid;
+}
 
 enum service_type {
 	SERVICE_CLUSTER_IP,

@@ -342,7 +342,8 @@ attach_local_pods(const struct attach *a, struct local_pod *out, size_t max)
 			out[n] = (struct local_pod){ .port = a->pods[i]->port->id,
 				.addrs = { r->addrs[V4], r->addrs[V6] },
 				.ns = r->pod_ns,
-				.name = r->pod };
+				.name = r->pod,
+				.uid = pod_uid_digest(r->pod_uid) };
 		n++;
 	}
 	return n;

@@ -64,8 +64,8 @@ struct attach_error {
 
 struct attach_request {
 	const char *container_id, *ifname;
-	const char *netns, *pod_ns, *pod; /* ADD only, as what follows */
-	size_t n_host_ports;              /* at most HOST_PORTS_MAX */
+	const char *netns, *pod_ns, *pod, *pod_uid; /* ADD only, as what follows */
+	size_t n_host_ports;                        /* at most HOST_PORTS_MAX */
 	const struct host_port *host_ports;
 };
 

@@ -69,9 +69,10 @@ request_check(const struct attach_request *req, struct attach_error *e)
 			"ifname is missing or longer than %d characters", IF_NAMESIZE - 1);
 	if ((req->pod_ns != NULL && strlen(req->pod_ns) >= POD_NS_SIZE) ||
 		(req->pod != NULL && strlen(req->pod) >= POD_NAME_SIZE) ||
+		(req->pod_uid != NULL && strlen(req->pod_uid) >= POD_UID_SIZE) ||
 		(req->netns != NULL && strlen(req->netns) >= NETNS_SIZE))
 		return attach_refuse(
-			e, STATUS_BAD_REQUEST, 0, "", "podNamespace, podName or netns is too long");
+			e, STATUS_BAD_REQUEST, 0, "", "podNamespace, podName, podUid or netns is too long");
 	return 0;
 }
 
@@ -119,6 +120,7 @@ request_note(const struct attach_request *req, struct attachment_record *record)
 	snprintf(record->netns, sizeof(record->netns), "%s", req->netns == NULL ? "" : req->netns);
 	snprintf(record->pod_ns, sizeof(record->pod_ns), "%s", req->pod_ns == NULL ? "" : req->pod_ns);
 	snprintf(record->pod, sizeof(record->pod), "%s", req->pod == NULL ? "" : req->pod);
+	snprintf(record->pod_uid, sizeof(record->pod_uid), "%s", req->pod_uid == NULL ? "" : req->pod_uid);
 	record->since_s = attach_now_s();
 	record->n_host_ports = req->n_host_ports;
 	for (size_t i = 0; i < req->n_host_ports; i++)

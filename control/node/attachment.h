@@ -11,6 +11,7 @@
 #define CONTAINER_ID_SIZE 129 /* bytes with the terminator, as the others */
 #define POD_NAME_SIZE 254     /* RFC 1123 subdomain */
 #define POD_NS_SIZE 64        /* RFC 1123 label */
+#define POD_UID_SIZE 64
 #define NETNS_SIZE 256
 
 /* Each step is written before (intent) and after (committed) the kernel was changed, so that a crash in
@@ -25,6 +26,7 @@ struct attachment_record {
 	char ifname[IF_NAMESIZE];             /* in the pod */
 	enum attachment_phase phase;
 	char pod_ns[POD_NS_SIZE], pod[POD_NAME_SIZE]; /* "" when the runtime did not say */
+	char pod_uid[POD_UID_SIZE];                   /* likewise */
 	char netns[NETNS_SIZE];                       /* path; to look at, not to rely on */
 	char link[IF_NAMESIZE];                       /* the node's end */
 	struct ip_addr addrs[N_FAMILIES];             /* none where the node lacks the family */

@@ -159,6 +159,10 @@ add_container_ports(const struct attached *pod, void *arg)
 	const struct pod_object *object = (const struct pod_object *)store_get(
 		search->seeder->store, OBJECT_POD, pod->record.pod_ns, pod->record.pod);
 
+	/* a former pod's of this name */
+	if (object != NULL &&
+		!pod_uid_is(object->uid, object->static_uid, pod_uid_digest(pod->record.pod_uid)))
+		return;
 	for (size_t p = 0; pod->port != NULL && object != NULL && p < object->n_ports; p++)
 		add_declared(search, pod, object->ports[p].port, object->ports[p].proto);
 }

@@ -95,6 +95,7 @@ state_put_attachment(struct state *s, const struct attachment_record *a)
 	sqlite3_bind_blob(st, 11, &a->node_mac, sizeof(a->node_mac), SQLITE_STATIC);
 	sqlite3_bind_int(st, 12, a->mtu);
 	sqlite3_bind_int64(st, 13, a->since_s);
+	bind_text(st, 14, a->pod_uid);
 	rc = statement_run(s, PUT_ATTACHMENT);
 	return rc < 0 ? rc : put_host_ports(s, a);
 }
@@ -217,6 +218,7 @@ state_each_attachment(struct state *s, int (*fn)(const struct attachment_record 
 		column_bytes(st, 10, &a.node_mac, sizeof(a.node_mac));
 		a.mtu = (uint16_t)sqlite3_column_int(st, 11);
 		a.since_s = sqlite3_column_int64(st, 12);
+		column_text(st, 13, a.pod_uid, sizeof(a.pod_uid));
 		rc = read_host_ports(s, &a);
 		if (rc == 0)
 			rc = fn(&a, arg);

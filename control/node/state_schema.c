@@ -25,6 +25,9 @@ const char *const state_migrations[STATE_SCHEMA_VERSION] = {
 	"  host_port INTEGER NOT NULL, proto INTEGER NOT NULL, pod_port INTEGER NOT NULL,"
 	"  PRIMARY KEY (container_id, ifname, host_addr, host_port, proto)) WITHOUT ROWID;"
 	"PRAGMA user_version = 2;",
+
+	"ALTER TABLE attachments ADD COLUMN pod_uid TEXT NOT NULL DEFAULT '';"
+	"PRAGMA user_version = 3;",
 };
 
 const char *const state_statements[N_STATEMENTS] = {
@@ -32,14 +35,15 @@ const char *const state_statements[N_STATEMENTS] = {
 	[PUT_ATTACHMENT] =
 		"INSERT INTO attachments (container_id, ifname, phase, pod_ns, pod, netns, link, v4, v6, "
 		"mac, "
-		"node_mac, mtu, since) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (container_id, ifname) "
+		"node_mac, mtu, since, pod_uid) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT "
+		"(container_id, ifname) "
 		"DO UPDATE SET phase = excluded.phase, pod_ns = excluded.pod_ns, pod = excluded.pod, "
 		"netns = excluded.netns, link = excluded.link, v4 = excluded.v4, v6 = excluded.v6, "
 		"mac = excluded.mac, node_mac = excluded.node_mac, mtu = excluded.mtu, since = "
-		"excluded.since",
+		"excluded.since, pod_uid = excluded.pod_uid",
 	[REMOVE_ATTACHMENT] = "DELETE FROM attachments WHERE container_id = ? AND ifname = ?",
 	[EACH_ATTACHMENT] = "SELECT container_id, ifname, phase, pod_ns, pod, netns, link, v4, v6, mac, "
-			    "node_mac, mtu, since "
+			    "node_mac, mtu, since, pod_uid "
 			    "FROM attachments ORDER BY since, rowid",
 	[PUT_HOST_PORT] =
 		"INSERT INTO host_ports (container_id, ifname, host_addr, host_port, proto, pod_port) "

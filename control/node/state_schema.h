@@ -3,7 +3,7 @@
 #define RINGWAY_NODE_STATE_SCHEMA_H
 
 #define STATE_APPLICATION_ID 0x52574159 /* "RWAY", PRAGMA application_id */
-#define STATE_SCHEMA_VERSION 2          /* PRAGMA user_version */
+#define STATE_SCHEMA_VERSION 3          /* PRAGMA user_version */
 
 /* What takes a file from one version of the schema to the next, from the empty file on. */
 extern const char *const state_migrations[STATE_SCHEMA_VERSION];

@@ -107,6 +107,18 @@ decode_readiness(const struct field *status)
 	return false;
 }
 
+static void
+decode_uids(const struct field *metadata, struct pod_object *pod)
+{
+	struct field annotations = field_member(metadata, "annotations");
+	struct field uid = field_member(metadata, "uid"),
+		     config = field_member(&annotations, "kubernetes.io/config.hash"),
+		     mirror = field_member(&annotations, "kubernetes.io/config.mirror");
+
+	pod->uid = pod_uid_digest(field_peek(&uid));
+	pod->static_uid = pod_uid_digest(field_peek(*field_peek(&config) != '\0' ? &config : &mirror));
+}
+
 bool
 pod_decode(const struct field *root, struct pod_object *pod)
 {
@@ -118,6 +130,7 @@ pod_decode(const struct field *root, struct pod_object *pod)
 	struct field deletion = field_member(&metadata, "deletionTimestamp");
 
 	labels_decode(&labels, &pod->labels);
+	decode_uids(&metadata, pod);
 	pod->node = field_text(&node, "");
 	pod->host_network = field_bool(&host_network, false);
 	decode_containers(&spec, pod);

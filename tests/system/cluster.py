@@ -439,7 +439,7 @@ class Node(BareNode):
         env = {"PATH": os.environ["PATH"], "CNI_COMMAND": command, "CNI_CONTAINERID": pod.container,
                "CNI_NETNS": pod.ns.path, "CNI_IFNAME": "eth0", "CNI_PATH": str(RINGWAY_CNI.parent),
                "CNI_ARGS": f"IgnoreUnknown=1;K8S_POD_NAMESPACE={pod.namespace};K8S_POD_NAME={pod.name};"
-                           f"K8S_POD_INFRA_CONTAINER_ID={pod.container}"}
+                           f"K8S_POD_INFRA_CONTAINER_ID={pod.container};K8S_POD_UID={pod.uid}"}
         done = subprocess.run(self.wrap([RINGWAY_CNI]), input=json.dumps(netconf or self.netconf),
                               env=env, text=True, capture_output=True, timeout=PATIENCE, check=False)
         if check and done.returncode != 0:
@@ -458,6 +458,7 @@ class Pod:
         self.node, self.namespace, self.name, self.labels, self.ports = node, namespace, name, labels, ports
         self.host_ports = host_ports
         self.container = f"{node.name}-{namespace}-{name}"
+        self.uid = ""  # not said
         self.ip = {}
         self.result = {}
         self.ns = node.lab.netns(f"{node.name}-{name}")

@@ -71,7 +71,7 @@ class Stand:
         """Exit code and printed object."""
         config = {"cniVersion": version, "name": "ringway", "type": "ringway-cni", "socket": str(self.socket)}
         env = {"CNI_COMMAND": command, "CNI_CONTAINERID": "c1", "CNI_NETNS": self.pod.path, "CNI_IFNAME": "eth0",
-               "CNI_ARGS": "K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-1"}
+               "CNI_ARGS": "K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-1;K8S_POD_UID=7a-1"}
         for key, value in changes.items():
             (env if key.startswith("CNI_") else config)[key] = value
         done = subprocess.run(self.node.wrap([BUILD / "cni" / "ringway-cni"]), input=json.dumps(config), env=env, text=True,
@@ -104,7 +104,7 @@ def test_add_makes_the_pods_end_as_told(lab, stand):
     assert [ip["address"] for ip in result["ips"]] == ["10.244.1.8/32", "fd00:10:244:1::8/128"]
     assert [path for path, _ in daemon.asked] == ["/v1/cni/add", "/v1/cni/commit"]
     assert daemon.asked[0][1] == {"containerId": "c1", "ifname": "eth0", "netns": stand.pod.path, "podNamespace": "shop",
-                                  "podName": "web-1", "hostPorts": []}
+                                  "podName": "web-1", "podUid": "7a-1", "hostPorts": []}
     (eth0,) = json.loads(stand.pod.ip("-j -d link show dev eth0").stdout)
     assert eth0["address"] == WIRING["mac"] and eth0["mtu"] == 1450 and "UP" in eth0["flags"]
     assert "UP" in json.loads(stand.pod.ip("-j link show dev lo").stdout)[0]["flags"]

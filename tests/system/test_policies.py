@@ -306,25 +306,34 @@ def test_policies_are_replaced_under_traffic(cluster):
 
 
 def test_a_pod_is_isolated_before_its_first_packet(cluster):
-    """When ADD returns, its rules are in force; and as long as it is not known which are its, nothing passes."""
+    """When ADD returns, its rules are in force; and as long as it is not known which are its, nothing passes, whatever the
+    labels of a former pod of this name are."""
     with policies(cluster, deny={"podSelector": {"matchLabels": {"app": "new"}}}):
         pods = []
         try:
-            cluster.write_manifest("pod-shop-new", {
-                "apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": "new", "namespace": "shop", "labels": {"app": "new"}},
-                "spec": {"nodeName": "b", "containers": [{"name": "main"}]}})
+            def write(name, app, uid):
+                cluster.write_manifest(f"pod-shop-{name}", {
+                    "apiVersion": "v1", "kind": "Pod",
+                    "metadata": {"name": name, "namespace": "shop", "labels": {"app": app}, "uid": uid},
+                    "spec": {"nodeName": "b", "containers": [{"name": "main"}]}})
+
+            write("new", "new", "uid-1")
+            write("again", "other", "uid-of-a-former-one")
             cluster.wait_published()
-            for name in ("new", "stranger"):
-                pods.append(type(cluster.db)(cluster.b, "shop", name, {"app": "new"}, [PORT]))
+            for name in ("new", "again"):
+                pods.append(type(cluster.db)(cluster.b, "shop", name, {}, [PORT]))
+                pods[-1].uid = "uid-1"
                 pods[-1].write_manifest = lambda: None
                 pods[-1].attach()
                 cluster.b.pods.append(pods[-1])
-            server = Running(pods[0], "serve", PORT, "new")
+            servers = [Running(pod, "serve", PORT, pod.name) for pod in pods]
             expect_drop(cluster, cluster.near, pods[0])
             expect_drop(cluster, cluster.near, pods[1], reason="policy_closed")
             expect_drop(cluster, pods[1], cluster.near, reason="policy_closed")
-            server.kill()
+            write("again", "other", "uid-1")
+            expect_answer(cluster.near, pods[1])
+            for server in servers:
+                server.kill()
         finally:
             for pod in pods:
                 cluster.write_manifest(f"pod-shop-{pod.name}")

@@ -119,7 +119,7 @@ test_what_a_runtime_says_is_understood(void **state)
 	environment.container = "0a1b_c.d-e";
 	environment.netns = "/run/netns/cni-1";
 	environment.ifname = "eth0";
-	environment.args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-1;K8S_POD_UID=;";
+	environment.args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-1;K8S_POD_UID=7a-1;";
 	assert_int_equal(netconf_parse(&n, lookup, config, sizeof(config) - 1, &e), CNI_OK);
 	assert_int_equal(n.command, CNI_CHECK);
 	assert_string_equal(n.version, "1.1.0");
@@ -127,6 +127,7 @@ test_what_a_runtime_says_is_understood(void **state)
 	assert_string_equal(n.netns, "/run/netns/cni-1");
 	assert_string_equal(n.pod_ns, "shop");
 	assert_string_equal(n.pod, "web-1");
+	assert_string_equal(n.pod_uid, "7a-1");
 	assert_string_equal(n.socket, "/tmp/s");
 	assert_non_null(n.prev_result);
 	netconf_fini(&n);

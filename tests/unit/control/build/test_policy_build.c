@@ -322,6 +322,56 @@ a_pod_is_closed_until_it_is_known_what_selects_it(void **state)
 	shop_close(&s);
 }
 
+static void
+put_pod_of(struct store *store, const char *name, const char *label, const char *uid, const char *static_uid)
+{
+	struct pod_object *pod;
+
+	put_pod(store, "shop", name, "a", "app", label, NULL, NULL);
+	pod = (struct pod_object *)store_get(store, OBJECT_POD, "shop", name); /* nobody has seen it yet */
+	pod->uid = pod_uid_digest(uid);
+	pod->static_uid = pod_uid_digest(static_uid);
+}
+
+/* A pod that was made again under its name, as a StatefulSet's are: the labels of the former one say nothing of it. */
+static void
+a_pod_is_not_judged_by_its_predecessors_labels(void **state)
+{
+	struct shop s;
+
+	shop_open(&s);
+	for (unsigned i = 0; i < 3; i++)
+		s.pods[i].uid = pod_uid_digest("new");
+	put_pod_of(s.store, "db-0", "db", "former", "");
+	put_pod_of(s.store, "db-1", "db", "mirror", "new"); /* a static pod's */
+	put_pod_of(s.store, "web-0", "web", "", "");        /* whose it is, is not known */
+	put_policy(s.store, "db", false);
+	assert_true(shop_build(&s));
+	assert_true(policy_of_port(s.table, 0)->is_closed);
+	assert_non_null(policy_builder_closed(s.b, 0));
+	assert_non_null(rules_of(&s, 1));
+	assert_int_equal(s.table->by_port[2], ENDPOINT_NONE);
+	/* to others it is nobody, either */
+	assert_int_equal(identity_of(s.table->identities, &s.pods[0].addrs[V4]), IDENTITY_OTHER);
+	put_pod_of(s.store, "web-0", "web", "former", "");
+	assert_true(shop_build(&s));
+	assert_true(policy_of_port(s.table, 2)->is_closed);
+	assert_int_equal(identity_of(s.table->identities, &s.pods[2].addrs[V4]), IDENTITY_OTHER);
+	/* the store follows: same labels, and others */
+	put_pod_of(s.store, "web-0", "web", "new", "");
+	put_pod_of(s.store, "db-0", "x", "new", "");
+	assert_true(shop_build(&s));
+	assert_int_equal(s.table->by_port[0], ENDPOINT_NONE);
+	assert_int_equal(s.table->by_port[2], ENDPOINT_NONE);
+	assert_int_not_equal(identity_of(s.table->identities, &s.pods[2].addrs[V4]), IDENTITY_OTHER);
+	/* and it is made again */
+	s.pods[2].uid = pod_uid_digest("newer");
+	assert_true(shop_build(&s));
+	assert_true(policy_of_port(s.table, 2)->is_closed);
+	assert_int_equal(identity_of(s.table->identities, &s.pods[2].addrs[V4]), IDENTITY_OTHER);
+	shop_close(&s);
+}
+
 /* A policy by which pods of a namespace ("": any) are closed; all of them, or those with app=db. */
 static void
 put_unread(struct store *store, const char *ns, const char *name, bool is_for_all)
@@ -528,6 +578,7 @@ main(void)
 		cmocka_unit_test(pods_with_the_same_policies_share_their_rules),
 		cmocka_unit_test(what_a_change_does_not_concern_stays),
 		cmocka_unit_test(a_pod_is_closed_until_it_is_known_what_selects_it),
+		cmocka_unit_test(a_pod_is_not_judged_by_its_predecessors_labels),
 		cmocka_unit_test(pods_are_closed_that_an_unread_policy_may_select),
 		cmocka_unit_test(denials_and_rules_have_names),
 		cmocka_unit_test(a_namespace_overrides_the_clusters_mode),

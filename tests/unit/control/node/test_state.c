@@ -75,6 +75,7 @@ record(const char *container_id, const char *link)
 		.phase = ATTACHMENT_COMMITTED,
 		.pod_ns = "shop",
 		.pod = "web-1",
+		.pod_uid = "7a-1",
 		.netns = "/run/netns/x",
 		.addrs = { addr("10.244.1.9"), addr("fd00:10:244:1::9") },
 		.mac = { { 2, 0, 0, 0, 0, 1 } },
@@ -215,7 +216,7 @@ test_host_ports_go_with_their_attachment(void **arg)
 
 static void run_sql(const char *path, const char *sql);
 
-/* The file of a version without host ports: its records stay, and it takes them. */
+/* The file of a version without host ports and pods' UIDs: its records stay, and it takes them. */
 static void
 test_an_older_file_is_brought_up_to_date(void **arg)
 {
@@ -225,15 +226,18 @@ test_an_older_file_is_brought_up_to_date(void **arg)
 	assert_int_equal(state_put_attachment(f->s, &a), 0);
 	state_close(f->s);
 	f->s = NULL;
-	run_sql(f->path, "DROP TABLE host_ports; PRAGMA user_version = 1");
+	run_sql(f->path, "DROP TABLE host_ports; ALTER TABLE attachments DROP COLUMN pod_uid;"
+			 "PRAGMA user_version = 1");
 	assert_int_equal(state_open(&f->s, f->path, "boot-1", &f->is_new_boot, f->error), 0);
 	assert_false(f->is_new_boot);
 	assert_int_equal(attachments(f).n, 1);
+	assert_string_equal(attachments(f).last.pod_uid, "");
 	a.n_host_ports = 1;
 	a.host_ports[0] = (struct host_port){ .port = 8080, .pod_port = 80, .proto = 6 };
 	assert_int_equal(state_put_attachment(f->s, &a), 0);
 	assert_int_equal(reopen(f, "boot-1"), 0);
 	assert_int_equal(attachments(f).last.n_host_ports, 1);
+	assert_string_equal(attachments(f).last.pod_uid, "7a-1");
 }
 
 static void

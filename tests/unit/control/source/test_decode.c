@@ -95,7 +95,7 @@ test_pod(void **state)
 	struct pod_object *pod =
 		good("apiVersion: v1\n"
 		     "kind: Pod\n"
-		     "metadata: {name: web-0, namespace: shop, labels: {app: web, n: '1'}}\n"
+		     "metadata: {name: web-0, namespace: shop, uid: 7a-1, labels: {app: web, n: '1'}}\n"
 		     "spec:\n"
 		     "  nodeName: node-a\n"
 		     "  containers:\n"
@@ -114,6 +114,9 @@ test_pod(void **state)
 
 	assert_string_equal(pod->object.ns, "shop");
 	assert_string_equal(pod->node, "node-a");
+	assert_true(pod_uid_is(pod->uid, pod->static_uid, pod_uid_digest("7a-1")));
+	assert_false(pod_uid_is(pod->uid, pod->static_uid, pod_uid_digest("7a-2")));
+	assert_true(pod_uid_is(pod->uid, pod->static_uid, pod_uid_digest("")));
 	assert_string_equal(labels_get(&pod->labels, "app"), "web");
 	assert_int_equal(pod->n_addrs, 2);
 	assert_int_equal(pod->n_ports, 4);
@@ -131,12 +134,15 @@ test_pod(void **state)
 	object_free(&pod->object);
 
 	pod = good("apiVersion: v1\nkind: Pod\n"
-		   "metadata: {name: p, deletionTimestamp: '2026-01-01T00:00:00Z'}\n"
+		   "metadata: {name: p, deletionTimestamp: '2026-01-01T00:00:00Z', uid: 7a-3,\n"
+		   "  annotations: {kubernetes.io/config.hash: 0f9e, kubernetes.io/config.mirror: 0f9e}}\n"
 		   "spec: {hostNetwork: true}\n"
 		   "status: {phase: Failed, podIP: 10.244.1.9}\n");
 	assert_string_equal(pod->object.ns, "default");
 	assert_true(pod->host_network);
 	assert_true(pod->has_ended && pod->is_terminating && !pod->is_ready);
+	assert_true(pod_uid_is(pod->uid, pod->static_uid, pod_uid_digest("0f9e")));
+	assert_true(pod_uid_is(pod->uid, pod->static_uid, pod_uid_digest("7a-3")));
 	assert_int_equal(pod->n_addrs, 0);
 	object_free(&pod->object);
 }
