@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "control/admin/health_ports.h"
+#include "control/build/policy_build.h"
 #include "control/build/publish.h"
 #include "control/build/service_build.h"
 #include "control/daemon.h"
@@ -24,6 +25,8 @@
 #include "control/node/underlay.h"
 #include "control/node/uplink.h"
 #include "dataplane/engine.h"
+#include "dataplane/policy/policy_table.h"
+#include "dataplane/worker.h"
 
 /* How often what can change unseen is looked at: deleted links, half-done attachments, aged path MTUs. */
 #define TICK_NS (5 * NS_PER_S)
@@ -229,6 +232,22 @@ gather(struct build_facts *facts, void *arg)
 	gather_facts(((struct follow *)arg)->gather, facts);
 }
 
+/* Workers begin at zero, and control takes the difference to what a number had when it was given to a rule. */
+static uint64_t
+count_by_number(uint32_t number, void *arg)
+{
+	const struct engine *e = ((struct follow *)arg)->d->engine;
+	uint64_t n = 0;
+
+	for (unsigned w = 0; w < engine_n_workers(e); w++) {
+		const struct policy_hits *hits = engine_worker(e, w)->policy_hits;
+
+		if (hits != NULL)
+			n += __atomic_load_n(&hits->counts[number], __ATOMIC_RELAXED);
+	}
+	return n;
+}
+
 static int
 make_publisher(struct follow *f)
 {
@@ -243,7 +262,10 @@ make_publisher(struct follow *f)
 	};
 
 	f->d->publisher = publisher_new(&config);
-	return f->d->publisher == NULL ? -ENOMEM : 0;
+	if (f->d->publisher == NULL)
+		return -ENOMEM;
+	policy_builder_count_by(publisher_policies(f->d->publisher), count_by_number, f);
+	return 0;
 }
 
 static const struct tables *

@@ -68,6 +68,40 @@ kernel_json(const struct view *v)
 	return rows;
 }
 
+/* "shop/a, shop/b"; names have no comma. */
+static json_t *
+list_json(const char *names)
+{
+	json_t *list = json_array();
+
+	while (*names != '\0') {
+		size_t len = strcspn(names, ",");
+
+		json_array_append_new(list, json_stringn(names, len));
+		names += len;
+		names += strspn(names, ", ");
+	}
+	return list;
+}
+
+json_t *
+drops_by_policies_json(const struct view *v, bool all)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < v->n_denials; i++) {
+		const struct denial_view *d = &v->denials[i];
+
+		if (all || (d->packets != 0 && !d->is_audit))
+			json_array_append_new(
+				list, json_pack("{s:s, s:o, s:o, s:I, s:b}", "direction",
+					      d->is_egress ? "egress" : "ingress", "policies",
+					      list_json(d->policies), "pods", list_json(d->pods), "denied",
+					      (json_int_t)d->packets, "audit", d->is_audit));
+	}
+	return list;
+}
+
 json_t *
 drops_json(const struct view *v)
 {
@@ -78,6 +112,7 @@ drops_json(const struct view *v)
 		json_array_append_new(reasons, reason_json(v, reason, &dropped));
 	for (unsigned i = 0; i < v->n_workers; i++)
 		received += v->workers[i].counters.counts[COUNT_RECEIVED];
-	return json_pack("{s:I, s:I, s:o, s:o}", "received", (json_int_t)received, "dropped",
-		(json_int_t)dropped, "reasons", reasons, "kernel", kernel_json(v));
+	return json_pack("{s:I, s:I, s:o, s:o, s:o}", "received", (json_int_t)received, "dropped",
+		(json_int_t)dropped, "reasons", reasons, "policies", drops_by_policies_json(v, false),
+		"kernel", kernel_json(v));
 }

@@ -5,6 +5,8 @@
 
 #include "control/admin/version.h"
 
+#define POLICIES_LABEL_SIZE 256
+
 /* "# HELP" and "# TYPE": once for each family, before its samples. */
 static void
 family(FILE *f, const char *name, const char *type, const char *help)
@@ -166,6 +168,51 @@ print_ports(FILE *f, const struct view *v)
 	print_kernel_drops(f, v);
 }
 
+/* As far as it tells sets of policies apart without being long. Sets have an order, so those that it does not follow one
+ * another. */
+static void
+print_policies_label(char out[static POLICIES_LABEL_SIZE], const char *policies)
+{
+	size_t len = strlen(policies);
+
+	snprintf(out, POLICIES_LABEL_SIZE, "%s", policies);
+	if (len < POLICIES_LABEL_SIZE)
+		return;
+	for (len = POLICIES_LABEL_SIZE - 5; len > 0 && out[len] != ','; len--)
+		;
+	snprintf(out + len, POLICIES_LABEL_SIZE - len, ", ...");
+}
+
+static void
+print_denials(FILE *f, const struct view *v)
+{
+	family(f, "policy_denied_packets_total", "counter",
+		"packets that no rule of the policies allowed which isolate their pods, since these policies "
+		"are as "
+		"they are; in audit they passed; none: no sample");
+	for (size_t i = 0; i < v->n_denials;) {
+		const struct denial_view *d = &v->denials[i];
+		char label[POLICIES_LABEL_SIZE], next[POLICIES_LABEL_SIZE];
+		uint64_t n = 0;
+
+		print_policies_label(label, d->policies);
+		for (; i < v->n_denials && v->denials[i].is_egress == d->is_egress &&
+			v->denials[i].is_audit == d->is_audit;
+			i++) {
+			print_policies_label(next, v->denials[i].policies);
+			if (strcmp(label, next) != 0)
+				break;
+			n += v->denials[i].packets;
+		}
+		if (n == 0)
+			continue;
+		fprintf(f, "ringway_policy_denied_packets_total{direction=\"%s\",audit=\"%d\",",
+			d->is_egress ? "egress" : "ingress", d->is_audit);
+		label_value(f, "policies", label);
+		fprintf(f, "} %lu\n", n);
+	}
+}
+
 static void
 print_control(FILE *f, const struct view *v)
 {
@@ -209,6 +256,7 @@ metrics_text(const struct view *v)
 	print_workers(f, v);
 	print_verdicts(f, v);
 	print_drops(f, v);
+	print_denials(f, v);
 	print_counters(f, v);
 	print_ports(f, v);
 	if (fclose(f) != 0) {

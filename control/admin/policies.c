@@ -1,38 +1,27 @@
 #include "control/admin/policies.h"
 
+#include "control/admin/drops.h"
 #include "control/build/policy_build.h"
 #include "control/build/publish.h"
 #include "control/daemon.h"
-#include "dataplane/engine.h"
+#include "control/model/network_policy.h"
 
 struct policies_listing {
 	const struct daemon *d;
-	json_t *items;
+	const struct policy_builder *builder;
+	json_t *told;  /* what the builder tells, by "namespace/name" */
+	json_t *items; /* of the store */
+	const char *build_error;
 };
 
-/* Packets that a rule allowed, on all workers since the daemon began. */
-static json_int_t
-hits_of(const struct daemon *d, uint32_t number)
-{
-	uint64_t n = 0;
-
-	for (unsigned w = 0; number != 0 && w < engine_n_workers(d->engine); w++) {
-		const struct policy_hits *hits = engine_worker(d->engine, w)->policy_hits;
-
-		if (hits != NULL)
-			n += __atomic_load_n(&hits->counts[number], __ATOMIC_RELAXED);
-	}
-	return (json_int_t)n;
-}
-
 static json_t *
-rules_json(const struct daemon *d, const struct policy_told *p, json_int_t *hits, bool *has_idle)
+rules_json(const struct policies_listing *l, const struct policy_told *p, json_int_t *hits, bool *has_idle)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < p->n_rules; i++) {
 		const struct rule_told *rule = &p->rules[i];
-		json_int_t n = hits_of(d, rule->number);
+		json_int_t n = (json_int_t)policy_builder_hits(l->builder, rule->number);
 
 		*hits += n;
 		*has_idle |= rule->has_no_peer;
@@ -44,37 +33,81 @@ rules_json(const struct daemon *d, const struct policy_told *p, json_int_t *hits
 	return list;
 }
 
+static json_t *
+key_of(const char *ns, const char *name)
+{
+	return json_sprintf("%s/%s", ns, name);
+}
+
 static void
-add_policy(const struct policy_told *p, void *arg)
+add_told(const struct policy_told *p, void *arg)
 {
 	struct policies_listing *l = arg;
-	json_t *directions = json_array(), *rules;
+	json_t *key = key_of(p->ns, p->name), *rules;
 	json_int_t hits = 0;
 	bool has_idle = false;
 
-	if (p->isolates[POLICY_INGRESS])
-		json_array_append_new(directions, json_string("ingress"));
-	if (p->isolates[POLICY_EGRESS])
-		json_array_append_new(directions, json_string("egress"));
-	rules = rules_json(l->d, p, &hits, &has_idle);
-	json_array_append_new(l->items,
-		json_pack("{s:s, s:s, s:o, s:i, s:I, s:o, s:s}", "namespace", p->ns, "name", p->name,
-			"directions", directions, "pods", (int)p->n_pods, "hits", hits, "rules", rules,
+	rules = rules_json(l, p, &hits, &has_idle);
+	json_object_set_new(l->told, json_string_value(key),
+		json_pack("{s:i, s:I, s:o, s:s}", "pods", (int)p->n_pods, "hits", hits, "rules", rules,
 			"problem", has_idle ? "a rule's selectors and networks match nobody" : ""));
+	json_decref(key);
+}
+
+static json_t *
+directions_json(const struct network_policy_object *policy)
+{
+	json_t *list = json_array();
+
+	if (policy->isolates[POLICY_INGRESS])
+		json_array_append_new(list, json_string("ingress"));
+	if (policy->isolates[POLICY_EGRESS])
+		json_array_append_new(list, json_string("egress"));
+	return list;
+}
+
+/* One whose tables could not be built has nothing but what was written. */
+static void
+add_policy(const struct object *object, void *arg)
+{
+	struct policies_listing *l = arg;
+	json_t *key = key_of(object->ns, object->name), *item;
+	uint64_t version = publisher_policy_version(l->d->publisher, object->ns, object->name);
+
+	item = json_pack("{s:s, s:s, s:o, s:o, s:b, s:i, s:i, s:[], s:s}", "namespace", object->ns, "name",
+		object->name, "directions", directions_json((const struct network_policy_object *)object),
+		"generation", version == 0 ? json_null() : json_integer((json_int_t)version), "pending",
+		version == 0, "pods", 0, "hits", 0, "rules", "problem", "");
+	json_object_update(item, json_object_get(l->told, json_string_value(key)));
+	if (version == 0)
+		json_object_set_new(
+			item, "problem", json_sprintf("not in force as it is now: %s", l->build_error));
+	json_array_append_new(l->items, item);
+	json_decref(key);
 }
 
 void
 policies_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
 {
-	struct policies_listing l = { .d = d, .items = json_array() };
+	struct policies_listing l = { .d = d, .builder = publisher_policies(d->publisher) };
 	struct publisher_status status;
+	struct view *v;
 
 	publisher_flush(d->publisher);
 	status = publisher_status(d->publisher);
-	if (!policy_builder_each(publisher_policies(d->publisher), add_policy, &l)) {
-		json_decref(l.items);
+	v = view_new(d);
+	l.told = json_object();
+	if (v == NULL || !policy_builder_each(l.builder, add_told, &l)) {
+		view_free(v);
+		json_decref(l.told);
 		admin_fail(reply, 500, NULL, "out of memory");
 		return;
 	}
-	reply->json = json_pack("{s:I, s:o}", "version", (json_int_t)status.version, "policies", l.items);
+	l.items = json_array();
+	l.build_error = status.error;
+	store_each(d->store, OBJECT_NETWORK_POLICY, add_policy, &l);
+	reply->json = json_pack("{s:I, s:o, s:o}", "version", (json_int_t)status.version, "policies", l.items,
+		"sets", drops_by_policies_json(v, true));
+	json_decref(l.told);
+	view_free(v);
 }

@@ -34,5 +34,10 @@ view_free(struct view *v)
 		return;
 	free(v->workers);
 	free(v->ports);
+	for (size_t i = 0; i < v->n_denials; i++) {
+		free(v->denials[i].policies);
+		free(v->denials[i].pods);
+	}
+	free(v->denials);
 	free(v);
 }

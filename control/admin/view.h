@@ -13,6 +13,7 @@
 #include "dataplane/tables.h"
 
 struct daemon;
+struct policy_builder;
 
 struct worker_view {
 	unsigned id;
@@ -57,6 +58,15 @@ struct uplink_view {
 	const char *xdp; /* how the steering program is attached; "" when it is not */
 };
 
+/* Pods of this node that the same policies isolate in a direction. */
+struct denial_view {
+	bool is_egress;
+	bool is_audit;    /* what they deny passes */
+	char *policies;   /* "shop/a, shop/b" */
+	char *pods;       /* the same of pods */
+	uint64_t packets; /* that no rule allowed */
+};
+
 struct view {
 	const char *node;
 	double uptime_s;
@@ -74,11 +84,17 @@ struct view {
 	unsigned n_workers, n_ports;
 	struct worker_view *workers;
 	struct port_view *ports; /* by id */
+
+	size_t n_denials;
+	struct denial_view *denials; /* by direction, audit and policies, each once */
 };
 
 /* NULL if out of memory. Strings belong to the daemon: valid until the control thread does something else. */
 struct view *view_new(struct daemon *d);
 void view_free(struct view *v);
+
+/* Fills in the denials, for a view that has its ports. False: out of memory. */
+bool view_gather_denials(struct view *v, const struct policy_builder *policies);
 
 /* "pod", "host", "uplink"; static storage. */
 const char *port_kind_name(enum port_kind kind);

@@ -241,5 +241,8 @@ view_new(struct daemon *d)
 	gather_tables(d->publisher, now_ns, v);
 	gather_uplink(underlay_facts(d->underlay), &v->uplink);
 	judge_readiness(d, v);
-	return v;
+	if (view_gather_denials(v, publisher_policies(d->publisher)))
+		return v;
+	view_free(v);
+	return NULL;
 }

@@ -34,6 +34,12 @@ int policy_builder_build(struct policy_builder *b, const struct build_facts *fac
 /* Gives a version up, after its grace period. NULL is fine. */
 void policy_builder_release(struct policy_builder *b, const struct policy_table *t);
 
+/* From now on, how often workers counted a number (policy_table.h) is asked here. */
+void policy_builder_count_by(struct policy_builder *b, policy_counted_fn *counted, void *arg);
+
+/* Packets that a rule allowed, or a set of policies denied, since it has this number. */
+uint64_t policy_builder_hits(const struct policy_builder *b, uint32_t number);
+
 /* What a number of rule_table.ids or rule_table.denied stands for; false: nothing. Valid until the next build. */
 bool policy_builder_number(const struct policy_builder *b, uint32_t number, struct policy_number *out);
 
@@ -62,6 +68,20 @@ struct policy_told {
 /* Calls fn for each policy of the cluster, by namespace and name. False: out of memory. Between builds. */
 bool policy_builder_each(
 	const struct policy_builder *b, void (*fn)(const struct policy_told *policy, void *arg), void *arg);
+
+/* Pods of this node that the same policies isolate in a direction. */
+struct policy_set_told {
+	enum policy_direction direction;
+	bool is_audit;
+	const char *policies; /* "shop/a, shop/b", by name */
+	uint32_t number;      /* by which denials are counted; 0: they are not */
+	size_t n_pods;
+	const uint16_t *ports; /* theirs */
+};
+
+/* Calls fn for each set, in no order. False: out of memory. Between builds. */
+bool policy_builder_each_set(
+	const struct policy_builder *b, void (*fn)(const struct policy_set_told *set, void *arg), void *arg);
 
 /* Why the pod behind a port is closed, or NULL. Between builds. */
 const char *policy_builder_closed(const struct policy_builder *b, uint16_t port);

@@ -9,12 +9,15 @@ struct entry {
 	enum policy_direction direction;
 	int rule;
 	bool is_audit;
+	uint64_t former;  /* what others were counted by the number */
 	const char *name; /* in text */
 	char text[];      /* the namespace, then the name */
 };
 
 struct policy_numbers {
-	uint32_t last; /* the one given last */
+	uint32_t last;              /* the one given last */
+	policy_counted_fn *counted; /* NULL: nobody knows */
+	void *arg;
 	struct entry *entries[POLICY_NUMBERS];
 };
 
@@ -32,6 +35,27 @@ policy_numbers_free(struct policy_numbers *n)
 	for (uint32_t i = 0; i < POLICY_NUMBERS; i++)
 		free(n->entries[i]);
 	free(n);
+}
+
+void
+policy_numbers_count_by(struct policy_numbers *n, policy_counted_fn *counted, void *arg)
+{
+	n->counted = counted;
+	n->arg = arg;
+}
+
+static uint64_t
+count(const struct policy_numbers *n, uint32_t number)
+{
+	return n->counted == NULL ? 0 : n->counted(number, n->arg);
+}
+
+uint64_t
+policy_numbers_hits(const struct policy_numbers *n, uint32_t number)
+{
+	const struct entry *e = number < POLICY_NUMBERS ? n->entries[number] : NULL;
+
+	return e == NULL ? 0 : count(n, number) - e->former;
 }
 
 static struct entry *
@@ -58,7 +82,10 @@ policy_numbers_take(struct policy_numbers *n, const struct policy_number *what)
 		if (n->entries[n->last] != NULL)
 			continue;
 		n->entries[n->last] = entry_new(what);
-		return n->entries[n->last] == NULL ? 0 : n->last;
+		if (n->entries[n->last] == NULL)
+			return 0;
+		n->entries[n->last]->former = count(n, n->last);
+		return n->last;
 	}
 	return 0;
 }

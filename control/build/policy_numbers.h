@@ -15,8 +15,17 @@ struct policy_number {
 	bool is_audit; /* of a set: what it denies passes */
 };
 
+/* Who knows how often workers counted a number since they began. */
+typedef uint64_t policy_counted_fn(uint32_t number, void *arg);
+
 struct policy_numbers *policy_numbers_new(void);
 void policy_numbers_free(struct policy_numbers *n); /* NULL is fine */
+
+/* From now on; without, nothing is counted. */
+void policy_numbers_count_by(struct policy_numbers *n, policy_counted_fn *counted, void *arg);
+
+/* How often it was counted since it was taken: numbers are used again. 0 is counted never. */
+uint64_t policy_numbers_hits(const struct policy_numbers *n, uint32_t number);
 
 /* The texts are copied. 0, which is counted nowhere: all are in use, or out of memory. */
 uint32_t policy_numbers_take(struct policy_numbers *n, const struct policy_number *what);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "control/build/policy_build.h"
+#include "control/build/policy_since.h"
 #include "control/build/service_build.h"
 #include "control/log.h"
 #include "control/loop.h"
@@ -30,6 +31,7 @@ struct publisher {
 	bool facts_changed;
 	uint64_t generations[N_OBJECT_KINDS]; /* of the store, at the last build */
 	struct publisher_status status;
+	struct policy_since *policies;
 };
 
 static void
@@ -81,6 +83,7 @@ put_in_force(struct publisher *p, const struct tables *next, struct retired *r)
 {
 	r->tables = snapshot_publish(p->config.snapshot, next, &r->grace);
 	p->current = next;
+	policy_since_published(p->policies, next->version);
 	if (r->tables == NULL) {
 		free(r);
 	} else {
@@ -161,7 +164,8 @@ publisher_new(const struct publisher_config *config)
 	p->build = (struct loop_task){ .fn = build_deferred, .arg = p };
 	p->builder = snapshot_builder_new(config->store, config->slots);
 	p->reclaim = loop_timer_new(config->loop, reclaim, p);
-	if (p->builder == NULL || p->reclaim == NULL) {
+	p->policies = policy_since_new(config->store);
+	if (p->builder == NULL || p->reclaim == NULL || p->policies == NULL) {
 		publisher_free(p);
 		return NULL;
 	}
@@ -189,6 +193,7 @@ publisher_free(struct publisher *p)
 		snapshot_release(p->builder, p->current);
 	snapshot_builder_free(p->builder);
 	loop_timer_free(p->reclaim);
+	policy_since_free(p->policies);
 	free(p);
 }
 
@@ -241,4 +246,10 @@ struct policy_builder *
 publisher_policies(const struct publisher *p)
 {
 	return snapshot_policies(p->builder);
+}
+
+uint64_t
+publisher_policy_version(struct publisher *p, const char *ns, const char *name)
+{
+	return policy_since_version(p->policies, ns, name);
 }

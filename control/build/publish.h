@@ -59,6 +59,9 @@ struct service_builder *publisher_services(const struct publisher *p);
 /* Names of rules, and whom they isolate. */
 struct policy_builder *publisher_policies(const struct publisher *p);
 
+/* The version of the tables that a NetworkPolicy came into force with as the store has it; 0: its tables could not be built. */
+uint64_t publisher_policy_version(struct publisher *p, const char *ns, const char *name);
+
 /* The tables in force, or NULL. Valid until the loop runs again. */
 const struct tables *publisher_tables(const struct publisher *p);
 

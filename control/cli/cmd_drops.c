@@ -1,5 +1,5 @@
 /* ringway drops: what was dropped, why, and whose packets they were. */
-#include "control/cli/client.h"
+#include "control/cli/listing.h"
 #include "control/cli/table.h"
 
 struct drops_args {
@@ -51,6 +51,24 @@ print_ports(const struct cli *cli, const json_t *doc)
 		table_print(t, cli->out, cli->width);
 	}
 	table_free(t);
+}
+
+static void
+print_policies(const struct cli *cli, const json_t *doc)
+{
+	static const struct listing_column columns[] = {
+		{ { "DENIED BY", LEFT, 16 }, "policies", NULL },
+		{ { "DIRECTION", LEFT, 0 }, "direction", NULL },
+		{ { "PACKETS", RIGHT, 0 }, "denied", NULL },
+		{ { "OF PODS", LEFT, 16 }, "pods", NULL },
+	};
+	static const struct listing policies = { NULL, 4, columns };
+	const json_t *rows = json_object_get(doc, "policies");
+
+	if (json_array_size(rows) != 0) {
+		fputc('\n', cli->out);
+		listing_print(cli, &policies, rows);
+	}
 }
 
 static void
@@ -118,6 +136,7 @@ drops_run(const struct cli *cli, void *input)
 		table_print(t, cli->out, cli->width);
 	}
 	print_ports(cli, doc);
+	print_policies(cli, doc);
 	print_kernel(cli, doc);
 	table_free(t);
 	json_decref(doc);
@@ -130,7 +149,9 @@ const struct command drops_command = {
 	.json_help = "{\"received\", \"dropped\", \"reasons\": [{\"reason\", \"help\", \"packets\", "
 		     "\"workers\": [PACKETS of worker "
 		     "0, 1, ...], \"ports\": [{\"port\", \"name\": namespace/name of the pod, \"host\" or "
-		     "\"uplink\", \"packets\"}]}], "
+		     "\"uplink\", \"packets\"}]}], \"policies\": [{\"direction\", \"policies\", \"pods\", "
+		     "\"denied\", "
+		     "\"audit\"}] as in `ringway policies`, since these policies are as they are, "
 		     "\"kernel\": [{\"port\", \"name\", \"cause\", \"help\", \"packets\"}]: lost before our "
 		     "socket}; "
 		     "reasons without packets only with --all.",

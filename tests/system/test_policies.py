@@ -220,6 +220,20 @@ def test_the_list_shows_hits_and_rules_that_match_nobody(cluster):
         assert [rule["nobody"] for rule in told["allow"]["rules"] + told["typo"]["rules"]] == [False, False, True], told
         assert told["typo"]["problem"] and not told["allow"]["problem"], told
         assert told["elsewhere"]["directions"] == ["egress"], told
+        first = {name: told[name]["generation"] for name in told}
+        assert all(version > 0 and not told[name]["pending"] for name, version in first.items()), told
+        # whom they isolate together, and what all of them deny
+        expect_drop(cluster, cluster.web, cluster.db, 8081, families=FAMILIES[:1])
+        wanted = {"direction": "ingress", "policies": ["shop/allow", "shop/typo"], "pods": ["shop/db"], "audit": False}
+
+        for command, field in (("policies", "sets"), ("drops", "policies")):
+            wait_until(lambda c=command, f=field: any(wanted.items() <= row.items() and row["denied"] > 0
+                                                      for row in cluster.b.ringway(c)[f]), what="denials of the policies")
+        # a new text begins anew, whoever had its numbers before
+        write_policies(cluster, allow={"podSelector": DB, "ingress": [{"ports": [{"port": 7}]}]})
+        told = rules()
+        assert told["allow"]["generation"] > first["allow"] and told["typo"]["generation"] == first["typo"], told
+        assert told["allow"]["hits"] == 0, told
 
 
 PUSHER = """

@@ -18,6 +18,8 @@ struct fixture {
 	struct view view;
 	struct worker_view workers[2];
 	struct port_view ports[3];
+	struct denial_view denials[4];
+	char many[1000]; /* names of policies */
 	char *text;
 };
 
@@ -58,7 +60,17 @@ setup(void **state)
 		.n_ports = 3,
 		.workers = f->workers,
 		.ports = f->ports,
+		.n_denials = 4,
+		.denials = f->denials,
 	};
+	memset(f->many, 'x', sizeof(f->many));
+	memcpy(f->many, "shop/a, shop/b", 14);
+	f->denials[0] = (struct denial_view){ .policies = "shop/none", .pods = "shop/db" };
+	f->denials[1] = (struct denial_view){
+		.policies = "shop/a, shop/b", .pods = "shop/db, shop/web", .packets = 9
+	};
+	f->denials[2] = (struct denial_view){ true, false, f->many, "shop/db", 20 };
+	f->denials[3] = (struct denial_view){ true, false, f->many, "shop/web", 30 };
 	f->text = metrics_text(&f->view);
 	assert_non_null(f->text);
 	*state = f;
@@ -242,6 +254,30 @@ drops_add_up_and_name_the_sender(void **state)
 	json_decref(doc);
 }
 
+static void
+denials_are_told_by_policies(void **state)
+{
+	const struct fixture *f = *state;
+	json_t *doc = drops_json(&f->view);
+	const json_t *list = json_object_get(doc, "policies"), *first = json_array_get(list, 0);
+
+	assert_has_line(f, "ringway_policy_denied_packets_total{direction=\"ingress\",audit=\"0\",policies="
+			   "\"shop/a, shop/b\"} 9");
+	/* names that are too many are cut, and what they tell apart no more is one */
+	assert_has_line(f, "ringway_policy_denied_packets_total{direction=\"egress\",audit=\"0\",policies="
+			   "\"shop/a, ...\"} 50");
+	assert_null(strstr(f->text, "shop/none"));
+	assert_int_equal(json_array_size(list), 3);
+	assert_int_equal(json_integer_value(json_object_get(first, "denied")), 9);
+	assert_string_equal(
+		json_string_value(json_array_get(json_object_get(first, "policies"), 1)), "shop/b");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(first, "pods"), 1)), "shop/web");
+	json_decref(doc);
+	doc = drops_by_policies_json(&f->view, true);
+	assert_int_equal(json_array_size(doc), 4);
+	json_decref(doc);
+}
+
 int
 main(void)
 {
@@ -252,6 +288,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(ports_carry_the_pod_and_its_drops, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_daemon_tells_of_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_line_follows_the_exposition_format, setup, teardown),
+		cmocka_unit_test_setup_teardown(denials_are_told_by_policies, setup, teardown),
 		cmocka_unit_test_setup_teardown(drops_add_up_and_name_the_sender, setup, teardown),
 	};
 
