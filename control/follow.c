@@ -19,6 +19,7 @@
 #include "control/node/mover.h"
 #include "control/node/path_mtu.h"
 #include "control/node/seed.h"
+#include "control/node/servers.h"
 #include "control/node/settle.h"
 #include "control/node/slot_file.h"
 #include "control/node/sweeper.h"
@@ -41,6 +42,7 @@ struct follow {
 	struct learner *learner;
 	struct mover *mover;
 	struct sweeper *sweeper;
+	struct servers *servers;
 	struct events *const *events;
 	int event_fd;
 	struct loop_fd *events_watch, *reap_watch;
@@ -196,6 +198,15 @@ on_tick(void *arg)
 }
 
 static void
+on_publishing(const struct tables *next, void *arg)
+{
+	struct follow *f = arg;
+	const struct tables *last = publisher_tables(f->d->publisher);
+
+	servers_note_listeners(f->servers, next->policies, last == NULL ? NULL : last->policies);
+}
+
+static void
 on_published(const struct tables *tables, void *arg)
 {
 	struct follow *f = arg;
@@ -257,6 +268,7 @@ make_publisher(struct follow *f)
 		.slots = f->d->slots,
 		.snapshot = f->d->snapshot,
 		.gather = gather,
+		.publishing = on_publishing,
 		.published = on_published,
 		.arg = f,
 	};
@@ -318,6 +330,19 @@ make_sweeper(struct follow *f)
 }
 
 static int
+make_servers(struct follow *f)
+{
+	struct servers_config config = {
+		.loop = f->d->loop,
+		.attach = f->d->attach,
+		.engine = f->d->engine,
+	};
+
+	f->servers = servers_new(&config);
+	return f->servers == NULL ? -ENOMEM : 0;
+}
+
+static int
 watch(struct follow *f)
 {
 	struct loop *loop = f->d->loop;
@@ -371,6 +396,8 @@ follow_new(struct follow **out, struct daemon *d, struct events *const *events, 
 	if (result == 0)
 		result = make_sweeper(f);
 	if (result == 0)
+		result = make_servers(f);
+	if (result == 0)
 		result = watch(f);
 	if (result < 0) {
 		follow_free(f);
@@ -389,6 +416,7 @@ follow_free(struct follow *f)
 	loop_fd_remove(f->events_watch);
 	loop_fd_remove(f->reap_watch);
 	loop_timer_free(f->tick);
+	servers_free(f->servers);
 	sweeper_free(f->sweeper);
 	publisher_free(f->d->publisher);
 	f->d->publisher = NULL;

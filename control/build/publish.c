@@ -81,6 +81,8 @@ find_changes(const struct publisher *p)
 static void
 put_in_force(struct publisher *p, const struct tables *next, struct retired *r)
 {
+	if (p->config.publishing != NULL)
+		p->config.publishing(next, p->config.arg);
 	r->tables = snapshot_publish(p->config.snapshot, next, &r->grace);
 	p->current = next;
 	policy_since_published(p->policies, next->version);

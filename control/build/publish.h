@@ -21,6 +21,9 @@ struct publisher_config {
 	/* Fills what is known of this node; called before each build. May ask for no publication itself. */
 	void (*gather)(struct build_facts *facts, void *arg);
 
+	/* Called before each publication, with what will be in force; publisher_tables() still are. May be NULL. */
+	void (*publishing)(const struct tables *next, void *arg);
+
 	/* Called after each publication, with the tables now in force; may be NULL. */
 	void (*published)(const struct tables *tables, void *arg);
 	void *arg;

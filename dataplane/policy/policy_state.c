@@ -95,14 +95,6 @@ policy_forget_server(struct policy_state *s, uint16_t port)
 	return true;
 }
 
-void
-policy_each_learned(const struct policy_state *s, void (*fn)(uint16_t port, void *arg), void *arg)
-{
-	for (unsigned word = 0; word < 65536 / 64 && s->n_learned != 0; word++)
-		for (uint64_t left = s->learned[word]; left != 0; left &= left - 1)
-			fn((uint16_t)(word * 64 + (unsigned)__builtin_ctzll(left)), arg);
-}
-
 static bool
 is_alive(uint64_t entry, uint16_t age)
 {

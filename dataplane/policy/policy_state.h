@@ -1,9 +1,10 @@
 /* What replies need, without connection tracking, of one local pod: which of its ports are servers', and to whom it was
  * allowed to be sent what it may answer (or the other way round).
  *
- * The server bitmap (TCP) has ports that are declared (container ports, endpoints, sockets that listen: control), and ports
- * on which an opening segment was allowed in: learned, and aged by control when no socket listens there. Nothing that the
- * pod itself sends can set it.
+ * The server bitmap (TCP) has ports that are declared (container ports, endpoints: control), and learned ones: on which an
+ * opening segment was allowed in, or at which sockets listened when the pod became isolated. Control forgets them when there
+ * is no socket any more (control/node/servers.h). Nothing that the pod itself sends can set it. By listening it can, and gains
+ * nothing: what it then sends from there is judged as an answer to whom was let in, and what arrives there as ingress.
  *
  * The reply set has a tag for each flow that was allowed in one direction and would not be in the other: 48 bits of a
  * SipHash of the remote address, both ports and the protocol, in a line that other bits of it choose, so that who does not
@@ -44,7 +45,7 @@ struct policy_state {
 	/* A bit for every so many of the bitmap: a client's state costs this line alone. */
 	uint64_t summary[65536 / SERVERS_PER_SUMMARY / 64];
 	uint64_t servers[65536 / 64];
-	uint64_t learned[65536 / 64];              /* which of them are */
+	uint64_t learned[65536 / 64];              /* which of them are; control reads it, too */
 	uint64_t replies[REPLY_LINES][REPLY_WAYS]; /* the youngest first: tag << 16 | age; 0: free */
 };
 static_assert(offsetof(struct policy_state, summary) == 64, "one line, and one line");
@@ -73,9 +74,6 @@ bool policy_learn_server(struct policy_state *s, uint16_t port);
 
 /* Ends one, however it came to be; false when there is none. Control, when no socket listens there, nor it is declared. */
 bool policy_forget_server(struct policy_state *s, uint16_t port);
-
-/* Calls fn for each learned one. */
-void policy_each_learned(const struct policy_state *s, void (*fn)(uint16_t port, void *arg), void *arg);
 
 /* Replies */
 

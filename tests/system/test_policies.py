@@ -271,6 +271,47 @@ def test_a_connection_that_is_older_than_the_policy_goes_on(cluster, family):
     server.popen.wait(60)
 
 
+TALKER = """
+import socket
+listener = socket.create_server(("::", 9100), family=socket.AF_INET6, dualstack_ipv6=True)
+print("ready", flush=True)
+connection, _ = listener.accept()
+while data := connection.recv(10):
+    connection.sendall(data)
+"""
+CALLER = """
+import os, socket, sys, time
+def ask(flag, word):
+    while not os.path.exists(flag):
+        time.sleep(0.02)
+    s.sendall(b"?")
+    assert s.recv(10)
+    print(word, flush=True)
+s = socket.create_connection((sys.argv[1], 9100), 60)
+s.settimeout(None)
+ask("/", "connected")
+ask(sys.argv[2], "again")
+"""
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_connection_to_an_undeclared_port_is_cut_by_a_policy_that_comes_later(cluster, family):
+    """Nobody looked at it when it was opened: the pod's sockets tell that it is a server's. Without the policy it goes on."""
+    flag = cluster.lab.dir / f"talk-{family}-{cluster.db.ip[4]}"
+    server = cluster.db.popen([PYTHON, "-c", TALKER])
+    server.wait_for("ready")
+    client = cluster.web.popen([PYTHON, "-c", CALLER, cluster.db.ip[family], flag])
+    client.wait_for("connected")
+    with policies(cluster, deny={"podSelector": DB}):
+        before = drops(cluster)["policy_ingress"]
+        flag.touch()
+        wait_until(lambda: drops(cluster)["policy_ingress"] > before, what="drops of the connection's packets")
+        assert "again" not in client.output()
+    client.wait_for("again")
+    client.popen.wait(60)
+    server.popen.wait(60)
+
+
 ASKER = """
 import socket, sys, time, os
 s = socket.create_connection((sys.argv[1], 8080), 60, ("", int(sys.argv[2])))
