@@ -203,7 +203,7 @@ on_publishing(const struct tables *next, void *arg)
 	struct follow *f = arg;
 	const struct tables *last = publisher_tables(f->d->publisher);
 
-	servers_note_listeners(f->servers, next->policies, last == NULL ? NULL : last->policies);
+	servers_note_accepting(f->servers, next->policies, last == NULL ? NULL : last->policies);
 }
 
 static void
@@ -329,6 +329,14 @@ make_sweeper(struct follow *f)
 	return f->sweeper == NULL ? -ENOMEM : 0;
 }
 
+static const struct policy_table *
+policies_in_force(void *arg)
+{
+	const struct tables *t = tables_in_force(arg);
+
+	return t == NULL ? NULL : t->policies;
+}
+
 static int
 make_servers(struct follow *f)
 {
@@ -336,6 +344,8 @@ make_servers(struct follow *f)
 		.loop = f->d->loop,
 		.attach = f->d->attach,
 		.engine = f->d->engine,
+		.policies = policies_in_force,
+		.arg = f,
 	};
 
 	f->servers = servers_new(&config);

@@ -33,7 +33,7 @@ struct servers {
 	unsigned at;    /* the next pod, in the order of attach_each() */
 	struct aged *aged;
 	struct server_ports ports;
-	const struct policy_table *next, *last; /* of servers_note_listeners() */
+	const struct policy_table *next, *last; /* of servers_note_accepting() */
 };
 
 /* --- what sockets tell */
@@ -129,21 +129,41 @@ has_state(const struct attached *pod)
 	return pod->port != NULL && pod->policy_state != NULL;
 }
 
+/* Ports that are no server's yet, at which sockets listen and connections stand. The kernel has those that listen by
+ * themselves; to find connections, it looks at all of the host's. */
+static int
+find_accepting(struct servers *s, const struct policy_state *state, int view, bool *are_any)
+{
+	uint64_t listening[SERVER_WORDS], any = 0;
+	int result = read_states(&s->ports, view, 1u << SOCKET_LISTEN);
+
+	*are_any = false;
+	for (unsigned i = 0; i < SERVER_WORDS; i++)
+		any |= listening[i] = s->ports.listening[i] & ~state->servers[i];
+	if (result < 0 || any == 0)
+		return result;
+	result = read_states(&s->ports, view, SOCKETS_LIVE);
+	for (unsigned i = 0; i < SERVER_WORDS; i++)
+		*are_any |= (s->ports.in_use[i] &= listening[i]) != 0;
+	return result;
+}
+
 /* Where sockets cannot be looked at, ports are learned as somebody is let in. */
 static void
-learn_listeners(struct servers *s, const struct attached *pod)
+learn_accepting(struct servers *s, const struct attached *pod)
 {
 	int view = sockets_open(pod->record.netns), result = view;
+	bool are_any = false;
 
 	if (view >= 0) {
-		result = read_states(&s->ports, view, 1u << SOCKET_LISTEN);
+		result = find_accepting(s, pod->policy_state, view, &are_any);
 		close(view);
 	}
 	if (result < 0)
 		log_debug("sockets of pod %s/%s cannot be listed: %s", pod->record.pod_ns, pod->record.pod,
 			strerror(-result));
-	else if (s->ports.has_sockets)
-		change_on_worker(s, pod, s->ports.listening, false);
+	else if (are_any)
+		change_on_worker(s, pod, s->ports.in_use, false);
 }
 
 /* --- pods that become isolated */
@@ -164,11 +184,11 @@ look_if_new(const struct attached *pod, void *arg)
 	struct servers *s = arg;
 
 	if (has_state(pod) && is_isolated(s->next, pod) && !is_isolated(s->last, pod))
-		learn_listeners(s, pod);
+		learn_accepting(s, pod);
 }
 
 void
-servers_note_listeners(struct servers *s, const struct policy_table *next, const struct policy_table *last)
+servers_note_accepting(struct servers *s, const struct policy_table *next, const struct policy_table *last)
 {
 	if (next == NULL || next == last)
 		return;
@@ -231,7 +251,6 @@ age_pod(struct servers *s, const struct attached *pod)
 	if (result < 0 || !server_ports_age(pod->policy_state, &s->ports, a->idle, forgotten))
 		return;
 	change_on_worker(s, pod, forgotten, true);
-	learn_listeners(s, pod); /* what began to listen since we looked may have let somebody in */
 }
 
 struct nth {
@@ -244,12 +263,18 @@ static void
 age_nth(const struct attached *pod, void *arg)
 {
 	struct nth *nth = arg;
+	struct servers *s = nth->servers;
 
-	if (nth->n++ != nth->servers->at)
+	if (nth->n++ != s->at)
 		return;
 	nth->is_found = true;
-	if (has_state(pod) && pod->policy_state->n_learned != 0)
-		age_pod(nth->servers, pod);
+	if (!has_state(pod))
+		return;
+	if (pod->policy_state->n_learned != 0 && !attached_is_opaque(pod))
+		age_pod(s, pod);
+	/* somebody may have been let in while we looked, or while tables were published */
+	if (is_isolated(s->config.policies(s->config.arg), pod))
+		learn_accepting(s, pod);
 }
 
 static void

@@ -1,13 +1,15 @@
 /* Which TCP ports of this node's pods are servers', as their sockets tell (policy/policy_state.h has the bitmap). Besides the
  * declared ones, workers learn a port when somebody is let in there; that leaves two things to control:
  *
- *   A pod becomes isolated: nobody has looked at what arrived for it until then. Where a socket listens, connections may
- *   stand that somebody opened; they are to be judged as that, not as the pod's own. So before the tables are in force that
- *   isolate it, the ports at which its sockets listen are noted. A pod gains nothing by listening: what it sends
- *   from such a port needs an entry of who was let in, and what arrives there needs ingress rules.
+ *   A pod becomes isolated: nobody has looked at what arrived for it until then. Where a socket listens and connections
+ *   stand, somebody opened them; they are to be judged as that, not as the pod's own. So before the tables are in force that
+ *   isolate it, such ports are noted, and once more with each sweep. A pod gains nothing by it: what it sends from there
+ *   needs an entry of who was let in, and what arrives there needs ingress rules. A port where nobody is connected is not
+ *   noted, since then a scan by bare ACKs would tell it from one at which nothing listens.
  *
  *   A learned port has no socket any more: after two sweeps, half a minute apart, it is forgotten. Declared ones stay, and so do
- *   all of a pod without any TCP socket, for those may be elsewhere: in a virtual machine.
+ *   all of a pod whose sockets are elsewhere: in a virtual machine, or another namespace. Such a one shows no TCP socket at
+ *   all, or is known (attached_is_opaque()).
  *
  * Control thread only. */
 #ifndef RINGWAY_NODE_SERVERS_H
@@ -27,15 +29,17 @@ struct servers_config {
 	struct loop *loop;
 	const struct attach *attach;
 	struct engine *engine;
+	const struct policy_table *(*policies)(void *arg); /* in force, or NULL */
+	void *arg;
 };
 
 /* Sweeps from now on. What the config names is the caller's and outlives it. NULL if out of memory. */
 struct servers *servers_new(const struct servers_config *config);
 void servers_free(struct servers *s); /* NULL is fine */
 
-/* Policies are about to be in force: notes listening ports of pods that they isolate and the last ones do not. Returns when
- * workers have them. Each may be NULL. */
-void servers_note_listeners(
+/* Policies are about to be in force: notes the ports of pods that they isolate and the last ones do not. Returns when workers
+ * have them. Each may be NULL. */
+void servers_note_accepting(
 	struct servers *s, const struct policy_table *next, const struct policy_table *last);
 
 /* The parts that need no daemon. */

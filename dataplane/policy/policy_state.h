@@ -2,9 +2,10 @@
  * allowed to be sent what it may answer (or the other way round).
  *
  * The server bitmap (TCP) has ports that are declared (container ports, endpoints: control), and learned ones: on which an
- * opening segment was allowed in, or at which sockets listened when the pod became isolated. Control forgets them when there
- * is no socket any more (control/node/servers.h). Nothing that the pod itself sends can set it. By listening it can, and gains
- * nothing: what it then sends from there is judged as an answer to whom was let in, and what arrives there as ingress.
+ * opening segment was allowed in, or at which sockets had accepted somebody when the pod became isolated. Control forgets them
+ * when there is no socket any more (control/node/servers.h). Nothing that the pod itself sends can set it. By accepting
+ * connections it can, and gains nothing: what it then sends from there is judged as an answer to whom was let in, and what
+ * arrives there as ingress.
  *
  * The reply set has a tag for each flow that was allowed in one direction and would not be in the other: 48 bits of a
  * SipHash of the remote address, both ports and the protocol, in a line that other bits of it choose, so that who does not
