@@ -164,14 +164,19 @@ ask_about(struct worker *w, struct burst *b, const struct candidate *c)
 		.addr = *f->remote,
 		.port = f->pod_port,
 	};
+	enum policy_ask ask;
 
 	if (f->kind != POLICY_TCP || f->is_error || (c->pkt->flags & PKT_DRY_RUN) ||
 		!policy_is_server(f->pod->state, f->local_port))
 		return;
-	if ((c->own == POLICY_INGRESS && !policy_allows(b, f, POLICY_EGRESS, true)) ||
-		!policy_asks_take(&w->policy_asks, c->tag, w->now_ns))
+	/* there is nothing to know about what may not be asked or answered; but whom this answers, only its owner knows */
+	if (!c->is_answer && !policy_allows(b, f, policy_opposite(c->own), true))
 		return;
-	events_put(w->events, &event);
+	ask = policy_asks_take(&w->policy_asks, &f->pod->state->asks_spent_until_ns, c->tag, w->now_ns);
+	if (ask == POLICY_ASK_NOW)
+		events_put(w->events, &event);
+	else if (ask == POLICY_ASK_TOO_MANY)
+		count(&w->counters, COUNT_POLICY_ASKS_REFUSED);
 }
 
 bool

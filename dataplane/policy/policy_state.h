@@ -42,7 +42,8 @@ struct policy_state {
 	uint64_t n_displaced; /* entries that gave way while they lived */
 	uint32_t n_learned;
 	uint32_t pad32;
-	uint64_t pad[3];
+	uint64_t asks_spent_until_ns; /* policy_asks.h */
+	uint64_t pad[2];
 	/* A bit for every so many of the bitmap: a client's state costs this line alone. */
 	uint64_t summary[65536 / SERVERS_PER_SUMMARY / 64];
 	uint64_t servers[65536 / 64];

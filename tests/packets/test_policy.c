@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/policy/policy_asks.h"
 #include "dataplane/policy/policy_state.h"
 #include "tests/packets/names.h"
 #include "tests/support/exposed.h"
@@ -318,6 +319,43 @@ STORY(a_server_that_was_quiet_for_long_is_asked_about)
 	DROPS(FIXTURE_POD2, DROP_POLICY_EGRESS, FROM_POD2, IP(a->pod2, a->remote), TCP(8081, 1000, ACK));
 	while (fixture_event(f, &event))
 		assert_int_not_equal(event.kind, EVENT_REPLY_UNKNOWN);
+}
+
+static unsigned
+count_questions(struct fixture *f, enum fixture_port pod)
+{
+	struct event event;
+	unsigned n = 0;
+
+	while (fixture_event(f, &event))
+		n += event.kind == EVENT_REPLY_UNKNOWN && event.port == pod;
+	return n;
+}
+
+/* As many packets of no connection, from a server's port, as a pod likes to send. */
+STORY(a_pods_noise_leaves_its_neighbours_their_questions)
+{
+	struct counters c;
+
+	policies_deny(f, FIXTURE_POD1, POLICY_EGRESS);
+	policies_deny(f, FIXTURE_POD2, POLICY_EGRESS);
+	policy_declare_server(policies_state(f, FIXTURE_POD1), 8080);
+	policy_declare_server(policies_state(f, FIXTURE_POD2), 8080);
+	for (uint16_t i = 0; i < 300; i++)
+		DROPS(FIXTURE_POD1, DROP_POLICY_EGRESS, FROM_POD1, IP(a->pod1, a->remote),
+			TCP(8080, 1000 + i, ACK));
+	assert_int_equal(count_questions(f, FIXTURE_POD1), POLICY_POD_ASK_BURST);
+	fixture_counters(f, &c);
+	assert_int_equal(c.counts[COUNT_POLICY_ASKS_REFUSED], 300 - POLICY_POD_ASK_BURST);
+	DROPS(FIXTURE_POD2, DROP_POLICY_EGRESS, FROM_POD2, IP(a->pod2, a->remote), TCP(8080, 5000, ACK));
+	assert_int_equal(count_questions(f, FIXTURE_POD2), 1);
+	/* it may ask again after a while, but not about whom its rules do not let in */
+	pass_time(f, 1);
+	DROPS(FIXTURE_POD1, DROP_POLICY_EGRESS, FROM_POD1, IP(a->pod1, a->remote), TCP(8080, 1299, ACK));
+	assert_int_equal(count_questions(f, FIXTURE_POD1), 1);
+	policies_deny(f, FIXTURE_POD1, POLICY_INGRESS);
+	DROPS(FIXTURE_POD1, DROP_POLICY_EGRESS, FROM_POD1, IP(a->pod1, a->remote), TCP(8080, 2000, ACK));
+	assert_int_equal(count_questions(f, FIXTURE_POD1), 0);
 }
 
 /* Who may talk to any port of a pod may do so to one from which the pod has a connection to somebody else. */
@@ -738,6 +776,7 @@ main(void)
 		cmocka_unit_test(an_egress_isolated_pod_gets_nothing_out_unasked),
 		cmocka_unit_test(a_server_without_egress_answers_and_a_revoked_policy_ends_it),
 		cmocka_unit_test(a_server_that_was_quiet_for_long_is_asked_about),
+		cmocka_unit_test(a_pods_noise_leaves_its_neighbours_their_questions),
 		cmocka_unit_test(who_is_let_in_ends_no_connection_of_the_pods_own),
 		cmocka_unit_test(a_client_on_a_low_port_gets_its_replies),
 		cmocka_unit_test(datagrams_are_answered_for_a_while),
