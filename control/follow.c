@@ -185,12 +185,11 @@ static void
 on_tick(void *arg)
 {
 	struct follow *f = arg;
-	const struct port_set *exposed = own_node_exposed_ports(f->own_node);
 
 	if (path_mtus_expire(f->path_mtus, clock_now_ns()))
 		publisher_facts_changed(f->d->publisher);
 	if (gather_exclude_sockets(f->gather) ||
-		(exposed != NULL && gather_exclude_exposed(f->gather, exposed)))
+		gather_exclude_exposed(f->gather, own_node_exposed_ports(f->own_node)))
 		publisher_facts_changed(f->d->publisher);
 	attach_tick(f->d->attach);
 	own_node_mark(f->own_node);

@@ -11,6 +11,8 @@
 #include "control/daemon.h"
 #include "control/log.h"
 #include "control/node/attach.h"
+#include "control/node/exposed.h"
+#include "control/node/netdev.h"
 #include "control/node/own_ports.h"
 #include "control/node/own_ways.h"
 #include "control/node/reserved_ports.h"
@@ -20,6 +22,8 @@
 struct own_node {
 	const struct daemon *d;
 	struct uplink *uplink;
+	struct netdev *netdev;
+	struct exposed exposed; /* by the tables in force */
 	struct own_ports *own_ports;
 	struct own_ways *own_ways;
 	struct reserved_ports *reserved_ports;
@@ -102,29 +106,30 @@ follow_uplink(struct own_node *o, const struct nodes *nodes)
 static void
 expose(struct own_node *o, const struct tables *tables, bool is_due)
 {
-	int result = uplink_expose(o->uplink, tables);
-	char text[OWN_NODE_WARNING_SIZE] = "", error[OWN_PORTS_ERROR_SIZE] = "";
+	char text[OWN_NODE_WARNING_SIZE] = "", error[OWN_NODE_WARNING_SIZE] = "";
+	int result = exposed_follow(&o->exposed, tables);
 
+	if (result == 0)
+		result = uplink_expose(o->uplink, &o->exposed);
 	if (result < 0)
 		snprintf(text, sizeof(text), "services are not reachable from outside as they should be: %s",
 			result == -E2BIG ? "there are more exposed addresses and ports than the uplink takes"
 					 : strerror(-result));
 	set_warning(o->exposed_warning, text);
-	own_ports_follow(o->own_ports, tables, is_due, error);
+	own_ports_follow(o->own_ports, &o->exposed, is_due, error);
 	set_warning(o->own_ports_warning, error);
 	*error = '\0';
-	own_ways_follow(o->own_ways, tables, attach_host(o->d->attach), is_due, error);
+	own_ways_follow(o->own_ways, &o->exposed, attach_host(o->d->attach), is_due, error);
 	set_warning(o->own_ways_warning, error);
 	*error = '\0';
-	if (own_node_exposed_ports(o) != NULL)
-		reserved_ports_follow(o->reserved_ports, own_node_exposed_ports(o), is_due, error);
+	reserved_ports_follow(o->reserved_ports, &o->exposed, is_due, error);
 	set_warning(o->reserved_ports_warning, error);
 }
 
 const struct port_set *
 own_node_exposed_ports(const struct own_node *o)
 {
-	return own_ports_all(o->own_ports);
+	return &o->exposed.own_ports;
 }
 
 void
@@ -172,13 +177,11 @@ own_node_new(const struct daemon *d, struct uplink *uplink, const struct port_se
 
 	if (o == NULL)
 		return NULL;
-	*o = (struct own_node){ .d = d,
-		.uplink = uplink,
-		.claim = claim,
-		.own_ports = own_ports_new(),
-		.own_ways = own_ways_new(),
-		.reserved_ports = reserved_ports_new(d->state) };
-	if (o->own_ports == NULL || o->own_ways == NULL || o->reserved_ports == NULL) {
+	*o = (struct own_node){ .d = d, .uplink = uplink, .claim = claim, .netdev = netdev_open() };
+	o->own_ports = own_ports_new(o->netdev);
+	o->own_ways = own_ways_new(o->netdev);
+	o->reserved_ports = reserved_ports_new(d->state);
+	if (o->netdev == NULL || o->own_ports == NULL || o->own_ways == NULL || o->reserved_ports == NULL) {
 		own_node_free(o);
 		return NULL;
 	}
@@ -193,6 +196,8 @@ own_node_free(struct own_node *o)
 	own_ports_free(o->own_ports);
 	own_ways_free(o->own_ways);
 	reserved_ports_free(o->reserved_ports);
+	netdev_close(o->netdev);
+	exposed_fini(&o->exposed);
 	free(o);
 }
 

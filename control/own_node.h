@@ -26,7 +26,7 @@ void own_node_follow(struct own_node *o);
 /* What the tables in force expose: to the outside, once there is an uplink, and to the node's own processes. */
 void own_node_expose(struct own_node *o, const struct tables *tables);
 
-/* The exposed ports of the node's own addresses; NULL: not known yet. */
+/* The exposed ports of the node's own addresses, as far as they are known. */
 const struct port_set *own_node_exposed_ports(const struct own_node *o);
 
 /* What is wrong with the uplink (0), the host port (1), what is exposed to the outside (2) and to the node's own processes, at its

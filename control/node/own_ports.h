@@ -19,10 +19,9 @@
 /* Of an address and a protocol. */
 #define OWN_PORTS_RANGES_MAX 16
 
+struct exposed;
 struct netdev;
 struct own_ports;
-struct port_set;
-struct tables;
 
 struct port_range {
 	uint16_t first, last; /* host byte order */
@@ -32,17 +31,14 @@ struct port_range {
  * n > 0. */
 size_t own_ports_cover(const uint16_t *ports, size_t n, struct port_range out[static OWN_PORTS_RANGES_MAX]);
 
-/* NULL if out of memory. */
-struct own_ports *own_ports_new(void);
+/* The netdev is the caller's. NULL if out of memory. */
+struct own_ports *own_ports_new(struct netdev *netdev);
 void own_ports_free(struct own_ports *o);
 
-/* Brings the rules in line with the tables in force (NULL: none yet, and what a former process left stays). Cheap when no
- * frontend became exposed or ended to be; is_due: looks at the rules themselves, which others may have removed. 0 or -errno
- * with a message. To be called after each publication. */
-int own_ports_follow(struct own_ports *o, const struct tables *tables, bool is_due,
-	char error[static OWN_PORTS_ERROR_SIZE]);
-
-/* The ports of these frontends, of whichever address and protocol, as last followed. NULL: never yet. */
-const struct port_set *own_ports_all(const struct own_ports *o);
+/* Brings the rules in line with what is exposed (version 0: what a former process left stays). Cheap when that is what it was;
+ * is_due: looks at the rules themselves, which others may have removed. 0 or -errno with a message; the next call tries
+ * again. */
+int own_ports_follow(
+	struct own_ports *o, const struct exposed *e, bool is_due, char error[static OWN_PORTS_ERROR_SIZE]);
 
 #endif

@@ -15,22 +15,23 @@
 
 #define OWN_WAYS_ERROR_SIZE 256
 
+struct exposed;
 struct host;
+struct netdev;
 struct own_ways;
-struct tables;
 
-/* NULL if out of memory. */
-struct own_ways *own_ways_new(void);
+/* The netdev is the caller's. NULL if out of memory. */
+struct own_ways *own_ways_new(struct netdev *netdev);
 void own_ways_free(struct own_ways *o);
 
-/* The addresses of load balancers and external ones that services have by these tables, sorted, each once, and the node's own
- * not among them: in *out, n of them, for the caller to free. 0 or -ENOMEM. */
-int own_ways_collect(const struct tables *tables, struct ip_addr **out, size_t *n);
+/* The addresses of what is exposed, sorted, each once, and the node's own not among them: how many. There is room for
+ * e->n. */
+size_t own_ways_choose(const struct exposed *e, struct ip_addr *out);
 
-/* Brings the routes in line with the tables in force (NULL: none yet, and what a former process left stays) and the host's
- * pair. Cheap when neither changed; is_due: looks at the routes themselves, which others may have removed. 0 or -errno with
- * a message. */
-int own_ways_follow(struct own_ways *o, const struct tables *tables, const struct host *host, bool is_due,
+/* Brings the routes in line with what is exposed (version 0: what a former process left stays) and the host's pair. Cheap when
+ * neither changed; is_due: looks at the routes themselves, which others may have removed. 0 or -errno with a message; the next
+ * call tries again. */
+int own_ways_follow(struct own_ways *o, const struct exposed *e, const struct host *host, bool is_due,
 	char error[static OWN_WAYS_ERROR_SIZE]);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/node/exposed.h"
 #include "control/node/port_list.h"
 #include "control/node/state.h"
 
@@ -19,11 +20,10 @@
 
 struct reserved_ports {
 	struct state *state;
-	struct port_set ours;   /* in the kernel's list */
-	struct port_set noted;  /* in the state file: these at least */
-	struct port_set wanted; /* as of the last call */
-	bool is_in_line;        /* with these */
-	bool has_written;       /* what is ours was all there once */
+	struct port_set ours;  /* in the kernel's list */
+	struct port_set noted; /* in the state file: these at least */
+	uint64_t in_line_with; /* a version of what is exposed; 0: none */
+	bool has_written;      /* what is ours was all there once */
 };
 
 int
@@ -233,21 +233,19 @@ bring_in_line(struct reserved_ports *r, const struct port_set *wanted)
 }
 
 int
-reserved_ports_follow(struct reserved_ports *r, const struct port_set *wanted, bool is_due,
+reserved_ports_follow(struct reserved_ports *r, const struct exposed *e, bool is_due,
 	char error[static RESERVED_PORTS_ERROR_SIZE])
 {
 	int rc;
 
-	if (!is_due && r->is_in_line && is_same(wanted, &r->wanted))
+	if (e->version == 0 || (!is_due && e->version == r->in_line_with))
 		return 0;
-	rc = bring_in_line(r, wanted);
-	r->wanted = *wanted;
-	r->is_in_line = rc == 0;
+	rc = bring_in_line(r, &e->own_ports);
+	r->in_line_with = rc == 0 ? e->version : 0;
 	if (rc < 0)
 		snprintf(error, RESERVED_PORTS_ERROR_SIZE,
 			"this node's own processes may be given exposed ports for their connections, which "
-			"then hear no "
-			"answer: net.ipv4.ip_local_reserved_ports cannot be kept: %s",
+			"then hear no answer: net.ipv4.ip_local_reserved_ports cannot be kept: %s",
 			strerror(-rc));
 	return rc;
 }

@@ -15,6 +15,7 @@
 
 #define RESERVED_PORTS_ERROR_SIZE 256
 
+struct exposed;
 struct reserved_ports;
 struct state;
 
@@ -28,9 +29,10 @@ int reserved_ports_listed(struct port_set *listed);
 struct reserved_ports *reserved_ports_new(struct state *state);
 void reserved_ports_free(struct reserved_ports *r);
 
-/* Makes these the ones that we reserve. Cheap when they are what they were; is_due: looks at the list itself, which others
- * may have written. 0 or -errno with a message; the next call tries again. */
-int reserved_ports_follow(struct reserved_ports *r, const struct port_set *wanted, bool is_due,
+/* Has those reserved that are exposed at addresses of this node (version 0: what a former process left stays). Cheap when they
+ * are what they were; is_due: looks at the list itself, which others may have written. 0 or -errno with a message; the next
+ * call tries again. */
+int reserved_ports_follow(struct reserved_ports *r, const struct exposed *e, bool is_due,
 	char error[static RESERVED_PORTS_ERROR_SIZE]);
 
 #endif

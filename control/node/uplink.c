@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/node/exposed.h"
 #include "dataplane/engine.h"
 #include "dataplane/io/port.h"
-#include "dataplane/tables.h"
 
 /* Under this name its program and sockets are pinned. */
 #define NAME "uplink"
@@ -28,11 +28,7 @@ struct uplink {
 	struct port *ports[UPLINK_QUEUES_MAX];
 	struct uplink_queue queues[UPLINK_QUEUES_MAX];
 
-	/* what the program takes; void when it was attached since */
-	bool is_exposed_known;
-	uint64_t seen_changes; /* of the service table's exposed frontends */
-	size_t n_exposed;
-	struct xdp_frontend *exposed;
+	uint64_t exposed_version; /* which the program takes; 0: not known, since it was attached anew */
 };
 
 struct uplink *
@@ -48,8 +44,6 @@ uplink_new(struct engine *engine, struct xdp *xdp, enum xdp_choice choice)
 void
 uplink_free(struct uplink *u)
 {
-	if (u != NULL)
-		free(u->exposed);
 	free(u);
 }
 
@@ -94,7 +88,7 @@ open_port(struct uplink *u, const struct basis *basis, uint32_t queue, char *err
 static int
 attach(struct uplink *u, const struct basis *basis, char *error)
 {
-	u->is_exposed_known = false;
+	u->exposed_version = 0;
 	return xdp_attach_uplink(u->xdp, basis->ifindex, NAME, &basis->steer, u->choice, NULL, error);
 }
 
@@ -158,69 +152,27 @@ uplink_follow(struct uplink *u, const struct underlay_facts *facts, const struct
 	return 0;
 }
 
-/* Exposed frontends, as a list that grows. */
-struct exposed_list {
-	size_t n, room;
-	struct xdp_frontend *items;
-	int result;
-};
-
-static void
-collect_exposed(const struct frontend *f, void *arg)
-{
-	struct exposed_list *list = arg;
-
-	if (!(f->flags & FRONTEND_EXPOSED) || list->result < 0)
-		return;
-	if (list->n == list->room) {
-		size_t room = list->room == 0 ? 64 : 2 * list->room;
-		struct xdp_frontend *grown = realloc(list->items, room * sizeof(*grown));
-
-		if (grown == NULL) {
-			list->result = -ENOMEM;
-			return;
-		}
-		list->items = grown;
-		list->room = room;
-	}
-	memset(&list->items[list->n], 0, sizeof(list->items[0])); /* lists are compared */
-	list->items[list->n].addr = f->addr;
-	list->items[list->n].port = f->port;
-	list->items[list->n].proto = f->proto;
-	list->n++;
-}
-
-static int
-compare_exposed(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct xdp_frontend));
-}
-
 int
-uplink_expose(struct uplink *u, const struct tables *tables)
+uplink_expose(struct uplink *u, const struct exposed *e)
 {
-	struct exposed_list list = { 0 };
+	struct xdp_frontend *frontends;
+	int result;
 
-	if (tables == NULL || u->n == 0 ||
-		(u->is_exposed_known && tables->services->exposed_changes == u->seen_changes))
+	if (e->version == 0 || u->n == 0 || e->version == u->exposed_version)
 		return 0;
-	service_table_each(tables->services, collect_exposed, &list);
-	if (list.n != 0)
-		qsort(list.items, list.n, sizeof(list.items[0]), compare_exposed);
-	if (list.result == 0 &&
-		(!u->is_exposed_known || list.n != u->n_exposed ||
-			(list.n != 0 && memcmp(list.items, u->exposed, list.n * sizeof(list.items[0])) != 0)))
-		list.result = xdp_set_exposed(u->xdp, NAME, list.items, list.n);
-	if (list.result < 0) {
-		free(list.items);
-		return list.result;
+	frontends = calloc(e->n + 1, sizeof(*frontends));
+	if (frontends == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < e->n; i++) {
+		const struct exposed_frontend *f = &e->items[i];
+
+		frontends[i] = (struct xdp_frontend){ .addr = f->addr, .port = f->port, .proto = f->proto };
 	}
-	free(u->exposed);
-	u->exposed = list.items;
-	u->n_exposed = list.n;
-	u->seen_changes = tables->services->exposed_changes;
-	u->is_exposed_known = true;
-	return 0;
+	result = xdp_set_exposed(u->xdp, NAME, frontends, e->n);
+	free(frontends);
+	if (result == 0)
+		u->exposed_version = e->version;
+	return result;
 }
 
 size_t

@@ -11,7 +11,7 @@
 #define UPLINK_QUEUES_MAX 64
 
 struct engine;
-struct tables;
+struct exposed;
 struct port;
 struct uplink;
 
@@ -25,10 +25,9 @@ void uplink_free(struct uplink *u);
 int uplink_follow(struct uplink *u, const struct underlay_facts *facts, const struct xdp_uplink_config *steer,
 	bool *changed, char error[static XDP_ERROR_SIZE]);
 
-/* Has the program on the uplink take what is for these tables' exposed frontends; after their publication, and after
- * uplink_follow(). Cheap when nothing changed. NULL: none are in force yet, and what a former process set stays. 0 or
- * -errno. */
-int uplink_expose(struct uplink *u, const struct tables *tables);
+/* Has the program on the uplink take what is exposed (version 0: what a former process set stays); after uplink_follow(). Cheap
+ * when nothing changed. 0 or -errno; the next call tries again. */
+int uplink_expose(struct uplink *u, const struct exposed *e);
 
 /* The ports, for the builders; valid until the next uplink_follow(). */
 size_t uplink_queues(const struct uplink *u, const struct uplink_queue **out);

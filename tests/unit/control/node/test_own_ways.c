@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "control/node/exposed.h"
 #include "control/node/own_ways.h"
 #include "dataplane/service/service_table_edit.h"
 #include "tests/support/exposed.h"
@@ -11,10 +12,14 @@
 static void
 assert_ways(const struct fixture *f, const char *const *wanted, size_t n_wanted)
 {
+	struct exposed e = { 0 };
 	struct ip_addr *addrs;
 	size_t n;
 
-	assert_int_equal(own_ways_collect(&f->tables, &addrs, &n), 0);
+	assert_int_equal(exposed_follow(&e, &f->tables), 0);
+	addrs = calloc(e.n + 1, sizeof(*addrs));
+	assert_non_null(addrs);
+	n = own_ways_choose(&e, addrs);
 	assert_int_equal(n, n_wanted);
 	for (size_t i = 0; i < n; i++) {
 		char text[IP_ADDR_STRLEN];
@@ -22,6 +27,7 @@ assert_ways(const struct fixture *f, const char *const *wanted, size_t n_wanted)
 		assert_string_equal(ip_addr_format(&addrs[i], text), wanted[i]);
 	}
 	free(addrs);
+	exposed_fini(&e);
 }
 
 /* The fixture's, with node ports, host ports and a load balancer that has several ports in three protocols. */
@@ -42,7 +48,10 @@ add(struct fixture *f, const char *addr, enum frontend_kind kind)
 {
 	struct service_table *last = f->services, *next = service_table_next(last);
 	struct frontend front = {
-		.port = 80, .proto = PROTO_TCP, .kind = (uint8_t)kind, .flags = FRONTEND_EXPOSED
+		.port = 80,
+		.proto = PROTO_TCP,
+		.kind = (uint8_t)kind,
+		.flags = kind == FRONTEND_CLUSTER_IP ? 0 : FRONTEND_EXPOSED,
 	};
 	uint32_t ref;
 
