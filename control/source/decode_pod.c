@@ -132,7 +132,7 @@ pod_decode(const struct field *root, struct pod_object *pod)
 	labels_decode(&labels, &pod->labels);
 	decode_uids(&metadata, pod);
 	pod->node = field_text(&node, "");
-	pod->host_network = field_bool(&host_network, false);
+	pod->host_network = field_flag(&host_network, false);
 	decode_containers(&spec, pod);
 	decode_addrs(&status, pod);
 	pod->is_terminating = *field_peek(&deletion) != '\0';

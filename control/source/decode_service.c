@@ -134,7 +134,7 @@ decode_policies(const struct field *metadata, const struct field *spec, struct s
 	s->distribution = meanings[field_choice(&distribution, distributions, 4)];
 	/* the annotation's values are the controller's affair: only this one asks for hints */
 	s->topology_auto = strcasecmp(field_peek(&mode), "auto") == 0;
-	s->publish_not_ready = field_bool(&not_ready, false);
+	s->publish_not_ready = field_flag(&not_ready, false);
 }
 
 static void

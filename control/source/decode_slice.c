@@ -100,9 +100,9 @@ decode_endpoint(const struct field *f, uint8_t family, struct slice_endpoint *e)
 		e->n_addrs++;
 	}
 	/* the API's defaults: nil ready is ready, nil serving is as ready */
-	e->ready = field_bool(&ready, true);
-	e->serving = field_bool(&serving, e->ready);
-	e->terminating = field_bool(&terminating, false);
+	e->ready = field_flag(&ready, true);
+	e->serving = field_flag(&serving, e->ready);
+	e->terminating = field_flag(&terminating, false);
 	e->node = field_text(&node, "");
 	if (*field_peek(&zone) != '\0')
 		e->zone = field_text(&zone, NULL);

@@ -189,7 +189,7 @@ field_choice(const struct field *f, const char *const *choices, unsigned n)
 }
 
 bool
-field_bool(const struct field *f, bool absent)
+field_flag(const struct field *f, bool absent)
 {
 	if (f->value == NULL)
 		return absent;

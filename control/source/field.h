@@ -53,7 +53,7 @@ const char *field_peek(const struct field *f);
 uint32_t field_number(const struct field *f, uint32_t minimum, uint32_t maximum);
 /* The same, with 'absent' for a missing field. */
 uint32_t field_number_or(const struct field *f, uint32_t absent, uint32_t minimum, uint32_t maximum);
-bool field_bool(const struct field *f, bool absent);
+bool field_flag(const struct field *f, bool absent);
 
 /* A point in time (RFC 3339) in seconds since 1970; 0: it is missing. */
 int64_t field_time(const struct field *f);
