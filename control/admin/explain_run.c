@@ -11,6 +11,12 @@
 #define SCRATCH_FRAME_SIZE 16384
 #define SCRATCH_FRAMES 4
 
+struct explain_runner {
+	struct worker *scratch;
+	struct burst *burst;
+	struct umem *umem;
+};
+
 struct run {
 	struct worker *scratch;
 	struct burst *burst;
@@ -152,27 +158,56 @@ run_halves(struct run *run, const struct explain_input *in, struct explain_outpu
 	out->n_pieces = run->n_pieces + 1;
 }
 
+struct explain_runner *
+explain_runner_new(void)
+{
+	struct explain_runner *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->scratch = aligned_alloc(CACHE_LINE, sizeof(*r->scratch));
+	r->burst = aligned_alloc(CACHE_LINE, sizeof(*r->burst));
+	if (r->scratch != NULL && r->burst != NULL &&
+		umem_new(&r->umem, UINT16_MAX, 0, SCRATCH_FRAMES, SCRATCH_FRAME_SIZE, -1) == 0)
+		return r;
+	explain_runner_free(r);
+	return NULL;
+}
+
+void
+explain_runner_free(struct explain_runner *r)
+{
+	if (r == NULL)
+		return;
+	umem_free(r->umem);
+	free(r->burst);
+	free(r->scratch);
+	free(r);
+}
+
+int
+explain_runner_run(struct explain_runner *r, const struct explain_input *in, struct explain_output *out)
+{
+	struct run run = { .scratch = r->scratch, .burst = r->burst, .umem = r->umem, .tables = in->tables };
+	uint8_t *frame;
+
+	memset(out, 0, sizeof(*out));
+	if (in->len > umem_room(r->umem))
+		return -EMSGSIZE;
+	r->umem->owner = (uint8_t)in->worker;
+	frame = umem_get(r->umem);
+	fill_burst(&run, in, frame + UMEM_HEADROOM);
+	run_halves(&run, in, out);
+	umem_put(r->umem, frame);
+	return 0;
+}
+
 int
 explain_run(const struct explain_input *in, struct explain_output *out)
 {
-	struct run run = {
-		.scratch = aligned_alloc(CACHE_LINE, sizeof(struct worker)),
-		.burst = aligned_alloc(CACHE_LINE, sizeof(struct burst)),
-		.tables = in->tables,
-	};
-	int rc = umem_new(&run.umem, UINT16_MAX, (uint8_t)in->worker, SCRATCH_FRAMES, SCRATCH_FRAME_SIZE, -1);
+	struct explain_runner *r = explain_runner_new();
+	int rc = r == NULL ? -ENOMEM : explain_runner_run(r, in, out);
 
-	memset(out, 0, sizeof(*out));
-	if (rc == 0 && (run.scratch == NULL || run.burst == NULL))
-		rc = -ENOMEM;
-	if (rc == 0 && in->len > umem_room(run.umem))
-		rc = -EMSGSIZE;
-	if (rc == 0) {
-		fill_burst(&run, in, umem_get(run.umem) + UMEM_HEADROOM);
-		run_halves(&run, in, out);
-	}
-	umem_free(run.umem);
-	free(run.burst);
-	free(run.scratch);
+	explain_runner_free(r);
 	return rc;
 }

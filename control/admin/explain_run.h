@@ -48,7 +48,15 @@ struct explain_output {
 		result; /* the packet as it leaves, or the answer to its sender; family 0: dropped */
 };
 
-/* 0, -ENOMEM or -EMSGSIZE. */
+/* What a run needs besides the workers: for whoever has many. NULL if out of memory. */
+struct explain_runner;
+struct explain_runner *explain_runner_new(void);
+void explain_runner_free(struct explain_runner *r); /* NULL is fine */
+
+/* 0 or -EMSGSIZE. */
+int explain_runner_run(struct explain_runner *r, const struct explain_input *in, struct explain_output *out);
+
+/* With a runner of its own. 0, -ENOMEM or -EMSGSIZE. */
 int explain_run(const struct explain_input *in, struct explain_output *out);
 
 #endif
