@@ -17,6 +17,7 @@ static const struct command *const commands[] = {
 	&endpoints_command,
 	&nodes_command,
 	&policies_command,
+	&policies_test_command,
 	&drops_command,
 	&explain_command,
 	&doctor_command,
@@ -120,6 +121,29 @@ command_run(const struct command *command, struct cli *cli, int argc, char **arg
 	return rc;
 }
 
+/* By the arguments, which begin with its name. A command of two words comes before the one that the first word names
+ * alone. NULL: there is none. */
+static const struct command *
+find_command(int argc, char **argv, int *n_words)
+{
+	const struct command *found = NULL;
+
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		const char *name = commands[i]->name, *second = strchr(name, ' ');
+		size_t len = second == NULL ? strlen(name) : (size_t)(second - name);
+
+		if (strncmp(argv[0], name, len) != 0 || argv[0][len] != '\0')
+			continue;
+		if (second != NULL && (argc < 2 || strcmp(argv[1], second + 1) != 0))
+			continue;
+		if (found == NULL || second != NULL) {
+			found = commands[i];
+			*n_words = second == NULL ? 1 : 2;
+		}
+	}
+	return found;
+}
+
 struct main_input {
 	struct cli *cli;
 	int command_at; /* index of the subcommand's name; 0: none */
@@ -157,7 +181,7 @@ main_doc(void)
 		err(CLI_PROBLEM, "no memory");
 	fprintf(f, "Looks into Ringway, the dataplane of this node.\v\nCommands:\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(f, "  %-10s %s\n", commands[i]->name, commands[i]->help);
+		fprintf(f, "  %-13s %s\n", commands[i]->name, commands[i]->help);
 	fprintf(f, "\n`ringway COMMAND --help` tells the command's options and the fields of its JSON.\n\n"
 		   "Exit status: 0 all is well; 1 a problem was found, or a packet would be dropped; 2 wrong "
 		   "arguments; "
@@ -188,18 +212,19 @@ main(int argc, char **argv)
 	struct main_input in = { &cli, 0 };
 	char *doc = main_doc();
 	struct argp argp = { NULL, main_parse, "COMMAND [ARGUMENT...]", doc, shared_children, NULL, NULL };
-	int rc = CLI_USAGE;
+	const struct command *command;
+	int rc = CLI_USAGE, n_words = 0;
 
 	argp_err_exit_status = CLI_USAGE;
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &in);
 	free(doc);
-	for (size_t i = 0; i < N_COMMANDS; i++)
-		if (strcmp(argv[in.command_at], commands[i]->name) == 0) {
-			rc = command_run(commands[i], &cli, argc - in.command_at, argv + in.command_at);
-			goto out;
-		}
-	warnx("there is no command '%s'; `ringway --help` lists them", argv[in.command_at]);
-out:
+	argc -= in.command_at;
+	argv += in.command_at;
+	command = find_command(argc, argv, &n_words);
+	if (command == NULL)
+		warnx("there is no command '%s'; `ringway --help` lists them", argv[0]);
+	else
+		rc = command_run(command, &cli, argc - n_words + 1, argv + n_words - 1);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		warn("writing the output");
 		return CLI_PROBLEM;
