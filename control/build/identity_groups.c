@@ -51,8 +51,8 @@ sort_parts(const struct pod_object *pod, struct pod_group *g)
 	if (g->labels.items == NULL || g->ports == NULL)
 		return -ENOMEM;
 	g->ns = pod->object.ns;
-	memcpy(g->labels.items, pod->labels.items, pod->labels.n * sizeof(*g->labels.items));
-	g->labels.n = pod->labels.n;
+	for (size_t i = 0; i < pod->labels.n; i++)
+		g->labels.items[g->labels.n++] = pod->labels.items[i];
 	qsort(g->labels.items, g->labels.n, sizeof(*g->labels.items), compare_labels);
 	for (size_t i = 0; i < pod->n_ports; i++)
 		if (*pod->ports[i].name != '\0')

@@ -90,9 +90,10 @@ attach_new(struct attach **out, const struct attach_config *config, char error[s
 		return -E2BIG;
 	}
 	a->config = *config;
-	memcpy(a->pod_cidrs, config->pod_cidrs, config->n_pod_cidrs * sizeof(a->pod_cidrs[0]));
-	memcpy(a->service_cidrs, config->service_cidrs,
-		config->n_service_cidrs * sizeof(a->service_cidrs[0]));
+	for (size_t i = 0; i < config->n_pod_cidrs; i++)
+		a->pod_cidrs[i] = config->pod_cidrs[i];
+	for (size_t i = 0; i < config->n_service_cidrs; i++)
+		a->service_cidrs[i] = config->service_cidrs[i];
 	a->host_config = (struct host_config){
 		.interface = config->host_interface,
 		.n_pod_cidrs = config->n_pod_cidrs,
