@@ -78,6 +78,7 @@ start(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	struct engine_config engine = { .n_workers = 1, .frames_per_shard = 1024, .ring_size = 64 };
 	struct attach_config config = { .pods_max = 8, .xdp_choice = XDP_CHOICE_SKB, .publish = publish };
+	const struct ip_prefix none = { 0 };
 	char path[96], error[512];
 	bool is_new_boot;
 
@@ -100,6 +101,7 @@ start(void **state)
 	config.xdp = w->xdp;
 	config.arena = w->arena;
 	config.host_interface = "ringway0";
+	config.pod_cidrs = config.service_cidrs = &none; /* of which there are none */
 	config.publish_arg = w;
 	assert_int_equal(attach_new(&w->attach, &config, error), 0);
 	*state = w;
