@@ -75,7 +75,7 @@ find_changes(const struct publisher *p)
 		parts |= BUILD_SERVICES;
 	if (!policy_builder_is_idle(snapshot_policies(p->builder)))
 		parts |= BUILD_POLICIES;
-	return parts;
+	return parts | snapshot_owes(p->builder);
 }
 
 static void

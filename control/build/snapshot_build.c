@@ -286,6 +286,12 @@ snapshot_build(struct snapshot_builder *b, const struct build_facts *facts, unsi
 	return 0;
 }
 
+unsigned
+snapshot_owes(const struct snapshot_builder *b)
+{
+	return b->owes_policies ? BUILD_POLICIES : 0;
+}
+
 struct service_builder *
 snapshot_services(struct snapshot_builder *b)
 {

@@ -33,6 +33,10 @@ void snapshot_builder_free(struct snapshot_builder *b);
 int snapshot_build(struct snapshot_builder *b, const struct build_facts *facts, unsigned parts,
 	uint64_t now_ns, const struct tables **out, char error[static BUILD_ERROR_SIZE]);
 
+/* What it has taken from the store (enum build_part, or-ed) that no version has, since a build failed behind it: to be built
+ * though nothing changes any more. */
+unsigned snapshot_owes(const struct snapshot_builder *b);
+
 /* For names, refusals, memory. */
 struct service_builder *snapshot_services(struct snapshot_builder *b);
 struct policy_builder *snapshot_policies(struct snapshot_builder *b);
