@@ -10,9 +10,10 @@
 #define SUMMARY_BITS 64u
 #define COLUMNS 4096u /* identities whose vectors are made at a time */
 #define PLACES_MIN 64u
+#define LINE_WORDS ((unsigned)(CACHE_LINE / sizeof(uint64_t)))
 #define UNIT_SHIFT_MIN 4u /* a summary and a word */
 
-/* Vectors, each kept once. */
+/* Vectors, each kept once, and in one cache line if it is no larger. */
 struct vectors {
 	uint64_t *words;
 	uint32_t n;           /* vectors */
@@ -52,9 +53,8 @@ struct making {
 	uint32_t n_class;
 
 	uint32_t *pages;
-	uint16_t *firsts;
-	uint32_t *port_vectors;
-	uint32_t n_intervals;
+	uint8_t *divided;
+	size_t divided_used; /* bytes */
 };
 
 static uint32_t
@@ -105,7 +105,7 @@ grow_words(struct vectors *v, unsigned n)
 
 	if (v->used + n <= v->room)
 		return true;
-	v->room = v->room * 2 + n;
+	v->room = (v->used + n) * 2;
 	words = realloc(v->words, v->room * sizeof(*words));
 	if (words == NULL)
 		return false;
@@ -142,7 +142,7 @@ static int
 intern(struct vectors *v, const uint64_t *vector, uint32_t *number)
 {
 	unsigned n_words = pack(v, vector), unit = (1u << v->unit_shift) / sizeof(uint64_t);
-	unsigned n_used = (n_words + unit - 1) / unit * unit;
+	unsigned n_used = (n_words + unit - 1) / unit * unit, line_left = LINE_WORDS - v->used % LINE_WORDS;
 	uint32_t i;
 
 	if ((v->places == NULL || v->n * 2 > v->mask) && !grow_places(v))
@@ -154,9 +154,12 @@ intern(struct vectors *v, const uint64_t *vector, uint32_t *number)
 			*number = v->places[i].number;
 			return 0;
 		}
+	if (n_used > line_left && n_used <= LINE_WORDS)
+		v->used += line_left;
 	if (!grow_words(v, n_used))
 		return -ENOMEM;
 	*number = v->used / unit;
+	memset(&v->words[v->used], 0, n_used * sizeof(uint64_t)); /* an empty vector has a word, too */
 	memcpy(&v->words[v->used], v->packed, n_words * sizeof(uint64_t));
 	v->places[i] = (struct place){ *number, n_words };
 	v->used += n_used;
@@ -305,6 +308,36 @@ make_intervals(struct making *m, uint8_t proto)
 	return err;
 }
 
+/* Of a divided page with so many intervals. */
+static size_t
+divided_size(uint32_t n)
+{
+	size_t size = (n + n % 2) * sizeof(uint16_t) + n * sizeof(uint32_t);
+
+	return (size + PORT_PAGE_UNIT - 1) / PORT_PAGE_UNIT * PORT_PAGE_UNIT;
+}
+
+/* Writes a page of n of the class's intervals, i and those after it; returns its entry. */
+static uint32_t
+divide_page(struct making *m, uint32_t i, uint32_t n)
+{
+	size_t size = divided_size(n), line_left = CACHE_LINE - m->divided_used % CACHE_LINE;
+	uint16_t *firsts;
+	uint32_t *vectors, unit;
+
+	if (size > line_left && size <= CACHE_LINE)
+		m->divided_used += line_left;
+	unit = (uint32_t)(m->divided_used / PORT_PAGE_UNIT);
+	firsts = (uint16_t *)(m->divided + m->divided_used);
+	vectors = (uint32_t *)(firsts + n + n % 2);
+	m->divided_used += size;
+	for (uint32_t k = 0; k < n; k++) {
+		firsts[k] = (uint16_t)m->class_firsts[i + k];
+		vectors[k] = m->class_vectors[i + k];
+	}
+	return PORT_PAGE_DIVIDED | (n - 1) << PORT_PAGE_COUNT_SHIFT | unit;
+}
+
 /* The class's intervals by page: each divided page has its own, of which the first may begin before it. */
 static void
 make_pages(struct making *m, uint32_t *pages)
@@ -318,14 +351,7 @@ make_pages(struct making *m, uint32_t *pages)
 			i++;
 		while (i + n + 1 < m->n_class && m->class_firsts[i + n + 1] < begin + PORT_PAGES)
 			n++;
-		pages[page] = m->class_vectors[i];
-		if (n == 0)
-			continue;
-		pages[page] = PORT_PAGE_DIVIDED | n << PORT_PAGE_COUNT_SHIFT | m->n_intervals;
-		for (uint32_t k = i; k <= i + n; k++) {
-			m->firsts[m->n_intervals] = (uint16_t)m->class_firsts[k];
-			m->port_vectors[m->n_intervals++] = m->class_vectors[k];
-		}
+		pages[page] = n == 0 ? m->class_vectors[i] : divide_page(m, i, n + 1);
 	}
 }
 
@@ -370,12 +396,20 @@ count_ranges(const struct rule *rules, unsigned n_rules, size_t *n)
 	return 0;
 }
 
-/* For all attempts. Each range has two ends, at most at all ports; a page has one interval more than begin in it. */
+/* Of all divided pages at most: a page has one interval more than begin in it. */
+static size_t
+divided_max(size_t n_class)
+{
+	size_t n_pages = N_PORT_CLASSES * PORT_PAGES, n_intervals = N_PORT_CLASSES * n_class + n_pages;
+
+	return n_intervals * (sizeof(uint16_t) + sizeof(uint32_t)) + n_pages * (CACHE_LINE + PORT_PAGE_UNIT);
+}
+
+/* For all attempts. Each range has two ends, at most at all ports. */
 static bool
 allocate(struct making *m, size_t n_ranges, unsigned n_identities)
 {
 	size_t n_class = 2 * n_ranges + 1 < 65536 ? 2 * n_ranges + 1 : 65536;
-	size_t n_intervals = N_PORT_CLASSES * n_class + N_PORT_CLASSES * PORT_PAGES;
 	unsigned n_columns = n_identities < COLUMNS ? n_identities : COLUMNS;
 	struct rule_table *t = m->table;
 	uint32_t *ids = malloc((m->n_rules + 1) * sizeof(*ids));
@@ -389,15 +423,13 @@ allocate(struct making *m, size_t n_ranges, unsigned n_identities)
 	m->class_vectors = malloc(n_class * sizeof(*m->class_vectors));
 	t->ids = ids;
 	t->pages = m->pages = malloc(N_PORT_CLASSES * PORT_PAGES * sizeof(*m->pages));
-	t->firsts = m->firsts = malloc(n_intervals * sizeof(*m->firsts));
-	t->port_vectors = m->port_vectors = malloc(n_intervals * sizeof(*m->port_vectors));
+	m->divided = malloc(divided_max(n_class));
 	if (ids == NULL)
 		return false;
 	for (unsigned rule = 0; rule < m->n_rules; rule++)
 		ids[rule] = m->rules[rule].id;
 	return m->columns != NULL && m->vectors.packed != NULL && m->turns != NULL && m->fits != NULL &&
-	       m->class_firsts != NULL && m->class_vectors != NULL && m->pages != NULL && m->firsts != NULL &&
-	       m->port_vectors != NULL;
+	       m->class_firsts != NULL && m->class_vectors != NULL && m->pages != NULL && m->divided != NULL;
 }
 
 /* Small units as long as they will do. */
@@ -421,30 +453,38 @@ make(struct making *m, unsigned n_identities)
 	return err < 0 ? err : make_ports(m);
 }
 
-/* Gives back what was allocated for more intervals than there are. */
-static void
-trim(struct making *m)
+/* A copy that begins a cache line; NULL if out of memory. */
+static void *
+copy_aligned(const void *from, size_t size)
 {
-	size_t n = m->n_intervals + 1;
-	uint16_t *firsts = realloc(m->firsts, n * sizeof(*firsts));
-	uint32_t *port_vectors = realloc(m->port_vectors, n * sizeof(*port_vectors));
-	uint64_t *words = realloc(m->vectors.words, (m->vectors.used + 1) * sizeof(*words));
+	void *copy = aligned_alloc(CACHE_LINE, (size / CACHE_LINE + 1) * CACHE_LINE);
 
-	m->table->firsts = firsts != NULL ? firsts : m->firsts;
-	m->table->port_vectors = port_vectors != NULL ? port_vectors : m->port_vectors;
-	m->vectors.words = words != NULL ? words : m->vectors.words;
+	return copy == NULL ? NULL : memcpy(copy, from, size);
+}
+
+/* Keeps of the pages and vectors what there is of them; false: out of memory. */
+static bool
+keep(struct making *m)
+{
+	struct rule_table *t = m->table;
+
+	t->divided = copy_aligned(m->divided, m->divided_used);
+	t->vectors = copy_aligned(m->vectors.words, m->vectors.used * sizeof(*m->vectors.words));
+	return t->divided != NULL && t->vectors != NULL;
 }
 
 static void
 making_end(struct making *m)
 {
 	free(m->vectors.places);
+	free(m->vectors.words);
 	free(m->vectors.packed);
 	free(m->columns);
 	free(m->turns);
 	free(m->fits);
 	free(m->class_firsts);
 	free(m->class_vectors);
+	free(m->divided);
 }
 
 int
@@ -472,11 +512,11 @@ rule_table_new(struct rule_table **out, const struct rule *rules, unsigned n_rul
 		.n_identities = n_identities,
 		.n_rules = n_rules,
 		.group_shift = (uint8_t)m.vectors.group_shift,
+		.is_one_word = n_words == 1,
 	};
 	err = allocate(&m, n_ranges, n_identities) ? make(&m, n_identities) : -ENOMEM;
-	if (err == 0)
-		trim(&m);
-	m.table->vectors = (const uint8_t *)m.vectors.words;
+	if (err == 0 && !keep(&m))
+		err = -ENOMEM;
 	m.table->unit_shift = (uint8_t)m.vectors.unit_shift;
 	m.table->n_vectors = m.vectors.n;
 	making_end(&m);
@@ -495,8 +535,7 @@ rule_table_free(struct rule_table *t)
 	free((void *)t->peers);
 	free((void *)t->vectors);
 	free((void *)t->pages);
-	free((void *)t->firsts);
-	free((void *)t->port_vectors);
+	free((void *)t->divided);
 	free((void *)t->ids);
 	free(t);
 }

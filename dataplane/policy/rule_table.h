@@ -44,24 +44,26 @@ struct rule {
 /* So many in a table at most, parts counted. */
 #define RULES_MAX 65535u
 
-/* Ports are looked up by pages of 256. An entry is the vector of the whole page, or says which intervals it has. */
+/* Ports are looked up by pages of 256. An entry is the vector of the whole page, or says where its intervals are: the ports
+ * at which they begin (uint16_t, an even number of places), then the numbers of their vectors (uint32_t). The first may
+ * begin before the page. Ten intervals and less lie in one cache line. */
 #define PORT_PAGES 256u
 #define PORT_PAGE_DIVIDED (UINT32_C(1) << 31) /* else the number of a vector */
-#define PORT_PAGE_COUNT_SHIFT 18 /* intervals - 1, at most 255; below that the index of the first */
+#define PORT_PAGE_COUNT_SHIFT 18              /* intervals - 1, at most 255; below that where, in units: */
+#define PORT_PAGE_UNIT 16u
 
 /* Vectors are numbered by where they begin, in units of 1 << unit_shift bytes. */
 struct rule_table {
 	const uint16_t *peers;  /* by identity: number of its vector */
 	const uint8_t *vectors; /* each a summary and the words, or groups of words, of which it has a bit */
 	const uint32_t *pages;  /* [N_PORT_CLASSES][PORT_PAGES] */
-	const uint16_t
-		*firsts; /* of the intervals of divided pages, by page; an interval may begin before it */
-	const uint32_t *port_vectors; /* by interval: number of its vector */
-	const uint32_t *ids;          /* by bit */
-	uint32_t no_ports;            /* number of the vector of the rules without ports */
+	const uint8_t *divided; /* the intervals of divided pages */
+	const uint32_t *ids;    /* by bit */
+	uint32_t no_ports;      /* number of the vector of the rules without ports */
 	uint32_t n_identities;
 	uint8_t unit_shift;
 	uint8_t group_shift; /* a bit of a summary is for 1 << group_shift words */
+	bool is_one_word; /* at most 64 rules: a vector always has its word, and the summary is not asked */
 
 	uint32_t n_rules;
 	uint32_t n_vectors;
@@ -98,34 +100,55 @@ rule_table_peer_rules(const struct rule_table *t, uint16_t identity)
 	return rule_table_vector(t, *rule_table_peer(t, identity));
 }
 
-/* The vector of a port in a page that has several. */
-static inline uint32_t
-rule_table_search(const struct rule_table *t, uint32_t page, uint16_t port)
-{
-	const uint16_t *at = &t->firsts[page & ((1u << PORT_PAGE_COUNT_SHIFT) - 1)];
-	uint32_t n = ((page & ~PORT_PAGE_DIVIDED) >> PORT_PAGE_COUNT_SHIFT) + 1;
-
-	for (uint32_t half; n > 1; n -= half) {
-		half = n / 2;
-		at += at[half] <= port ? half : 0;
-	}
-	return t->port_vectors[at - t->firsts];
-}
-
-/* The rules that fit the protocol and, where it has ports, the port of the server's side. */
-static inline const uint64_t *
-rule_table_port_rules(const struct rule_table *t, uint8_t proto, uint16_t port)
+/* The entry of the page that the port of the server's side lies in; of a protocol without ports, the rules without. */
+static inline const uint32_t *
+rule_table_page(const struct rule_table *t, uint8_t proto, uint16_t port)
 {
 	enum port_class class = proto == PROTO_TCP   ? PORT_CLASS_TCP
 				: proto == PROTO_UDP ? PORT_CLASS_UDP
 						     : PORT_CLASS_SCTP;
-	uint32_t page = t->pages[class * PORT_PAGES + port / PORT_PAGES];
 
 	if (__builtin_expect(class == PORT_CLASS_SCTP && proto != PROTO_SCTP, 0))
-		page = t->no_ports;
-	else if (page & PORT_PAGE_DIVIDED)
-		page = rule_table_search(t, page, port);
-	return rule_table_vector(t, page);
+		return &t->no_ports;
+	return &t->pages[class * PORT_PAGES + port / PORT_PAGES];
+}
+
+static inline uint32_t
+rule_table_page_count(uint32_t page)
+{
+	return ((page & ~PORT_PAGE_DIVIDED) >> PORT_PAGE_COUNT_SHIFT) + 1;
+}
+
+/* Where a divided page's intervals begin. */
+static inline const uint16_t *
+rule_table_firsts(const struct rule_table *t, uint32_t page)
+{
+	return (const uint16_t *)(t->divided +
+				  (size_t)(page & ((1u << PORT_PAGE_COUNT_SHIFT) - 1)) * PORT_PAGE_UNIT);
+}
+
+/* The rules that fit the protocol and, where it has ports, the port, of an entry that rule_table_page() found. */
+static inline const uint64_t *
+rule_table_page_rules(const struct rule_table *t, uint32_t page, uint16_t port)
+{
+	const uint16_t *firsts, *at;
+	uint32_t count;
+
+	if (!(page & PORT_PAGE_DIVIDED))
+		return rule_table_vector(t, page);
+	firsts = at = rule_table_firsts(t, page);
+	count = rule_table_page_count(page);
+	for (uint32_t n = count, half; n > 1; n -= half) {
+		half = n / 2;
+		at += at[half] <= port ? half : 0;
+	}
+	return rule_table_vector(t, ((const uint32_t *)(firsts + count + count % 2))[at - firsts]);
+}
+
+static inline const uint64_t *
+rule_table_port_rules(const struct rule_table *t, uint8_t proto, uint16_t port)
+{
+	return rule_table_page_rules(t, *rule_table_page(t, proto, port), port);
 }
 
 /* A vector's words of one of the groups that its summary has; below: the bits of the groups before it. */
@@ -142,6 +165,8 @@ int rule_table_meet_in_groups(const uint64_t *a, const uint64_t *b, unsigned gro
 static inline int
 rule_table_meet(const struct rule_table *t, const uint64_t *a, const uint64_t *b)
 {
+	if (t->is_one_word)
+		return (a[1] & b[1]) != 0 ? __builtin_ctzll(a[1] & b[1]) : -1;
 	if (__builtin_expect(t->group_shift != 0, 0))
 		return rule_table_meet_in_groups(a, b, t->group_shift);
 	for (uint64_t groups = a[0] & b[0]; groups != 0; groups &= groups - 1) {
