@@ -96,41 +96,24 @@ policy_forget_server(struct policy_state *s, uint16_t port)
 	return true;
 }
 
-static bool
-is_alive(uint64_t entry, uint16_t age)
-{
-	return entry != 0 && (uint16_t)(age - (uint16_t)entry) <= REPLY_AGES;
-}
-
 /* Where a line's new first entry comes from: the tag's own former place, one without a living entry, or none: REPLY_WAYS. */
 static unsigned
-find_place(const uint64_t *line, uint64_t tag, uint16_t age)
+find_place(const uint64_t *line, unsigned places, uint16_t age)
 {
-	unsigned free = REPLY_WAYS;
-
-	for (unsigned i = 0; i < REPLY_WAYS; i++) {
-		if ((line[i] ^ tag) >> 16 == 0)
+	if (places != 0)
+		return (unsigned)__builtin_ctz(places);
+	for (unsigned i = 0; i < REPLY_WAYS; i++)
+		if (!reply_is_alive(line[i], age))
 			return i;
-		if (free == REPLY_WAYS && !is_alive(line[i], age))
-			free = i;
-	}
-	return free;
+	return REPLY_WAYS;
 }
 
 /* Entries before the place move back by one, so that a line is in the order in which it was written. */
 bool
-reply_write(struct policy_state *s, uint64_t tag, uint64_t now_ns)
+reply_renew(struct policy_state *s, uint64_t *line, uint64_t entry, unsigned places)
 {
-	uint64_t *line = s->replies[tag % REPLY_LINES];
-	uint16_t age = (uint16_t)(now_ns / REPLY_AGE_NS);
-	uint64_t entry = (tag & ~UINT64_C(0xffff)) | age;
-	unsigned place;
+	unsigned place = find_place(line, places, (uint16_t)entry);
 
-	if (line[0] == entry)
-		return true;
-	place = find_place(line, tag, age);
-	if (place < REPLY_WAYS && line[place] == entry)
-		return true;
 	if (place == REPLY_WAYS)
 		s->n_displaced++;
 	memmove(line + 1, line, (place < REPLY_WAYS ? place : REPLY_WAYS - 1) * sizeof(*line));

@@ -18,6 +18,8 @@
 #ifndef RINGWAY_POLICY_POLICY_STATE_H
 #define RINGWAY_POLICY_POLICY_STATE_H
 
+#include <smmintrin.h>
+
 #include "dataplane/net/headers.h"
 #include "dataplane/pkt.h"
 #include "dataplane/policy/siphash.h"
@@ -97,21 +99,52 @@ reply_prefetch(const struct policy_state *s, uint64_t tag)
 	__builtin_prefetch(s->replies[tag % REPLY_LINES]);
 }
 
+/* A bit for each of a line's entries that has the tag: all eight compared at once, since where it stands is anybody's guess. */
+static inline unsigned
+reply_places(const uint64_t *line, uint64_t tag)
+{
+	const __m128i wanted = _mm_set1_epi64x((long long)(tag >> 16));
+	unsigned places = 0;
+
+	for (unsigned i = 0; i < REPLY_WAYS; i += 2) {
+		__m128i two = _mm_srli_epi64(_mm_load_si128((const __m128i *)&line[i]), 16);
+
+		places |= (unsigned)_mm_movemask_pd(_mm_castsi128_pd(_mm_cmpeq_epi64(two, wanted))) << i;
+	}
+	return places;
+}
+
+static inline bool
+reply_is_alive(uint64_t entry, uint16_t age)
+{
+	return entry != 0 && (uint16_t)(age - (uint16_t)entry) <= REPLY_AGES;
+}
+
 /* Whether the tag is in there and alive. */
 static inline bool
 reply_find(const struct policy_state *s, uint64_t tag, uint64_t now_ns)
 {
 	const uint64_t *line = s->replies[tag % REPLY_LINES];
-	uint16_t age = (uint16_t)(now_ns / REPLY_AGE_NS);
+	unsigned places = reply_places(line, tag);
 
-	for (unsigned i = 0; i < REPLY_WAYS; i++)
-		if ((line[i] ^ tag) >> 16 == 0 && line[i] != 0)
-			return (uint16_t)(age - (uint16_t)line[i]) <= REPLY_AGES;
-	return false;
+	return places != 0 && reply_is_alive(line[__builtin_ctz(places)], (uint16_t)(now_ns / REPLY_AGE_NS));
 }
 
+/* The rest of reply_write(): what is written is not what is there; places: of the same tag. */
+bool reply_renew(struct policy_state *s, uint64_t *line, uint64_t entry, unsigned places);
+
 /* Writes it, or makes it young again. False: an entry that lived gave way. */
-bool reply_write(struct policy_state *s, uint64_t tag, uint64_t now_ns);
+static inline bool
+reply_write(struct policy_state *s, uint64_t tag, uint64_t now_ns)
+{
+	uint64_t *line = s->replies[tag % REPLY_LINES];
+	uint64_t entry = (tag & ~UINT64_C(0xffff)) | (uint16_t)(now_ns / REPLY_AGE_NS);
+	unsigned places = reply_places(line, tag);
+
+	if (places != 0 && line[__builtin_ctz(places)] == entry)
+		return true;
+	return reply_renew(s, line, entry, places);
+}
 
 /* Takes it out. */
 void reply_forget(struct policy_state *s, uint64_t tag);
