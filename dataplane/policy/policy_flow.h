@@ -52,10 +52,16 @@ policy_flow_leaving(struct policy_flow *f, const struct pkt *p)
 /* What arrives at a pod. Where the destination was translated here, on the way to this pod, the pod knows its peer by the
  * translated source; a reply's source, on the other hand, was translated for the pod's stack, and the packets that it answers
  * were judged on the real one. Answers to what was masqueraded have both. */
+static inline bool
+policy_is_source_real(const struct pkt *p)
+{
+	return ip_addr_eq(&p->dst, &p->new_dst) || pkt_is_to_masquerade(p);
+}
+
 static inline void
 policy_flow_arriving(struct policy_flow *f, const struct pkt *p)
 {
-	bool is_real = ip_addr_eq(&p->dst, &p->new_dst) || pkt_is_to_masquerade(p);
+	bool is_real = policy_is_source_real(p);
 
 	f->peer = &p->src;
 	f->remote = is_real ? &p->src : &p->new_src;

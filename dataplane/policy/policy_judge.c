@@ -3,6 +3,8 @@
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
 
+#define INLINE static inline __attribute__((always_inline))
+
 static const enum drop_reason reasons[N_POLICY_DIRECTIONS] = {
 	[POLICY_INGRESS] = DROP_POLICY_INGRESS,
 	[POLICY_EGRESS] = DROP_POLICY_EGRESS,
@@ -54,14 +56,27 @@ note_judgement(struct burst *b, const struct policy_flow *f, enum policy_directi
 			judged.server_port, reply);
 }
 
-bool
-policy_allows(struct burst *b, const struct policy_flow *f, enum policy_direction d, bool is_reply)
+int
+policy_find_rule(const struct policy_flow *f, enum policy_direction d)
 {
 	const struct rule_table *rules = f->pod->rules[d];
-	int bit = -1;
 
-	if (rules != NULL)
-		bit = rule_table_match(rules, f->identity, f->proto, policy_server_port(f, d));
+	return rules == NULL ? -1 : rule_table_match(rules, f->identity, f->proto, policy_server_port(f, d));
+}
+
+int
+policy_find_hit(struct worker *w, const struct policy_flow *f, enum policy_direction d)
+{
+	int bit = policy_find_rule(f, d);
+
+	if (bit >= 0)
+		policy_hit(w->policy_hits, f->pod->rules[d]->ids[bit]);
+	return bit;
+}
+
+INLINE bool
+allows(struct burst *b, const struct policy_flow *f, enum policy_direction d, int bit, bool is_reply)
+{
 	if (__builtin_expect(b->trace != NULL, 0) && is_reply)
 		note_judgement(b, f, d, true, bit);
 	if (f->is_node && d == POLICY_INGRESS)
@@ -69,8 +84,25 @@ policy_allows(struct burst *b, const struct policy_flow *f, enum policy_directio
 	return bit >= 0 || !policy_is_isolated(f, d);
 }
 
+bool
+policy_allows(struct burst *b, const struct policy_flow *f, enum policy_direction d, bool is_reply)
+{
+	return allows(b, f, d, policy_find_rule(f, d), is_reply);
+}
+
+/* Whether the direction in which the packet does not travel allows the flow. */
+INLINE bool
+other_allows(struct burst *b, struct candidate *c, bool is_reply)
+{
+	enum policy_direction other = policy_opposite(c->own);
+
+	if (c->other_bit == POLICY_NOT_LOOKED)
+		c->other_bit = policy_find_rule(&c->flow, other);
+	return allows(b, &c->flow, other, c->other_bit, is_reply);
+}
+
 /* Answers to these pass by the port's role. */
-static bool
+INLINE bool
 has_no_answers(const struct policy_flow *f, enum policy_direction own)
 {
 	return f->kind == POLICY_TCP &&
@@ -78,40 +110,52 @@ has_no_answers(const struct policy_flow *f, enum policy_direction own)
 }
 
 /* Whether the answers need an entry to pass. */
-static bool
-needs_entry(struct burst *b, const struct policy_flow *f, enum policy_direction own)
+INLINE bool
+needs_entry(struct burst *b, struct candidate *c)
 {
+	const struct policy_flow *f = &c->flow;
 	const struct policy_state *s = f->pod->state;
+	enum policy_direction own = c->own;
 
 	if (f->is_error || has_no_answers(f, own) || !policy_is_isolated(f, policy_opposite(own)))
 		return false;
 	if (f->kind == POLICY_OPENING && own == POLICY_EGRESS && !policy_is_server(s, f->local_port))
 		return false;
-	return !policy_allows(b, f, policy_opposite(own), false);
+	return !other_allows(b, c, false);
 }
 
-static void
-take_tag(struct candidate *c, enum reply_step step)
+static inline void
+take_tag(struct candidate *c)
 {
 	const struct policy_flow *f = &c->flow;
 
 	c->tag = reply_tag(f->pod->state, f->remote, f->remote_port, f->local_port, f->proto);
-	c->step = (uint8_t)step;
-	reply_prefetch(f->pod->state, c->tag);
+}
+
+/* First all tags, which are work, then all lines, which are waits for the TLB. */
+void
+policy_fetch_replies(struct candidate *c, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (c[i].step != STEP_NONE)
+			take_tag(&c[i]);
+	for (unsigned i = 0; i < n; i++)
+		if (c[i].step != STEP_NONE)
+			reply_prefetch(c[i].flow.pod->state, c[i].tag);
 }
 
 /* Has the answers known, where they need that, of a packet that goes on. */
-static void
+INLINE void
 let_pass(struct burst *b, struct candidate *c)
 {
 	c->is_allowed = true;
 	c->step = STEP_NONE;
-	if (!(c->pkt->flags & PKT_DRY_RUN) && needs_entry(b, &c->flow, c->own))
-		take_tag(c, STEP_WRITE);
+	if (!(c->pkt->flags & PKT_DRY_RUN) && needs_entry(b, c))
+		c->step = STEP_WRITE;
 }
 
 /* What follows from a packet that may go on. */
-static void
+INLINE void
 allow(struct burst *b, struct candidate *c)
 {
 	const struct policy_flow *f = &c->flow;
@@ -134,9 +178,9 @@ policy_judge(struct burst *b, struct candidate *c, int bit)
 		allow(b, c);
 	else if (f->kind == POLICY_TCP && c->own == POLICY_INGRESS &&
 		 !policy_is_server(f->pod->state, f->local_port))
-		c->is_allowed = policy_allows(b, f, POLICY_EGRESS, true);
+		c->is_allowed = other_allows(b, c, true);
 	else if (f->kind != POLICY_OPENING)
-		take_tag(c, STEP_FIND);
+		c->step = STEP_FIND;
 	return !c->is_allowed || c->step != STEP_NONE;
 }
 
@@ -155,7 +199,7 @@ denier(const struct candidate *c)
 /* A server's part of a connection may have been quiet for longer than entries live. And a connection that the pod opened may
  * come from what counts as a server's port: somebody was once let in there, though nobody listened. Control can tell. */
 static void
-ask_about(struct worker *w, struct burst *b, const struct candidate *c)
+ask_about(struct worker *w, struct burst *b, struct candidate *c)
 {
 	const struct policy_flow *f = &c->flow;
 	struct event event = {
@@ -170,7 +214,7 @@ ask_about(struct worker *w, struct burst *b, const struct candidate *c)
 		!policy_is_server(f->pod->state, f->local_port))
 		return;
 	/* there is nothing to know about what may not be asked or answered; but whom this answers, only its owner knows */
-	if (!c->is_answer && !policy_allows(b, f, policy_opposite(c->own), true))
+	if (!c->is_answer && !other_allows(b, c, true))
 		return;
 	ask = policy_asks_take(&w->policy_asks, &f->pod->state->asks_spent_until_ns, c->tag, w->now_ns);
 	if (ask == POLICY_ASK_NOW)
@@ -220,8 +264,7 @@ find_entry(struct worker *w, struct burst *b, struct candidate *c)
 		return;
 	}
 	/* who the client outside is, only its flow's owner knows, and judges by that; a closed pod has no rules to judge by */
-	c->is_allowed =
-		(c->is_answer && !f->pod->is_closed) || policy_allows(b, f, policy_opposite(c->own), true);
+	c->is_allowed = (c->is_answer && !f->pod->is_closed) || other_allows(b, c, true);
 	if (c->is_allowed && f->kind == POLICY_TCP && c->own == POLICY_INGRESS && !f->is_error &&
 		!(c->pkt->flags & PKT_DRY_RUN))
 		write_entry(w, c);
@@ -233,8 +276,10 @@ policy_settle(struct worker *w, struct burst *b, struct candidate *c)
 	if (c->step == STEP_FIND)
 		find_entry(w, b, c);
 	/* no port is a server's by what is not allowed */
-	if (!c->is_allowed && !policy_deny(w, b, c->pkt, c->flow.pod, denier(c)))
+	if (!c->is_allowed && !policy_deny(w, b, c->pkt, c->flow.pod, denier(c))) {
 		let_pass(b, c);
+		take_tag(c); /* it may have had none, as it had no step */
+	}
 	if (c->step == STEP_WRITE)
 		write_entry(w, c);
 }

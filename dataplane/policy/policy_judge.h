@@ -17,13 +17,17 @@ enum reply_step {
 	STEP_FIND,
 };
 
+/* For a bit: the rules were not looked up yet. */
+#define POLICY_NOT_LOOKED (-2)
+
 /* A packet that its own direction does not simply let go on. */
 struct candidate {
 	struct pkt *pkt;
 	struct policy_flow flow;
-	uint64_t tag;
-	uint8_t own;  /* enum policy_direction: in which it travels */
-	uint8_t step; /* enum reply_step */
+	uint64_t tag;  /* in the reply set: of a candidate that has a step */
+	int other_bit; /* of the other direction's rules: which allows, -1: none, or POLICY_NOT_LOOKED */
+	uint8_t own;   /* enum policy_direction: in which it travels */
+	uint8_t step;  /* enum reply_step */
 	bool is_allowed;
 	bool is_answer; /* to a client outside, by a reserved address of this node */
 };
@@ -59,6 +63,9 @@ policy_hit(struct policy_hits *hits, uint32_t number)
  * reply set is to be asked. Returns whether policy_settle() has something to do. */
 bool policy_judge(struct burst *b, struct candidate *c, int bit);
 
+/* The step between, for n candidates: finds out where in the reply sets to look, and has that fetched. */
+void policy_fetch_replies(struct candidate *c, unsigned n);
+
 /* Asks the reply set, and drops what is not allowed. */
 void policy_settle(struct worker *w, struct burst *b, struct candidate *c);
 
@@ -66,6 +73,12 @@ void policy_settle(struct worker *w, struct burst *b, struct candidate *c);
  * is counted: by the set of policies each time, as a packet that would be dropped once. */
 bool policy_deny(struct worker *w, struct burst *b, struct pkt *p, const struct pod_policy *pod,
 	enum policy_direction d);
+
+/* Of a direction's rules the one that allows the flow, or -1. */
+int policy_find_rule(const struct policy_flow *f, enum policy_direction d);
+
+/* The same, and counted as a hit. */
+int policy_find_hit(struct worker *w, const struct policy_flow *f, enum policy_direction d);
 
 /* Whether a direction, which need not be that in which the packet travels, allows the flow. is_reply: for explain. */
 bool policy_allows(struct burst *b, const struct policy_flow *f, enum policy_direction d, bool is_reply);

@@ -23,14 +23,41 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* A packet on the short way: by its own direction's rules. What these do not settle goes through policy_judge.c. */
+#define EPHEMERAL_FIRST 32768 /* Linux's default: from there on, ports are hardly servers' */
+
+/* How the rules alone settle a packet; what else may become of it, policy_judge.c knows. */
+enum plan {
+	PLAN_OWN, /* if its own direction allows it, nothing follows from it */
+	PLAN_OTHER, /* if the other direction does, it may be an answer to what the pod sent, and passes as that */
+	PLAN_BOTH, /* if both do, its answers pass as well */
+};
+
+/* A packet on the short way: by the rules. What these do not settle goes through policy_judge.c. */
 struct quick {
 	struct pkt *pkt;
 	const struct pod_policy *pod;
-	const struct rule_table *rules;    /* of its own direction; NULL: the pod is not isolated in it */
+	const struct rule_table
+		*rules; /* of the direction to ask first: PLAN_OTHER's is the other one; NULL: none */
 	const struct identity_entry *slot; /* where the peer's identity begins to be looked for */
 	const uint64_t *port_rules, *peer_rules;
 	uint16_t identity;
+	uint8_t plan;                /* enum plan */
+	const struct second *second; /* NULL: none was begun */
+};
+
+/* The same packet's look-up in the other direction. */
+struct second {
+	const struct rule_table *rules;
+	const uint64_t *port_rules, *peer_rules;
+	const struct quick *quick; /* whose */
+};
+
+/* What one half has to judge of a burst. */
+struct judging {
+	struct quick *quick_end;
+	struct second *seconds_end;
+	struct quick quick[BURST_MAX];
+	struct second seconds[BURST_MAX];
 };
 
 INLINE const struct ip_addr *
@@ -39,61 +66,122 @@ peer_of(const struct pkt *p, enum policy_direction own)
 	return own == POLICY_EGRESS ? &p->new_dst : &p->src;
 }
 
-/* Whether nothing follows from it, once it is allowed: answers to these pass by the port's role. */
-INLINE bool
-has_no_answers(const struct pkt *p, const struct pod_policy *pod, enum policy_direction own)
+/* The server's port after translation, if the connection was opened in the direction in which the packet travels, and
+ * if it was in the other. */
+INLINE uint16_t
+port_of_own(const struct pkt *p)
 {
-	return policy_kind_of(p) == POLICY_TCP &&
-	       (own == POLICY_EGRESS || !policy_is_server(pod->state, p->new_dport));
+	return p->new_dport;
 }
 
-/* Whether neither its own direction nor the other has anything to say about a packet. */
-INLINE bool
-is_indifferent(const struct pkt *p, const struct pod_policy *pod, enum policy_direction own)
+INLINE uint16_t
+port_of_other(const struct pkt *p, enum policy_direction own)
 {
-	if (pod->rules[own] != NULL || pod->is_closed || (p->flags & PKT_ICMP_ERROR))
-		return false;
-	return has_no_answers(p, pod, own) || (policy_kind_of(p) == POLICY_OPENING && own == POLICY_EGRESS &&
-						      !policy_is_server(pod->state, p->sport));
+	return own == POLICY_EGRESS || policy_is_source_real(p) ? p->sport : p->new_sport;
+}
+
+/* Whether the pod is not isolated in the direction. */
+INLINE bool
+is_open(const struct pod_policy *pod, enum policy_direction d)
+{
+	return pod->rules[d] == NULL && !pod->is_closed;
+}
+
+INLINE enum plan
+plan_of(const struct pkt *p, const struct pod_policy *pod, enum policy_direction own)
+{
+	enum policy_kind kind = policy_kind_of(p);
+
+	if (own == POLICY_INGRESS)
+		return kind == POLICY_TCP && !policy_is_server(pod->state, p->new_dport) ? PLAN_OTHER
+											 : PLAN_BOTH;
+	if (kind == POLICY_TCP || (kind == POLICY_OPENING && !policy_is_server(pod->state, p->sport)))
+		return PLAN_OWN;
+	return PLAN_BOTH;
+}
+
+/* Whether the second look-up will be needed: a server that is isolated both ways may not send by its own rules. */
+INLINE bool
+is_second_likely(const struct pkt *p, enum plan plan)
+{
+	return plan == PLAN_BOTH || (plan == PLAN_OWN && p->sport < EPHEMERAL_FIRST);
+}
+
+INLINE const uint64_t *
+begin_look(const struct rule_table *rules, const struct pkt *p, uint16_t port)
+{
+	const uint64_t *port_rules = rule_table_port_rules(rules, p->proto, port);
+
+	__builtin_prefetch(port_rules);
+	return port_rules;
 }
 
 INLINE void
-begin(const struct policy_table *t, struct quick *q, struct pkt *p, const struct pod_policy *pod,
-	enum policy_direction own)
+begin_second(struct judging *j, struct quick *q, const struct rule_table *rules, enum policy_direction own)
 {
-	const struct rule_table *rules = pod->rules[own];
+	struct second *s = j->seconds_end++;
 
+	s->rules = rules;
+	s->quick = q;
+	s->port_rules = begin_look(rules, q->pkt, port_of_other(q->pkt, own));
+	q->second = s;
+	__builtin_prefetch(q->pod->state); /* of a reply's entry the key */
+}
+
+INLINE void
+begin(struct judging *j, const struct policy_table *t, struct pkt *p, const struct pod_policy *pod,
+	enum policy_direction own, bool is_traced)
+{
+	enum policy_direction other = policy_opposite(own);
+	enum plan plan = plan_of(p, pod, own);
+	struct quick *q = j->quick_end;
+
+	if (plan != PLAN_BOTH && is_open(pod, own))
+		return;
+	if (is_traced)
+		plan = PLAN_BOTH; /* explain shows each direction that is asked */
+	if (plan == PLAN_OTHER && is_open(pod, other))
+		return;
 	q->pkt = p;
 	q->pod = pod;
-	q->rules = rules;
+	q->plan = (uint8_t)plan;
+	q->second = NULL;
+	q->rules = pod->rules[plan == PLAN_OTHER ? other : own];
 	q->slot = identity_first(t->identities, peer_of(p, own));
 	__builtin_prefetch(q->slot);
-	if (rules == NULL)
-		return;
-	/* both ports are those of the pod's side and of the server's, after translation */
-	q->port_rules = rule_table_port_rules(rules, p->proto, p->new_dport);
-	__builtin_prefetch(q->port_rules);
+	if (q->rules != NULL)
+		q->port_rules =
+			begin_look(q->rules, p, plan == PLAN_OTHER ? port_of_other(p, own) : port_of_own(p));
+	if (pod->rules[other] != NULL && is_second_likely(p, plan))
+		begin_second(j, q, pod->rules[other], own);
+	j->quick_end++;
 }
 
 INLINE void
-fetch(const struct policy_table *t, struct quick *q, enum policy_direction own)
+fetch(struct judging *j, const struct policy_table *t, enum policy_direction own)
 {
-	const struct rule_table *rules = q->rules;
-
-	q->identity = identity_from(t->identities, q->slot, peer_of(q->pkt, own));
-	if (rules != NULL)
-		__builtin_prefetch(rule_table_peer(rules, q->identity));
+	for (struct quick *q = j->quick; q < j->quick_end; q++) {
+		q->identity = identity_from(t->identities, q->slot, peer_of(q->pkt, own));
+		if (q->rules != NULL)
+			__builtin_prefetch(rule_table_peer(q->rules, q->identity));
+	}
+	for (const struct second *s = j->seconds; s < j->seconds_end; s++)
+		__builtin_prefetch(rule_table_peer(s->rules, s->quick->identity));
 }
 
 INLINE void
-fetch_peer(struct quick *q)
+fetch_peers(struct judging *j)
 {
-	const struct rule_table *rules = q->rules;
-
-	if (rules == NULL)
-		return;
-	q->peer_rules = rule_table_peer_rules(rules, q->identity);
-	__builtin_prefetch(q->peer_rules);
+	for (struct quick *q = j->quick; q < j->quick_end; q++) {
+		if (q->rules == NULL)
+			continue;
+		q->peer_rules = rule_table_peer_rules(q->rules, q->identity);
+		__builtin_prefetch(q->peer_rules);
+	}
+	for (struct second *s = j->seconds; s < j->seconds_end; s++) {
+		s->peer_rules = rule_table_peer_rules(s->rules, s->quick->identity);
+		__builtin_prefetch(s->peer_rules);
+	}
 }
 
 /* Makes a candidate, all but its identity. */
@@ -119,37 +207,64 @@ read_flow(const struct tables *t, struct candidate *c, struct pkt *p, const stru
 	}
 }
 
+/* What the other direction's rules say, if they were looked up. */
+INLINE int
+other_bit_of(const struct second *s)
+{
+	return s == NULL ? POLICY_NOT_LOOKED : rule_table_meet(s->rules, s->peer_rules, s->port_rules);
+}
+
+/* Of a packet that both directions have a say in. An opening may show a server. */
+INLINE bool
+is_settled(const struct burst *b, const struct quick *q, int bit, int other_bit, enum policy_direction own)
+{
+	return (bit >= 0 || is_open(q->pod, own)) &&
+	       (other_bit >= 0 || is_open(q->pod, policy_opposite(own))) &&
+	       policy_kind_of(q->pkt) != POLICY_OPENING && b->trace == NULL;
+}
+
 /* Returns whether there is more to do than the rules say, in the candidate then. */
 INLINE bool
 judge(const struct tables *t, struct worker *w, struct burst *b, const struct quick *q, struct candidate *c,
 	enum policy_direction own)
 {
-	const struct rule_table *rules = q->rules;
-	int bit = rules == NULL ? -1 : rule_table_meet(rules, q->peer_rules, q->port_rules);
+	int bit = -1, other_bit;
 
-	if (bit >= 0) {
-		policy_hit(w->policy_hits, rules->ids[bit]);
-		if (has_no_answers(q->pkt, q->pod, own) && b->trace == NULL)
+	if (q->rules != NULL)
+		bit = rule_table_meet(q->rules, q->peer_rules, q->port_rules);
+	if (q->plan == PLAN_OTHER) {
+		if (bit >= 0)
 			return false;
+		other_bit = bit;
+	} else {
+		if (bit >= 0)
+			policy_hit(w->policy_hits, q->rules->ids[bit]);
+		if (bit >= 0 && q->plan == PLAN_OWN)
+			return false;
+		other_bit = other_bit_of(q->second);
 	}
+	if (q->plan == PLAN_BOTH && is_settled(b, q, bit, other_bit, own))
+		return false;
 	read_flow(t, c, q->pkt, q->pod, own);
 	c->flow.identity = q->identity;
+	c->other_bit = other_bit;
+	if (q->plan == PLAN_OTHER)
+		bit = policy_find_hit(w, &c->flow, own);
 	return policy_judge(b, c, bit);
 }
 
 INLINE void
-judge_all(const struct tables *t, struct worker *w, struct burst *b, struct quick *q, unsigned n,
+judge_all(const struct tables *t, struct worker *w, struct burst *b, struct judging *j,
 	enum policy_direction own)
 {
 	struct candidate c[BURST_MAX];
 	unsigned n_left = 0;
 
-	for (unsigned i = 0; i < n; i++)
-		fetch(t->policies, &q[i], own);
-	for (unsigned i = 0; i < n; i++)
-		fetch_peer(&q[i]);
-	for (unsigned i = 0; i < n; i++)
-		n_left += judge(t, w, b, &q[i], &c[n_left], own);
+	fetch(j, t->policies, own);
+	fetch_peers(j);
+	for (const struct quick *q = j->quick; q < j->quick_end; q++)
+		n_left += judge(t, w, b, q, &c[n_left], own);
+	policy_fetch_replies(c, n_left);
 	for (unsigned i = 0; i < n_left; i++)
 		policy_settle(w, b, &c[i]);
 }
@@ -159,22 +274,19 @@ static void
 judge_error(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p,
 	const struct pod_policy *pod, enum policy_direction own)
 {
-	const struct rule_table *rules = pod->rules[own];
 	struct candidate c;
 	struct policy_flow *f = &c.flow;
 	struct ip_addr addr;
-	int bit = -1;
 
 	read_flow(t, &c, p, pod, own);
 	f->is_error =
 		own == POLICY_EGRESS ? policy_error_leaving(f, p, &addr) : policy_error_arriving(f, p, &addr);
 	f->identity = identity_of(t->policies->identities, f->peer);
-	if (rules != NULL)
-		bit = rule_table_match(rules, f->identity, f->proto, policy_server_port(f, own));
-	if (bit >= 0)
-		policy_hit(w->policy_hits, rules->ids[bit]);
-	if (policy_judge(b, &c, bit))
-		policy_settle(w, b, &c);
+	c.other_bit = POLICY_NOT_LOOKED;
+	if (!policy_judge(b, &c, policy_find_hit(w, f, own)))
+		return;
+	policy_fetch_replies(&c, 1);
+	policy_settle(w, b, &c);
 }
 
 INLINE bool
@@ -183,36 +295,34 @@ is_to_itself(const struct pkt *p)
 	return (p->flags & PKT_HAIRPIN) || p->in_port == p->out_port;
 }
 
-/* Returns how many more there are to judge. */
-INLINE unsigned
-take(const struct tables *t, struct worker *w, struct burst *b, struct quick *q, struct pkt *p,
+INLINE void
+take(const struct tables *t, struct worker *w, struct burst *b, struct judging *j, struct pkt *p,
 	const struct pod_policy *pod, enum policy_direction own)
 {
-	if (is_to_itself(p) || is_indifferent(p, pod, own))
-		return 0;
-	if (__builtin_expect(p->flags & PKT_ICMP_ERROR, 0)) {
+	if (is_to_itself(p))
+		return;
+	if (__builtin_expect(p->flags & PKT_ICMP_ERROR, 0))
 		judge_error(t, w, b, p, pod, own);
-		return 0;
-	}
-	begin(t->policies, q, p, pod, own);
-	return 1;
+	else
+		begin(j, t->policies, p, pod, own, b->trace != NULL);
 }
 
 void
 policy_send_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
-	struct quick q[BURST_MAX];
-	unsigned n = 0;
+	struct judging j;
 
 	if (t->policies == NULL || !(b->seen & BURST_POD))
 		return;
+	j.quick_end = j.quick;
+	j.seconds_end = j.seconds;
 	BURST_FOREACH_UNDECIDED (b, p) {
 		const struct pod_policy *pod = policy_of_port(t->policies, p->in_port);
 
 		if (pod != NULL && p->origin == ORIGIN_POD)
-			n += take(t, w, b, &q[n], p, pod, POLICY_EGRESS);
+			take(t, w, b, &j, p, pod, POLICY_EGRESS);
 	}
-	judge_all(t, w, b, q, n, POLICY_EGRESS);
+	judge_all(t, w, b, &j, POLICY_EGRESS);
 }
 
 /* What a pod answers to a client outside that it knows by a reserved address: the send half has found it to be a reply, but
@@ -242,18 +352,19 @@ judge_answer(const struct tables *t, struct worker *w, struct burst *b, struct p
 void
 policy_receive_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
-	struct quick q[BURST_MAX];
-	unsigned n = 0;
+	struct judging j;
 
 	if (t->policies == NULL || !(b->seen & BURST_PORT))
 		return;
+	j.quick_end = j.quick;
+	j.seconds_end = j.seconds;
 	BURST_FOREACH_UNDECIDED (b, p) {
 		const struct pod_policy *pod = policy_of_port(t->policies, p->out_port);
 
 		if (pod != NULL)
-			n += take(t, w, b, &q[n], p, pod, POLICY_INGRESS);
+			take(t, w, b, &j, p, pod, POLICY_INGRESS);
 		else if (p->vtep == FDB_NONE && p->origin == ORIGIN_POD)
 			judge_answer(t, w, b, p);
 	}
-	judge_all(t, w, b, q, n, POLICY_INGRESS);
+	judge_all(t, w, b, &j, POLICY_INGRESS);
 }
