@@ -226,10 +226,35 @@ STORY(scans_reach_no_servers_port)
 	DROPS(FIXTURE_UPLINK, DROP_POLICY_INGRESS, IN, IP(a->sibling, a->pod2), TCP(1000, 8080, ACK));
 }
 
+/* What nobody declared and nobody was let in to: what may belong to a connection of the pod's own gets in if the pod may have
+ * one with that peer, whether something listens there or not; by scanning, none of these becomes a server's. */
+STORY(ports_that_nobody_declared_are_alike)
+{
+	static const uint8_t openings[] = { SYN, SYN | URG, SYN | ECE, SYN | FIN, FIN, 0, FIN | PSH | URG };
+	static const uint8_t others[] = { SYN | ACK, ACK, FIN | ACK, PSH | ACK, RST, RST | ACK };
+	const struct policy_state *s;
+
+	policies_deny(f, FIXTURE_POD2, POLICY_INGRESS);
+	s = policies_state(f, FIXTURE_POD2);
+	for (uint16_t port = 7000; port < 7002; port++) {
+		for (unsigned i = 0; i < sizeof(openings); i++)
+			DROPS(FIXTURE_UPLINK, DROP_POLICY_INGRESS, IN, IP(a->sibling, a->pod2),
+				TCP(1000, port, openings[i]));
+		for (unsigned i = 0; i < sizeof(others); i++)
+			PASSES(FIXTURE_UPLINK, IN, IP(a->sibling, a->pod2), TCP(1000, port, others[i]));
+		assert_false(policy_is_server(s, port));
+	}
+	policies_deny(f, FIXTURE_POD2, POLICY_EGRESS);
+	for (unsigned i = 0; i < sizeof(others); i++)
+		DROPS(FIXTURE_UPLINK, DROP_POLICY_EGRESS, IN, IP(a->sibling, a->pod2),
+			TCP(1000, 7002, others[i]));
+}
+
 STORY(an_egress_isolated_pod_gets_nothing_out_unasked)
 {
 	static const uint8_t flags[] = { SYN, SYN | ACK, ACK, FIN, FIN | ACK, 0, RST, RST | ACK, PSH | ACK };
 
+	some_services(f);
 	policies_deny(f, FIXTURE_POD1, POLICY_EGRESS);
 	policy_declare_server(policies_state(f, FIXTURE_POD1), 8080);
 	PASSES(FIXTURE_UPLINK, IN, IP(a->sibling, a->pod1), TCP(2000, 8080, SYN));
@@ -237,6 +262,9 @@ STORY(an_egress_isolated_pod_gets_nothing_out_unasked)
 		DROPS(FIXTURE_POD1, DROP_POLICY_EGRESS, FROM_POD1, IP(a->pod1, a->remote),
 			TCP(8080, 2000, flags[i]));
 		DROPS(FIXTURE_POD1, DROP_POLICY_EGRESS, FROM_POD1, IP(a->pod1, a->remote),
+			TCP(40000, 80, flags[i]));
+		/* nor by a service */
+		DROPS(FIXTURE_POD1, DROP_POLICY_EGRESS, FROM_POD1, IP(a->pod1, a->web),
 			TCP(40000, 80, flags[i]));
 		/* not the client's port */
 		DROPS(FIXTURE_POD1, DROP_POLICY_EGRESS, FROM_POD1, IP(a->pod1, a->sibling),
@@ -773,6 +801,7 @@ main(void)
 		cmocka_unit_test(a_clients_connections_are_answered),
 		cmocka_unit_test(nothing_without_ack_belongs_to_a_connection),
 		cmocka_unit_test(scans_reach_no_servers_port),
+		cmocka_unit_test(ports_that_nobody_declared_are_alike),
 		cmocka_unit_test(an_egress_isolated_pod_gets_nothing_out_unasked),
 		cmocka_unit_test(a_server_without_egress_answers_and_a_revoked_policy_ends_it),
 		cmocka_unit_test(a_server_that_was_quiet_for_long_is_asked_about),

@@ -2,6 +2,8 @@
 manifests, and the next build has them in force."""
 
 import contextlib
+import json
+import time
 
 import pytest
 
@@ -272,8 +274,8 @@ def test_a_connection_that_is_older_than_the_policy_goes_on(cluster, family):
 
 
 TALKER = """
-import socket
-listener = socket.create_server(("::", 9100), family=socket.AF_INET6, dualstack_ipv6=True)
+import socket, sys
+listener = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
 print("ready", flush=True)
 connection, _ = listener.accept()
 while data := connection.recv(10):
@@ -298,7 +300,7 @@ ask(sys.argv[2], "again")
 def test_a_connection_to_an_undeclared_port_is_cut_by_a_policy_that_comes_later(cluster, family):
     """Nobody looked at it when it was opened: the pod's sockets tell that it is a server's. Without the policy it goes on."""
     flag = cluster.lab.dir / f"talk-{family}-{cluster.db.ip[4]}"
-    server = cluster.db.popen([PYTHON, "-c", TALKER])
+    server = cluster.db.popen([PYTHON, "-c", TALKER, 9100])
     server.wait_for("ready")
     client = cluster.web.popen([PYTHON, "-c", CALLER, cluster.db.ip[family], flag])
     client.wait_for("connected")
@@ -393,6 +395,107 @@ def test_a_pod_is_isolated_before_its_first_packet(cluster):
             for pod in pods:
                 cluster.write_manifest(f"pod-shop-{pod.name}")
                 pod.detach()
+
+
+SCANNER = """
+import json, os, select, socket, struct, sys, time
+me, you, kind, flag = sys.argv[1:5]
+family = socket.AF_INET6 if ":" in me else socket.AF_INET
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return total ^ 0xffff
+def pseudo(length, protocol):
+    addresses = socket.inet_pton(family, me) + socket.inet_pton(family, you)
+    return addresses + struct.pack("!II" if ":" in me else "!HH", *((length, protocol) if ":" in me else (protocol, length)))
+def tcp(sport, dport, flags):
+    header = struct.pack("!HHIIBBHHH", sport, dport, 1000, 2000, 5 << 4, flags, 64000, 0, 0)
+    return header[:16] + struct.pack("!H", checksum(pseudo(20, 6) + header)) + header[18:]
+def udp(sport, dport):
+    header = struct.pack("!HHHH", sport, dport, 8, 0)
+    return header[:6] + struct.pack("!H", checksum(pseudo(8, 17) + header))
+s = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP)
+d = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_UDP)
+heard = []
+for sport, dport, flags in json.loads(kind):
+    (s if flags >= 0 else d).sendto(tcp(sport, dport, flags) if flags >= 0 else udp(sport, dport), (you, 0))
+print("sent", flush=True)
+while not os.path.exists(flag):
+    for ready in select.select([s, d], [], [], 0.05)[0]:
+        data, sender = ready.recvfrom(2000)
+        data = data[(data[0] & 15) * 4:] if family == socket.AF_INET else data
+        if sender[0] == you:
+            heard.append((*struct.unpack("!HH", data[:4]), data[13] if ready is s else -1))
+            print("heard", json.dumps(heard[-1]), flush=True)
+print("end", flush=True)
+"""
+FIN, SYN, RST, PSH, ACK, URG, ECE = 1, 2, 4, 8, 16, 32, 64
+OPENINGS = {"SYN": SYN, "SYN+URG": SYN | URG, "SYN+ECE": SYN | ECE, "FIN": FIN, "NULL": 0, "XMAS": FIN | PSH | URG}
+OTHERS = {"SYN+ACK": SYN | ACK, "ACK": ACK, "FIN+ACK": FIN | ACK, "RST": RST, "RST+ACK": RST | ACK}
+
+
+class Raw:
+    """Segments and datagrams (flags -1) from a pod's raw sockets: (source port, port, flags) each."""
+
+    def __init__(self, cluster, sender, receiver, family, packets):
+        self.flag = cluster.lab.dir / f"raw-{time.monotonic_ns()}"
+        self.process = sender.popen([PYTHON, "-c", SCANNER, sender.ip[family], receiver.ip[family],
+                                     json.dumps(packets), self.flag])
+
+    def heard(self):
+        """(source port, port, flags) of what came back so far."""
+        return [tuple(json.loads(line[6:])) for line in self.process.output().splitlines() if line.startswith("heard ")]
+
+    def end(self):
+        self.flag.touch()
+        self.process.wait_for("end")
+        self.process.popen.wait(60)
+        return self.heard()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_scans_learn_nothing_of_an_isolated_pod(cluster, family):
+    """Ports that the pod declares are silent whatever the flags. Of others, what opens a connection finds none; what may be
+    an answer to the pod reaches it, and its kernel refuses that, alike whether somebody listens there or not."""
+    listener = cluster.db.popen([PYTHON, "-c", TALKER, 9200])
+    listener.wait_for("ready")
+    expect_answer(cluster.web, cluster.db, families=[family])
+    declared, others = (PORT, 8081), (9200, 9201)
+    flags = {**OPENINGS, **OTHERS}
+    packets = [(50000 + i, port, value) for port in declared + others for i, value in enumerate(flags.values())]
+    with policies(cluster, deny={"podSelector": DB}):
+        before = drops(cluster)["policy_ingress"]
+        scan = Raw(cluster, cluster.web, cluster.db, family, packets)
+        n_silent = len(declared) * len(flags) + len(others) * len(OPENINGS)
+        wait_until(lambda: drops(cluster)["policy_ingress"] >= before + n_silent, what=f"{n_silent} drops")
+        refused = {name for name, value in OTHERS.items() if not value & RST}
+        wait_until(lambda: len(scan.heard()) >= len(others) * len(refused), what="the kernel's resets")
+        heard = scan.end()
+    names = list(flags)
+    told = {port: {names[answer[1] - 50000] for answer in heard if answer[0] == port} for port in declared + others}
+    assert told == {PORT: set(), 8081: set(), 9200: refused, 9201: refused}
+    assert all(answer[2] & RST for answer in heard), heard
+    listener.stop()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_egress_isolated_pod_sends_nothing_from_raw_sockets(cluster, family):
+    """Whatever the flags and the source port: one that it declares, where a client is connected, or any other. Not even where
+    it may be asked by everybody."""
+    expect_answer(cluster.db, cluster.web, families=[family])
+    stream = Running(cluster.web, "stream", cluster.db.ip[family], PORT, 20)
+    flags = {**OPENINGS, **OTHERS}
+    packets = [(sport, 60000 + i, value) for sport in (PORT, 9001, 53) for i, value in enumerate([*flags.values(), -1])]
+    listener = Raw(cluster, cluster.web, cluster.db, family, [])
+    with policies(cluster, deny={"podSelector": DB, "policyTypes": ["Egress"]}):
+        before = drops(cluster)["policy_egress"]
+        sender = Raw(cluster, cluster.db, cluster.web, family, packets)
+        wait_until(lambda: drops(cluster)["policy_egress"] >= before + len(packets), what=f"{len(packets)} drops")
+        sender.end()
+        assert [packet for packet in listener.end() if packet[1] >= 60000 and packet[0] in (PORT, 9001, 53)] == []
+    result = stream.end()
+    assert result["error"] == "" and result["requests"] == result["answers"] > 0, result
 
 
 def test_a_start_with_a_policy_that_cannot_be_read_closes_whom_it_may_select(cluster):
