@@ -497,6 +497,12 @@ check_cpus(const struct string_list *cpus, struct place *p)
 	}
 }
 
+bool
+config_has_api_server(const struct config *c)
+{
+	return *c->cluster.api_server != '\0' || *c->cluster.kubeconfig != '\0';
+}
+
 int
 config_check(struct config *c, FILE *errors)
 {
@@ -508,6 +514,10 @@ config_check(struct config *c, FILE *errors)
 	check_prefixes("cluster.externalIPRanges", &c->cluster.external_ip_ranges, &p);
 	check_prefixes("cluster.nonMasqueradeCIDRs", &c->cluster.non_masquerade_cidrs, &p);
 	check_overlap(c, &p);
+	if (*c->cluster.manifests != '\0' && config_has_api_server(c))
+		complain(&p, "cluster.manifests",
+			"and %s are both set; the cluster's state comes from one of them",
+			*c->cluster.api_server != '\0' ? "cluster.apiServer" : "cluster.kubeconfig");
 	check_cpus(&c->workers.cpus, &p);
 	if (c->overlay.mtu != 0 && c->overlay.mtu < MTU_MIN)
 		complain(&p, "overlay.mtu", "is %u, must be 0 or at least %u, which IPv6 needs",

@@ -4,6 +4,7 @@
 #ifndef RINGWAY_CONFIG_H
 #define RINGWAY_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,6 +27,8 @@ struct config {
 	} state;
 	struct {
 		char *manifests;
+		char *api_server, *ca_file, *token_file, *kubeconfig;
+		uint32_t api_idle;
 		struct string_list pod_cidrs;
 		struct string_list service_cidrs;
 		struct string_list external_ip_ranges;
@@ -94,6 +97,9 @@ int config_set(struct config *c, const char *assignment, FILE *errors);
 /* What no single option tells: networks that are none, a quota above its bound. Fills in the node's name when it is not
  * given. Returns how many errors were written. */
 int config_check(struct config *c, FILE *errors);
+
+/* Whether the cluster's state is to come from an API server, not from manifests. */
+bool config_has_api_server(const struct config *c);
 
 /* The table of options for people, or as conf/OPTIONS.md. */
 void config_help(FILE *out);

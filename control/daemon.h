@@ -20,7 +20,8 @@ struct publisher;    /* build/publish.h: store and facts to a snapshot, when som
 struct follow;       /* follow.h: what follows from a change */
 struct snapshot;     /* dataplane/snapshot.h: the tables in force */
 struct fd_store;     /* dataplane/io/fd_store.h: descriptors that outlive the process */
-struct source;       /* source/files.h: fills the store */
+struct source;       /* source/files.h: fills the store from manifests */
+struct api_source;   /* source/api/api_source.h: fills the store from an API server */
 struct admin;        /* admin/admin.h: HTTP on the unix socket, and metrics */
 struct health_ports; /* admin/health_ports.h: what load balancers ask */
 struct events;       /* dataplane/events.h */
@@ -48,7 +49,8 @@ struct daemon {
 	struct underlay *underlay;
 	struct publisher *publisher;
 	struct follow *follow;
-	struct source *source;
+	struct source *source;         /* either this */
+	struct api_source *api_source; /* or that; the other is NULL */
 	struct admin *admin;
 	struct loop_fd *admin_fd;
 	struct loop_timer *admin_timer;

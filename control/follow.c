@@ -49,6 +49,7 @@ struct follow {
 	struct loop_timer *tick;
 	struct loop_task task;
 	uint64_t attach_generation;
+	int (*when_released)(struct daemon *d); /* NULL: nothing waits */
 };
 
 static void
@@ -78,6 +79,8 @@ on_task(void *arg)
 {
 	struct follow *f = arg;
 
+	if (publisher_is_held(f->d->publisher))
+		return;
 	look_again(f);
 	forget_flows(f);
 	publisher_check(f->d->publisher);
@@ -101,6 +104,34 @@ follow_now(struct follow *f)
 		look_again(f);
 	}
 	publisher_flush(f->d->publisher);
+}
+
+void
+follow_hold(struct follow *f)
+{
+	publisher_hold(f->d->publisher);
+}
+
+void
+follow_release(struct follow *f)
+{
+	int (*fn)(struct daemon * d) = f->when_released;
+
+	publisher_release(f->d->publisher);
+	own_node_mark(f->own_node);
+	follow_changed(f);
+	f->when_released = NULL;
+	if (fn != NULL && fn(f->d) < 0)
+		log_error("the daemon is of no use: it must be started again");
+}
+
+int
+follow_when_released(struct follow *f, int (*fn)(struct daemon *d))
+{
+	if (!publisher_is_held(f->d->publisher))
+		return fn(f->d);
+	f->when_released = fn;
+	return 0;
 }
 
 int

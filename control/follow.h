@@ -24,6 +24,14 @@ void follow_changed(struct follow *f);
 /* Acts at once, so that tables are in force when it returns, if they can be built. */
 void follow_now(struct follow *f);
 
+/* Until follow_release() nothing follows from changes, since the store has only a part of what there is: a pod's services
+ * would look gone, and this node's links misplaced. What is in force stays. */
+void follow_hold(struct follow *f);
+void follow_release(struct follow *f);
+
+/* Calls fn when nothing holds changes up: now, with what it returns, or at the first release, where a failure is logged. */
+int follow_when_released(struct follow *f, int (*fn)(struct daemon *d));
+
 /* For struct attach_config: puts the attachments in force and returns when no worker uses older tables. */
 int follow_publish(void *follow);
 

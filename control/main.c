@@ -305,6 +305,7 @@ serve(int holder_socket, void *arg)
 
 	d->holder_socket = holder_socket;
 	d->started_ns = clock_now_ns();
+	signal(SIGPIPE, SIG_IGN); /* a peer that closes its end is an error of the write */
 	result = parts_start(d);
 	if (result < 0)
 		return 1;

@@ -334,8 +334,9 @@ plane_follow_stop(struct daemon *d)
 	d->follow = NULL;
 }
 
-int
-plane_workers_start(struct daemon *d)
+/* With the tables that they begin with. */
+static int
+start_workers(struct daemon *d)
 {
 	int result;
 
@@ -350,6 +351,12 @@ plane_workers_start(struct daemon *d)
 	fd_store_close_rest(d->fds);
 	fd_store_ready(d->fds);
 	return 0;
+}
+
+int
+plane_workers_start(struct daemon *d)
+{
+	return follow_when_released(d->follow, start_workers);
 }
 
 void

@@ -268,7 +268,7 @@ doctor_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 		publisher_services(d->publisher) };
 	check_ready(&x);
 	check_texts(&x, "manifests", "fail", "mend the file; until then what it said before stays in force",
-		"no errors", status_source_errors(d->source));
+		"no errors", status_source_errors(d));
 	check_texts(&x, "policies", "fail", "mend the file", "none that could not be read",
 		status_unread_policies(d->store));
 	check_tables(&x);

@@ -243,6 +243,72 @@ print_control(FILE *f, const struct view *v)
 				v->ranges[i].used);
 }
 
+struct watch_family {
+	const char *name, *type, *help;
+	double (*value)(const struct watch_view *w);
+};
+
+static double
+is_synced(const struct watch_view *w)
+{
+	return w->is_synced;
+}
+
+static double
+problem_s(const struct watch_view *w)
+{
+	return *w->problem == '\0' ? 0 : w->problem_s + 1;
+}
+
+static double
+event_age_s(const struct watch_view *w)
+{
+	return w->event_age_s;
+}
+
+static double
+n_lists(const struct watch_view *w)
+{
+	return (double)w->n_lists;
+}
+
+static double
+n_restarts(const struct watch_view *w)
+{
+	return (double)w->n_restarts;
+}
+
+static double
+n_bytes(const struct watch_view *w)
+{
+	return (double)w->n_bytes;
+}
+
+/* Of an API server, by kind of object. */
+static void
+print_watches(FILE *f, const struct view *v)
+{
+	static const struct watch_family families[] = {
+		{ "api_synced", "gauge", "1 when all objects of the kind were listed by the API server once",
+			is_synced },
+		{ "api_problem_seconds", "gauge",
+			"for how long changes of the kind have not come, and one second more; 0: they do",
+			problem_s },
+		{ "api_event_age_seconds", "gauge",
+			"since the last event, bookmarks included; -1: there was none", event_age_s },
+		{ "api_lists_total", "counter", "lists that were begun", n_lists },
+		{ "api_restarts_total", "counter", "requests that failed or were cut", n_restarts },
+		{ "api_bytes_total", "counter", "bytes of answers", n_bytes },
+	};
+
+	for (size_t k = 0; k < sizeof(families) / sizeof(families[0]) && v->n_watches != 0; k++) {
+		family(f, families[k].name, families[k].type, families[k].help);
+		for (unsigned i = 0; i < v->n_watches; i++)
+			fprintf(f, "ringway_%s{kind=\"%s\"} %.15g\n", families[k].name, v->watches[i].kind,
+				families[k].value(&v->watches[i]));
+	}
+}
+
 char *
 metrics_text(const struct view *v)
 {
@@ -253,6 +319,7 @@ metrics_text(const struct view *v)
 	if (f == NULL)
 		return NULL;
 	print_control(f, v);
+	print_watches(f, v);
 	print_workers(f, v);
 	print_verdicts(f, v);
 	print_drops(f, v);

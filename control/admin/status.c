@@ -84,6 +84,32 @@ peers_json(const struct names *n, const struct underlay *underlay)
 	return peers;
 }
 
+/* Null when it comes from manifests. */
+static json_t *
+api_json(const struct view *v)
+{
+	json_t *watches = json_array();
+
+	for (unsigned i = 0; i < v->n_watches; i++) {
+		const struct watch_view *w = &v->watches[i];
+
+		json_array_append_new(watches,
+			json_pack("{s:s, s:s, s:b, s:I, s:s, s:o, s:s, s:f, s:I, s:I, s:I}", "kind", w->kind,
+				"state", w->state, "synced", w->is_synced, "objects",
+				(json_int_t)w->n_objects, "resource_version", w->resource_version,
+				"event_age_seconds",
+				w->event_age_s < 0 ? json_null() : json_real(w->event_age_s), "problem",
+				w->problem, "problem_seconds", w->problem_s, "lists", (json_int_t)w->n_lists,
+				"restarts", (json_int_t)w->n_restarts, "bytes", (json_int_t)w->n_bytes));
+	}
+	if (v->n_watches == 0) {
+		json_decref(watches);
+		return json_null();
+	}
+	return json_pack("{s:s, s:s, s:o}", "server", v->api_server, "pods", v->has_all_pods ? "all" : "own",
+		"watches", watches);
+}
+
 json_t *
 status_json(const struct status_input *in)
 {
@@ -91,14 +117,14 @@ status_json(const struct status_input *in)
 	const struct tables *t = in->names.tables;
 
 	return json_pack("{s:s, s:s, s:s, s:i, s:f, s:b, s:s, s:{s:I, s:f}, s:o, s:o, s:o, s:i, s:i, s:o, "
-			 "s:o, s:o, s:o, s:o, s:o, "
+			 "s:o, s:o, s:o, s:o, s:o, s:o, "
 			 "s:o}",
 		"version", RINGWAY_VERSION, "kernel", in->kernel, "node", v->node, "pid", in->pid,
 		"uptime_seconds", v->uptime_s, "ready", v->is_ready, "not_ready_reason", v->not_ready,
 		"tables", "version", (json_int_t)v->tables_version, "age_seconds", v->tables_age_s, "workers",
 		workers_json(v), "uplink", uplink_json(&v->uplink), "tunnel", tunnel_json(t), "pods",
 		(int)v->n_pods, "pod_mtu", t == NULL ? 0 : (int)t->node->pod_mtu, "ipam", ranges_json(v),
-		"objects", objects_json(v), "peers", peers_json(&in->names, in->underlay), "source_errors",
-		in->source_errors, "build_errors", in->build_errors, "warnings", in->warnings,
-		"worked_around", in->worked_around);
+		"objects", objects_json(v), "api", api_json(v), "peers", peers_json(&in->names, in->underlay),
+		"source_errors", in->source_errors, "build_errors", in->build_errors, "warnings",
+		in->warnings, "worked_around", in->worked_around);
 }

@@ -29,9 +29,8 @@ json_t *status_warnings(const struct view *v, const struct attach *attach, const
 /* Pods that are closed for want of policies that could not be read, as texts. */
 json_t *status_unread_policies(const struct store *store);
 
-/* The errors of the manifests in force, as texts that begin with file and line. */
-struct source;
-json_t *status_source_errors(const struct source *source);
+/* The errors of manifests, with file and line, or of the API server's objects, in force now, as texts. */
+json_t *status_source_errors(const struct daemon *d);
 
 admin_handler status_handle;
 

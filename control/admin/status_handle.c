@@ -26,7 +26,7 @@ status_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 			.kernel = kernel.release,
 			.pid = getpid(),
 			.underlay = d->underlay,
-			.source_errors = status_source_errors(d->source),
+			.source_errors = status_source_errors(d),
 			.build_errors =
 				v->n_build_errors == 0 ? json_array() : json_pack("[s]", v->build_error),
 			.warnings = warnings,

@@ -8,7 +8,7 @@
 #include "control/node/attach.h"
 #include "control/node/host.h"
 #include "control/node/ipam.h"
-#include "control/source/files.h"
+#include "control/source/source.h"
 
 static void
 add_error(const char *text, int64_t since_s, void *arg)
@@ -17,12 +17,11 @@ add_error(const char *text, int64_t since_s, void *arg)
 }
 
 json_t *
-status_source_errors(const struct source *source)
+status_source_errors(const struct daemon *d)
 {
 	json_t *errors = json_array();
 
-	if (source != NULL)
-		source_each_error(source, add_error, errors);
+	source_each_problem(d, add_error, errors);
 	return errors;
 }
 
@@ -148,6 +147,13 @@ status_warnings(const struct view *v, const struct attach *attach, const struct 
 	const struct host *host = attach == NULL ? NULL : attach_host(attach);
 	json_t *warnings = json_array();
 
+	for (unsigned i = 0; i < v->n_watches; i++)
+		if (*v->watches[i].problem != '\0')
+			json_array_append_new(
+				warnings, json_sprintf("changes of kind %s have not come from %s for %.0f s, "
+						       "and what was known stays: %s",
+						  v->watches[i].kind, v->api_server, v->watches[i].problem_s,
+						  v->watches[i].problem));
 	for (unsigned i = 0; follow != NULL && i < FOLLOW_WARNINGS; i++)
 		if (follow_warning(follow, i)[0] != '\0')
 			json_array_append_new(warnings, json_string(follow_warning(follow, i)));

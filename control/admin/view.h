@@ -7,6 +7,7 @@
 
 #include "control/model/store.h"
 #include "control/node/attachment.h"
+#include "control/source/api/api_kind.h"
 #include "dataplane/counters.h"
 #include "dataplane/io/port.h"
 #include "dataplane/io/xsk.h"
@@ -67,6 +68,18 @@ struct denial_view {
 	uint64_t packets; /* that no rule allowed */
 };
 
+/* One kind's watch of an API server. */
+struct watch_view {
+	const char *kind, *state; /* "EndpointSlice", "watching" */
+	bool is_synced;           /* all that there is was here once */
+	size_t n_objects;
+	const char *resource_version; /* "": none yet */
+	const char *problem;          /* "": none */
+	double problem_s;             /* for how long */
+	double event_age_s;           /* since the last event, bookmarks included; below 0: there was none */
+	uint64_t n_lists, n_restarts, n_bytes;
+};
+
 struct view {
 	const char *node;
 	double uptime_s;
@@ -75,6 +88,10 @@ struct view {
 	uint64_t tables_version; /* 0: none yet */
 	double tables_age_s;
 	size_t n_objects[N_OBJECT_KINDS];
+	const char *api_server; /* the cluster's state comes from; "": from manifests */
+	bool has_all_pods;      /* pods of all nodes are watched there, not only this node's */
+	unsigned n_watches;
+	struct watch_view watches[N_API_KINDS];
 	size_t n_source_errors, n_build_errors;
 	char build_error[256]; /* why the last build failed; "" when it did not */
 	struct uplink_view uplink;

@@ -13,7 +13,8 @@
 #include "control/node/attach.h"
 #include "control/node/ipam.h"
 #include "control/node/underlay.h"
-#include "control/source/files.h"
+#include "control/source/api/api_source.h"
+#include "control/source/source.h"
 #include "dataplane/clock.h"
 #include "dataplane/engine.h"
 #include "dataplane/service/nat_flows.h"
@@ -172,6 +173,55 @@ gather_tables(const struct publisher *p, uint64_t now_ns, struct view *v)
 	snprintf(v->build_error, sizeof(v->build_error), "%s", status.error);
 }
 
+static void
+gather_watch(const struct daemon *d, unsigned i, uint64_t now_ns, struct watch_view *out)
+{
+	const struct api_watch_status *status = api_source_status(d->api_source, i);
+
+	*out = (struct watch_view){
+		.kind = object_kind_name(api_kinds[i].kind),
+		.state = api_watch_state_name(status->state),
+		.is_synced = status->is_synced,
+		.n_objects = store_count(d->store, api_kinds[i].kind),
+		.resource_version = status->resource_version,
+		.problem = status->reason,
+		.problem_s = status->since_s == 0 ? 0 : difftime(time(NULL), status->since_s),
+		.event_age_s = status->event_ns == 0 ? -1 : (double)(now_ns - status->event_ns) / 1e9,
+		.n_lists = status->n_lists,
+		.n_restarts = status->n_restarts,
+		.n_bytes = status->n_bytes,
+	};
+}
+
+static void
+gather_source(const struct daemon *d, uint64_t now_ns, struct view *v)
+{
+	v->n_source_errors = source_n_problems(d);
+	v->api_server = "";
+	if (d->api_source == NULL)
+		return;
+	v->api_server = api_source_server(d->api_source);
+	v->has_all_pods = api_source_has_all_pods(d->api_source);
+	for (unsigned i = 0; i < N_API_KINDS; i++)
+		gather_watch(d, i, now_ns, &v->watches[v->n_watches++]);
+}
+
+/* Before it has listed everything once nothing else is begun. */
+static bool
+judge_source(struct view *v)
+{
+	for (unsigned i = 0; i < v->n_watches && v->tables_version == 0; i++) {
+		const struct watch_view *w = &v->watches[i];
+
+		if (w->is_synced)
+			continue;
+		snprintf(v->not_ready, sizeof(v->not_ready), "%.120s has not told all of kind %s yet%s%.150s",
+			v->api_server, w->kind, *w->problem == '\0' ? "" : ": ", w->problem);
+		return false;
+	}
+	return true;
+}
+
 /* The first thing that is missing, in the order in which it comes about. */
 static void
 judge_readiness(const struct daemon *d, struct view *v)
@@ -179,6 +229,8 @@ judge_readiness(const struct daemon *d, struct view *v)
 	const char *attach = attach_not_ready(d->attach), *uplink = follow_warning(d->follow, 0);
 	bool needs_uplink = v->n_objects[OBJECT_NODE] > 1 || *d->config.uplink.interface != '\0';
 
+	if (!judge_source(v))
+		return;
 	for (unsigned i = 0; i < v->n_workers; i++)
 		if (!v->workers[i].is_alive) {
 			snprintf(v->not_ready, sizeof(v->not_ready), "worker %u makes no progress",
@@ -237,7 +289,7 @@ view_new(struct daemon *d)
 	for (enum family_index family = V4; family < N_FAMILIES; family++)
 		gather_range(d->ipam, family, &v->ranges[family]);
 	attach_each(d->attach, count_pod, &v->n_pods);
-	v->n_source_errors = d->source == NULL ? 0 : source_n_errors(d->source);
+	gather_source(d, now_ns, v);
 	gather_tables(d->publisher, now_ns, v);
 	gather_uplink(underlay_facts(d->underlay), &v->uplink);
 	judge_readiness(d, v);

@@ -28,7 +28,7 @@ struct publisher {
 	struct loop_timer *reclaim;
 	struct retired *retired;
 	const struct tables *current;
-	bool facts_changed;
+	bool facts_changed, is_held;
 	uint64_t generations[N_OBJECT_KINDS]; /* of the store, at the last build */
 	struct publisher_status status;
 	struct policy_since *policies;
@@ -121,7 +121,7 @@ build_changes(struct publisher *p)
 	struct retired *r;
 	int result;
 
-	if (parts == 0)
+	if (parts == 0 || p->is_held)
 		return 0;
 	if (p->retired != NULL)
 		reclaim(p); /* many changes in a row do not pile up versions */
@@ -211,6 +211,25 @@ publisher_check(struct publisher *p)
 {
 	if (find_changes(p) != 0)
 		loop_defer(p->config.loop, &p->build);
+}
+
+void
+publisher_hold(struct publisher *p)
+{
+	p->is_held = true;
+}
+
+void
+publisher_release(struct publisher *p)
+{
+	p->is_held = false;
+	publisher_check(p);
+}
+
+bool
+publisher_is_held(const struct publisher *p)
+{
+	return p->is_held;
 }
 
 int

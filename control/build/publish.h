@@ -41,6 +41,11 @@ void publisher_facts_changed(struct publisher *p);
 /* Builds soon, from the loop, if the store changed. */
 void publisher_check(struct publisher *p);
 
+/* While it is held, nothing is built: what is in force stays, and what changes is built after the release. */
+void publisher_hold(struct publisher *p);
+void publisher_release(struct publisher *p);
+bool publisher_is_held(const struct publisher *p);
+
 /* Builds and publishes at once what changed, and returns when no worker uses older tables. 0, or -EAGAIN or -ENOMEM
  * as snapshot_build(). */
 int publisher_flush(struct publisher *p);

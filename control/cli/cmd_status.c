@@ -36,6 +36,10 @@ print_summary(const struct cli *cli, const json_t *doc)
 	json_array_foreach (json_object_get(doc, "ipam"), i, pool)
 		ROW("Addresses", "%s: %lld of %lld used", field_str(pool, "cidr"), field_int(pool, "used"),
 			field_int(pool, "size"));
+	if (json_is_object(json_object_get(doc, "api")))
+		ROW("API server", "%s, pods of %s", field_str(json_object_get(doc, "api"), "server"),
+			strcmp(field_str(json_object_get(doc, "api"), "pods"), "all") == 0 ? "all nodes"
+											   : "this node");
 	table_cell(t, "Objects");
 	{
 		char text[256] = "";
@@ -48,6 +52,42 @@ print_summary(const struct cli *cli, const json_t *doc)
 	}
 #undef ROW
 	table_print(t, cli->out, 0);
+	table_free(t);
+}
+
+/* Of an API server, if the cluster's state comes from one. */
+static void
+print_watches(const struct cli *cli, const json_t *doc)
+{
+	static const struct column columns[] = {
+		{ "KIND", LEFT, 0 },
+		{ "STATE", LEFT, 0 },
+		{ "OBJECTS", RIGHT, 0 },
+		{ "VERSION", RIGHT, 0 },
+		{ "LAST EVENT", RIGHT, 0 },
+		{ "RESTARTS", RIGHT, 0 },
+		{ "BYTES", RIGHT, 0 },
+	};
+	const json_t *watches = json_object_get(json_object_get(doc, "api"), "watches"), *w;
+	struct table *t = table_new(columns, 7);
+	size_t i;
+
+	json_array_foreach (watches, i, w) {
+		table_cell(t, "%s", field_str(w, "kind"));
+		table_cell(t, "%s%s", field_str(w, "state"), field_bool(w, "synced") ? "" : ", not all here");
+		table_cell(t, "%lld", field_int(w, "objects"));
+		table_cell(t, "%s", field_str(w, "resource_version"));
+		if (json_is_null(json_object_get(w, "event_age_seconds")))
+			table_cell(t, "none");
+		else
+			table_cell(t, "%s ago", duration_text(field_real(w, "event_age_seconds")));
+		table_cell(t, "%lld", field_int(w, "restarts"));
+		table_cell(t, "%lld", field_int(w, "bytes"));
+	}
+	if (table_rows(t) != 0) {
+		fputc('\n', cli->out);
+		table_print(t, cli->out, cli->width);
+	}
 	table_free(t);
 }
 
@@ -120,7 +160,7 @@ print_problems(const struct cli *cli, const json_t *doc)
 	static const struct {
 		const char *field, *title;
 	} kinds[] = {
-		{ "source_errors", "error in the manifests" },
+		{ "source_errors", "error in an object" },
 		{ "build_errors", "error in the tables" },
 		{ "warnings", "warning" },
 		{ "worked_around", "worked around" },
@@ -179,6 +219,7 @@ status_run(const struct cli *cli, void *input)
 		cli_print_json(cli, doc);
 	} else {
 		print_summary(cli, doc);
+		print_watches(cli, doc);
 		print_workers(cli, doc);
 		print_peers(cli, doc);
 		print_problems(cli, doc);
@@ -191,18 +232,24 @@ status_run(const struct cli *cli, void *input)
 const struct command status_command = {
 	.name = "status",
 	.help = "Is all well: workers, tables, uplink, tunnels, warnings.",
-	.json_help = "{\"version\", \"kernel\", \"node\", \"pid\", \"uptime_seconds\", \"ready\", "
-		     "\"not_ready_reason\", "
-		     "\"tables\": {\"version\": 0 before the first, \"age_seconds\"}, \"workers\": [{\"id\", "
-		     "\"cpu\": -1 when not "
-		     "pinned, \"alive\", \"ports\", \"received\", \"load\": share of rounds with packets "
-		     "since the last question, \"polls\", "
-		     "\"sleeps\"}], \"uplink\": {\"interface\", \"up\", \"mtu\", \"mac\", \"xdp\"}, "
-		     "\"tunnel\": {\"vtep\", \"mac\", \"vni\", "
-		     "\"port\"}, \"pods\", \"pod_mtu\", \"ipam\": [{\"cidr\", \"used\", \"size\"}], "
-		     "\"objects\": {KIND: COUNT}, \"peers\": as "
-		     "`ringway nodes`, \"source_errors\", \"build_errors\", \"warnings\", \"worked_around\": "
-		     "[TEXT]}. Exit status 1 "
-		     "when not ready.",
+	.json_help =
+		"{\"version\", \"kernel\", \"node\", \"pid\", \"uptime_seconds\", \"ready\", "
+		"\"not_ready_reason\", "
+		"\"tables\": {\"version\": 0 before the first, \"age_seconds\"}, \"workers\": [{\"id\", "
+		"\"cpu\": -1 when not "
+		"pinned, \"alive\", \"ports\", \"received\", \"load\": share of rounds with packets "
+		"since the last question, \"polls\", "
+		"\"sleeps\"}], \"uplink\": {\"interface\", \"up\", \"mtu\", \"mac\", \"xdp\"}, "
+		"\"tunnel\": {\"vtep\", \"mac\", \"vni\", "
+		"\"port\"}, \"pods\", \"pod_mtu\", \"ipam\": [{\"cidr\", \"used\", \"size\"}], "
+		"\"objects\": {KIND: COUNT}, \"api\": null with manifests, else {\"server\", \"pods\": "
+		"\"own\" or \"all\", "
+		"\"watches\": [{\"kind\", \"state\": waiting, listing or watching, \"synced\", \"objects\", "
+		"\"resource_version\", \"event_age_seconds\": null before the first, \"problem\", "
+		"\"problem_seconds\", "
+		"\"lists\", \"restarts\", \"bytes\"}]}, \"peers\": as "
+		"`ringway nodes`, \"source_errors\", \"build_errors\", \"warnings\", \"worked_around\": "
+		"[TEXT]}. Exit status 1 "
+		"when not ready.",
 	.run = status_run,
 };

@@ -26,6 +26,9 @@ struct object {
 	char *name;
 	char *origin;      /* where it was read ("web.yaml:12"), for messages; may be NULL */
 	int64_t created_s; /* metadata.creationTimestamp, seconds since 1970; 0: not known */
+	/* Its source's own, who may change them in the store; all others read nothing from them. */
+	uint64_t digest;  /* of what it was made from */
+	uint32_t listing; /* the last list that it was in */
 };
 
 struct label {

@@ -3,6 +3,7 @@
 
 #include "control/log.h"
 #include "control/model/store.h"
+#include "control/source/api/api_source.h"
 #include "control/source/files.h"
 #include "control/source/source.h"
 
@@ -82,8 +83,12 @@ source_check(const struct config *config, FILE *out)
 	size_t n_errors;
 	int result;
 
+	if (config_has_api_server(config))
+		return api_source_check(config, out);
 	if (*source_config.dir == '\0') {
-		fputs("cluster.manifests is not set: name the directory with the cluster's manifests\n", out);
+		fputs("cluster.manifests is not set: name the directory with the cluster's manifests, or set "
+		      "cluster.apiServer or cluster.kubeconfig\n",
+			out);
 		return 1;
 	}
 	source_config.store = store_new();

@@ -10,8 +10,8 @@
 struct network_policy_object;
 struct selector;
 
-/* 0 with *out, which is NULL for what Ringway does not use (*ignored then says what it is; static or in the value), or
- * -EINVAL with the error. origin as in struct object, copied. */
+/* file: for lines in errors; NULL: there are none. 0 with *out, which is NULL for what Ringway does not use (*ignored then
+ * says what it is; static or in the value), or -EINVAL with the error. origin as in struct object, copied. */
 int object_decode(const struct yaml_file *file, json_t *value, unsigned line, const char *origin,
 	struct object **out, const char **ignored, struct decode_error *error);
 

@@ -7,6 +7,7 @@
 
 #include "control/log.h"
 #include "control/source/decode.h"
+#include "control/source/digest.h"
 #include "control/source/files.h"
 #include "control/source/text_file.h"
 #include "control/source/unread.h"
@@ -25,17 +26,6 @@ manifest_add_error(struct manifest *m, const char *format, ...)
 	va_end(args);
 }
 
-static int
-hash_bytes(const char *bytes, size_t size, void *arg)
-{
-	uint64_t *hash = arg;
-
-	for (size_t i = 0; i < size; i++)
-		*hash = (*hash ^ (unsigned char)bytes[i]) * 0x100000001b3; /* FNV-1a */
-	return 0;
-}
-
-/* value may be NULL. */
 static bool
 add_item(struct manifest *m, struct object *object, const json_t *value)
 {
@@ -51,10 +41,7 @@ add_item(struct manifest *m, struct object *object, const json_t *value)
 		m->items_size = size;
 	}
 	item = &m->items[m->n_items++];
-	*item = (struct manifest_item){ .object = object, .hash = 0xcbf29ce484222325 };
-	if (value != NULL)
-		json_dump_callback(
-			value, hash_bytes, &item->hash, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	*item = (struct manifest_item){ .object = object, .hash = json_digest(value) };
 	return true;
 }
 

@@ -495,7 +495,7 @@ find_line(const struct yaml_file *f, const json_t *container, uint64_t member)
 	struct line key = { .container = container, .member = member };
 	const struct line *found = NULL;
 
-	if (f->n_lines != 0)
+	if (f != NULL && f->n_lines != 0)
 		found = bsearch(&key, f->lines, f->n_lines, sizeof(key), line_compare);
 	return found == NULL ? 0 : found->line + f->n_before;
 }

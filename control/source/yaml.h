@@ -32,7 +32,8 @@ size_t yaml_n_documents(const struct yaml_file *f);
 /* An empty document is null. The file keeps the reference. */
 json_t *yaml_document(const struct yaml_file *f, size_t i);
 
-/* Lines: of a document, of an object's member (its value), of an array's element. 0 when there is no such. */
+/* Lines: of a document, of an object's member (its value), of an array's element. 0 when there is no such,
+ * or no file (NULL). */
 unsigned yaml_document_line(const struct yaml_file *f, size_t i);
 unsigned yaml_member_line(const struct yaml_file *f, const json_t *object, const char *key);
 unsigned yaml_element_line(const struct yaml_file *f, const json_t *array, size_t index);

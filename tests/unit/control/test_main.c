@@ -106,6 +106,37 @@ test_check(void **state)
 		"error\n");
 }
 
+/* One source, and of an API server what is needed to ask it. */
+static void
+test_check_of_an_api_server(void **state)
+{
+	char out[OUT_SIZE];
+
+	write_file("empty.conf", "");
+	write_file("ca", "PEM");
+	write_file("token", "abc");
+	assert_int_equal(ringwayd(out, "--check --config empty.conf"), 2);
+	assert_string_equal(out,
+		"cluster.manifests is not set: name the directory with the cluster's manifests, or set "
+		"cluster.apiServer or cluster.kubeconfig\n");
+	assert_int_equal(ringwayd(out, "--check --config empty.conf --set cluster.manifests=. "
+				       "--set cluster.apiServer=https://192.0.2.1"),
+		2);
+	assert_string_equal(out,
+		"configuration: cluster.manifests: and cluster.apiServer are both set; the cluster's "
+		"state comes from one of them\n");
+	assert_int_equal(
+		ringwayd(out, "--check --config empty.conf --set cluster.apiServer=https://192.0.2.1 "
+			      "--set cluster.caFile=ca --set cluster.tokenFile=none"),
+		2);
+	assert_string_equal(out, "the token, none, cannot be read: No such file or directory\n");
+	assert_int_equal(
+		ringwayd(out, "--check --config empty.conf --set cluster.apiServer=https://192.0.2.1 "
+			      "--set cluster.caFile=ca --set cluster.tokenFile=token"),
+		0);
+	assert_string_equal(out, "https://192.0.2.1 with a token; it was not asked: 0 errors\n");
+}
+
 static int
 make_dir(void **state)
 {
@@ -128,6 +159,7 @@ main(void)
 		cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_bad_configuration),
 		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_check_of_an_api_server),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -1,0 +1,492 @@
+#include "control/source/api/api_client.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "control/log.h"
+#include "control/loop.h"
+#include "control/source/api/api_credentials.h"
+#include "control/admin/version.h"
+
+#define CONNECT_TIMEOUT_S 10L
+#define KEEPALIVE_IDLE_S 15L
+#define KEEPALIVE_INTERVAL_S 5L
+#define UNANSWERED_MS 30000u /* for bytes and keepalive probes that the peer's kernel does not acknowledge */
+#define REREAD_NS (60 * NS_PER_S) /* kubelet replaces tokens when they have a fifth of their life left */
+#define STATUS_SIZE 4096          /* of an error's text, as far as it is kept */
+
+struct api_client {
+	struct loop *loop;
+	struct kubeconfig credentials;
+	char trouble[KUBECONFIG_ERROR_SIZE];
+	uint64_t idle_ns;
+	CURLM *multi;
+	struct loop_timer *timer;    /* libcurl's */
+	struct loop_timer *watchdog; /* for requests that nothing comes for */
+	struct loop_timer *reread;
+	struct api_request *first;
+};
+
+struct api_request {
+	struct api_client *client;
+	struct api_request_config config;
+	CURL *easy;
+	struct curl_slist *headers;
+	uint64_t heard_ns;
+	int stopped; /* what config.bytes said below 0 */
+	char error[CURL_ERROR_SIZE];
+	char status[STATUS_SIZE]; /* the body of what is not 2xx */
+	size_t status_len;
+	struct api_request *next;
+};
+
+/* --- libcurl's sockets and time, on the loop */
+
+static void finish_requests(struct api_client *c);
+
+static void
+act(struct api_client *c, curl_socket_t fd, int events)
+{
+	int n_running;
+
+	curl_multi_socket_action(c->multi, fd, events, &n_running);
+	finish_requests(c);
+}
+
+/* One for each of libcurl's sockets. */
+struct watched {
+	struct api_client *client;
+	curl_socket_t fd;
+	struct loop_fd *loop_fd;
+};
+
+static void
+on_socket(uint32_t events, void *arg)
+{
+	struct watched *w = arg;
+	int action = 0;
+
+	if ((events & (EPOLLIN | EPOLLHUP)) != 0)
+		action |= CURL_CSELECT_IN;
+	if ((events & EPOLLOUT) != 0)
+		action |= CURL_CSELECT_OUT;
+	if ((events & EPOLLERR) != 0)
+		action |= CURL_CSELECT_ERR;
+	act(w->client, w->fd, action);
+}
+
+/* libcurl says which events of a socket it waits for. */
+static int
+watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+	uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
+	struct api_client *c = arg;
+	struct watched *w = socket_arg;
+
+	if (what == CURL_POLL_REMOVE) {
+		if (w != NULL)
+			loop_fd_remove(w->loop_fd);
+		free(w);
+		return 0;
+	}
+	if (w != NULL)
+		return loop_fd_modify(w->loop_fd, events) < 0 ? -1 : 0;
+	w = calloc(1, sizeof(*w));
+	if (w == NULL)
+		return -1;
+	*w = (struct watched){
+		.client = c, .fd = fd, .loop_fd = loop_fd_add(c->loop, fd, events, on_socket, w)
+	};
+	if (w->loop_fd == NULL) {
+		free(w);
+		return -1;
+	}
+	curl_multi_assign(c->multi, fd, w);
+	return 0;
+}
+
+static int
+set_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+	struct api_client *c = arg;
+
+	if (timeout_ms < 0)
+		loop_timer_cancel(c->timer);
+	else
+		loop_timer_set(c->timer, (uint64_t)timeout_ms * NS_PER_MS, 0);
+	return 0;
+}
+
+static void
+on_timer(void *arg)
+{
+	act(arg, CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* --- a request's end */
+
+static void
+request_unlink(struct api_request *r)
+{
+	struct api_request **at = &r->client->first;
+
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+}
+
+static void
+request_free(struct api_request *r)
+{
+	if (r->easy != NULL) {
+		curl_multi_remove_handle(r->client->multi, r->easy);
+		curl_easy_cleanup(r->easy);
+	}
+	curl_slist_free_all(r->headers);
+	free(r);
+}
+
+void
+api_request_cancel(struct api_request *r)
+{
+	if (r == NULL)
+		return;
+	request_unlink(r);
+	request_free(r);
+}
+
+/* What the server says is wrong: an object of kind Status, or plain text. */
+static void
+describe_status(const struct api_request *r, long status, char error[static API_ERROR_SIZE])
+{
+	json_t *body = json_loadb(r->status, r->status_len, 0, NULL);
+	const char *message = json_string_value(json_object_get(body, "message"));
+	int plain = (int)strcspn(r->status, "\r\n");
+
+	if (message != NULL)
+		snprintf(error, API_ERROR_SIZE, "HTTP %ld: %.300s", status, message);
+	else
+		snprintf(error, API_ERROR_SIZE, "HTTP %ld%s%.*s", status, plain == 0 ? "" : ": ",
+			plain > 200 ? 200 : plain, r->status);
+	json_decref(body);
+}
+
+static void
+request_end(struct api_request *r, struct api_answer *answer)
+{
+	struct api_request_config config = r->config;
+
+	request_unlink(r);
+	request_free(r);
+	config.done(answer, config.arg);
+}
+
+static void
+reread(void *arg)
+{
+	struct api_client *c = arg;
+	char error[KUBECONFIG_ERROR_SIZE] = "";
+
+	if (api_credentials_refresh(&c->credentials, error) < 0 && strcmp(error, c->trouble) != 0)
+		log_warn("%s; what it was stays in use", error);
+	memcpy(c->trouble, error, sizeof(c->trouble));
+}
+
+static void
+request_settle(struct api_request *r, CURLcode code)
+{
+	struct api_answer answer = { 0 };
+	curl_off_t retry_after_s = 0;
+
+	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &answer.status);
+	curl_easy_getinfo(r->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+	if (retry_after_s > 0)
+		answer.retry_after_s = retry_after_s > UINT32_MAX ? UINT32_MAX : (uint32_t)retry_after_s;
+	if (answer.status >= 300)
+		describe_status(r, answer.status, answer.error);
+	else if (r->stopped < 0)
+		snprintf(answer.error, sizeof(answer.error), "the answer cannot be used: %s",
+			strerror(-r->stopped));
+	else if (code != CURLE_OK)
+		snprintf(answer.error, sizeof(answer.error), "%.300s",
+			*r->error != '\0' ? r->error : curl_easy_strerror(code));
+	if (answer.status == 401)
+		reread(r->client);
+	request_end(r, &answer);
+}
+
+static void
+finish_requests(struct api_client *c)
+{
+	const CURLMsg *message;
+	int n_left;
+
+	while ((message = curl_multi_info_read(c->multi, &n_left)) != NULL) {
+		struct api_request *r = NULL;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&r);
+		request_settle(r, message->data.result);
+	}
+}
+
+/* --- silence */
+
+/* A new request would go over the same connection: it must not be there any more. */
+static void
+close_connection(struct api_request *r)
+{
+	curl_socket_t fd = CURL_SOCKET_BAD;
+
+	if (curl_easy_getinfo(r->easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK && fd != CURL_SOCKET_BAD)
+		shutdown(fd, SHUT_RDWR);
+}
+
+static struct api_request *
+find_silent(const struct api_client *c, uint64_t now_ns)
+{
+	struct api_request *r = c->first;
+
+	while (r != NULL && now_ns - r->heard_ns < c->idle_ns)
+		r = r->next;
+	return r;
+}
+
+static void
+look_for_silence(void *arg)
+{
+	struct api_client *c = arg;
+	uint64_t now_ns = clock_now_ns();
+	struct api_request *r = find_silent(c, now_ns);
+
+	if (r != NULL) {
+		struct api_answer answer = { 0 };
+
+		snprintf(answer.error, sizeof(answer.error), "nothing came from the server for %llu s",
+			(unsigned long long)(c->idle_ns / NS_PER_S));
+		close_connection(r);
+		request_end(r, &answer);
+	}
+	/* one at a time: closing its connection ends the others that go over it */
+	loop_timer_set(c->watchdog, r != NULL ? 0 : c->idle_ns / 4, 0);
+}
+
+/* --- a request */
+
+static size_t
+on_header(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct api_request *r = arg;
+	long status = 0;
+
+	r->heard_ns = clock_now_ns();
+	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (n == 2 && bytes[0] == '\r' && status / 100 == 2 && r->config.opened != NULL)
+		r->config.opened(r->config.arg);
+	return size * n;
+}
+
+static size_t
+on_bytes(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct api_request *r = arg;
+	size_t room = sizeof(r->status) - 1 - r->status_len;
+	long status = 0;
+
+	r->heard_ns = clock_now_ns();
+	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status / 100 != 2) {
+		room = room < n ? room : n;
+		memcpy(r->status + r->status_len, bytes, room);
+		r->status_len += room;
+	} else if (r->config.bytes != NULL) {
+		r->stopped = r->config.bytes(bytes, n, r->config.arg);
+		if (r->stopped < 0)
+			return CURL_WRITEFUNC_ERROR;
+	}
+	return size * n;
+}
+
+static int
+prepare_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+	unsigned unanswered_ms = UNANSWERED_MS;
+
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof(unanswered_ms));
+	return CURL_SOCKOPT_OK;
+}
+
+static bool
+add_header(struct api_request *r, const char *name, const char *value)
+{
+	struct curl_slist *list;
+	char *line;
+
+	if (asprintf(&line, "%s: %s", name, value) < 0)
+		return false;
+	list = curl_slist_append(r->headers, line);
+	explicit_bzero(line, strlen(line));
+	free(line);
+	if (list != NULL)
+		r->headers = list;
+	return list != NULL;
+}
+
+static CURLcode
+set_blob(CURL *easy, CURLoption option, const struct kube_secret *secret)
+{
+	struct curl_blob blob = { .data = secret->data, .len = secret->size, .flags = CURL_BLOB_COPY };
+
+	return secret->data == NULL ? CURLE_OK : curl_easy_setopt(easy, option, &blob);
+}
+
+static bool
+set_credentials(struct api_request *r)
+{
+	const struct kubeconfig *k = &r->client->credentials;
+	char *bearer = NULL;
+	bool is_set;
+
+	if (set_blob(r->easy, CURLOPT_CAINFO_BLOB, &k->ca) != CURLE_OK ||
+		set_blob(r->easy, CURLOPT_SSLCERT_BLOB, &k->cert) != CURLE_OK ||
+		set_blob(r->easy, CURLOPT_SSLKEY_BLOB, &k->key) != CURLE_OK)
+		return false;
+	if (k->token.data == NULL)
+		return true;
+	if (asprintf(&bearer, "Bearer %s", k->token.data) < 0)
+		return false;
+	is_set = add_header(r, "Authorization", bearer);
+	explicit_bzero(bearer, strlen(bearer));
+	free(bearer);
+	return is_set;
+}
+
+static bool
+set_connection(CURL *easy)
+{
+	return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_S) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, prepare_socket) == CURLE_OK;
+}
+
+static bool
+set_request(struct api_request *r)
+{
+	char *url;
+	bool is_set;
+
+	if (asprintf(&url, "%s%s", r->client->credentials.server, r->config.path) < 0)
+		return false;
+	is_set = curl_easy_setopt(r->easy, CURLOPT_URL, url) == CURLE_OK;
+	free(url);
+	return is_set && add_header(r, "Accept", r->config.accept) &&
+	       curl_easy_setopt(r->easy, CURLOPT_USERAGENT, "ringwayd/" RINGWAY_VERSION) == CURLE_OK &&
+	       curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, r->headers) == CURLE_OK &&
+	       curl_easy_setopt(r->easy, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
+	       curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, r) == CURLE_OK &&
+	       curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_bytes) == CURLE_OK &&
+	       curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r) == CURLE_OK &&
+	       curl_easy_setopt(r->easy, CURLOPT_ERRORBUFFER, r->error) == CURLE_OK &&
+	       curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r) == CURLE_OK;
+}
+
+int
+api_client_get(struct api_client *c, struct api_request **out, const struct api_request_config *config)
+{
+	struct api_request *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return -ENOMEM;
+	r->client = c;
+	r->config = *config;
+	r->heard_ns = clock_now_ns();
+	r->easy = curl_easy_init();
+	if (r->easy == NULL || !set_credentials(r) || !set_connection(r->easy) || !set_request(r) ||
+		curl_multi_add_handle(c->multi, r->easy) != CURLM_OK) {
+		request_free(r);
+		return -ENOMEM;
+	}
+	r->next = c->first;
+	c->first = r;
+	*out = r;
+	return 0;
+}
+
+/* --- the client */
+
+int
+api_client_new(struct api_client **out, struct loop *loop, struct kubeconfig *credentials, uint32_t idle_s)
+{
+	struct api_client *c = calloc(1, sizeof(*c));
+
+	if (c == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		kubeconfig_fini(credentials);
+		free(c);
+		return -ENOMEM;
+	}
+	c->loop = loop;
+	c->credentials = *credentials;
+	*credentials = (struct kubeconfig){ 0 };
+	c->idle_ns = idle_s * NS_PER_S;
+	c->multi = curl_multi_init();
+	c->timer = loop_timer_new(loop, on_timer, c);
+	c->watchdog = loop_timer_new(loop, look_for_silence, c);
+	c->reread = loop_timer_new(loop, reread, c);
+	if (c->multi == NULL || c->timer == NULL || c->watchdog == NULL || c->reread == NULL) {
+		api_client_free(c);
+		return -ENOMEM;
+	}
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+	loop_timer_set(c->watchdog, c->idle_ns / 4, 0);
+	loop_timer_set(c->reread, REREAD_NS, REREAD_NS);
+	*out = c;
+	return 0;
+}
+
+void
+api_client_free(struct api_client *c)
+{
+	if (c == NULL)
+		return;
+	if (c->multi != NULL)
+		curl_multi_cleanup(c->multi);
+	loop_timer_free(c->timer);
+	loop_timer_free(c->watchdog);
+	loop_timer_free(c->reread);
+	kubeconfig_fini(&c->credentials);
+	curl_global_cleanup();
+	free(c);
+}
+
+const char *
+api_client_trouble(const struct api_client *c)
+{
+	return c->trouble;
+}
+
+const char *
+api_client_server(const struct api_client *c)
+{
+	return c->credentials.server;
+}

@@ -1,0 +1,31 @@
+/* What is asked of the API server: the kinds of objects, and how each is asked for. */
+#ifndef RINGWAY_SOURCE_API_KIND_H
+#define RINGWAY_SOURCE_API_KIND_H
+
+#include <stdbool.h>
+
+#include "control/model/object.h"
+
+#define API_VERSIONS_MAX 2
+
+struct api_kind {
+	enum object_kind kind;
+	bool has_namespace;
+	bool is_metadata_only; /* asked for as PartialObjectMetadata */
+	bool is_of_node;       /* those of one node can be asked for, by spec.nodeName */
+	unsigned n_versions;
+	struct {
+		const char *api_version; /* as the object has it */
+		const char *path;
+	} versions[API_VERSIONS_MAX]; /* the first that the server has */
+	const char *volatile_status
+		[8]; /* members of status that change all the time and that nobody here reads */
+};
+
+#define N_API_KINDS 6
+extern const struct api_kind api_kinds[N_API_KINDS];
+
+/* The header Accept for it. */
+const char *api_kind_accept(const struct api_kind *kind);
+
+#endif

@@ -1,0 +1,500 @@
+#include "control/source/api/api_watch.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/log.h"
+#include "control/loop.h"
+#include "control/source/api/api_backoff.h"
+#include "control/source/api/api_stream.h"
+
+#define PAGE 500 /* objects */
+#define WATCH_MIN_S 300
+#define WATCH_MAX_S 600           /* random between them: nodes must not come back all at once */
+#define STEADY_NS (10 * NS_PER_S) /* a watch that was open for so long was a success, also without an event */
+#define PATH_SIZE 4096
+
+/* What comes next. */
+enum step {
+	STEP_LIST,
+	STEP_PAGE, /* of the list that has begun */
+	STEP_WATCH,
+};
+
+struct api_watch {
+	struct api_watch_config config;
+	char *node; /* NULL: all */
+	struct api_objects *objects;
+	struct api_request *request;
+	struct api_stream stream;
+	struct api_backoff backoff;
+	struct loop_timer *timer;
+	enum step step;
+	unsigned version;     /* index in kind->versions */
+	unsigned n_not_found; /* versions that the server did not have, one after the other */
+	bool is_first_list;   /* the watch that runs begins with all there is, and is not through with it */
+	bool has_restarted;   /* a list was begun at once after one was refused; the next time waits */
+	char *next_page;      /* the list's token; NULL: the first page */
+	uint64_t opened_ns;   /* when the answer began; 0: it did not */
+	uint64_t n_events;    /* in this answer */
+	char failure[API_ERROR_SIZE]; /* what the server said in the middle of a watch; "" when nothing */
+	int failure_code;
+	struct api_watch_status status;
+};
+
+static void start(struct api_watch *w);
+
+static void
+tell(struct api_watch *w)
+{
+	w->config.changed(w->config.arg);
+}
+
+static const char *
+kind_name(const struct api_watch *w)
+{
+	return object_kind_name(w->config.kind->kind);
+}
+
+/* --- how it goes */
+
+static void
+note_trouble(struct api_watch *w, const char *reason)
+{
+	if (w->status.since_s == 0) {
+		w->status.since_s = time(NULL);
+		log_warn("%s at %s: %s; what is known stays in force", kind_name(w),
+			api_client_server(w->config.client), reason);
+	}
+	snprintf(w->status.reason, sizeof(w->status.reason), "%s", reason);
+	tell(w);
+}
+
+/* Only this makes waits short again: a server that takes requests and then fails is not asked ever faster. */
+static void
+note_steady(struct api_watch *w)
+{
+	api_backoff_reset(&w->backoff);
+	w->has_restarted = false;
+}
+
+static void
+note_success(struct api_watch *w)
+{
+	if (w->status.since_s == 0)
+		return;
+	log_info("%s at %s: well again after %lld s", kind_name(w), api_client_server(w->config.client),
+		(long long)(time(NULL) - w->status.since_s));
+	w->status.since_s = 0;
+	w->status.reason[0] = '\0';
+	tell(w);
+}
+
+static void
+wait_ms(struct api_watch *w, uint32_t ms)
+{
+	w->status.state = API_WATCH_WAITING;
+	loop_timer_set(w->timer, ms * NS_PER_MS, 0);
+}
+
+/* Too long a version is none: a list follows then, instead of a watch from somewhere else. */
+static void
+note_version(struct api_watch *w, const json_t *object)
+{
+	const char *version =
+		json_string_value(json_object_get(json_object_get(object, "metadata"), "resourceVersion"));
+
+	if (version == NULL || *version == '\0')
+		return;
+	if (strlen(version) >= sizeof(w->status.resource_version))
+		version = "";
+	strcpy(w->status.resource_version, version);
+}
+
+static void
+list_complete(struct api_watch *w)
+{
+	if (api_objects_sweep(w->objects) < 0)
+		log_error("out of memory: %s objects that are gone stay until the next list", kind_name(w));
+	w->status.is_synced = true;
+	w->status.event_ns = clock_now_ns();
+	w->is_first_list = false;
+	note_success(w);
+	tell(w);
+}
+
+/* --- what the server sends */
+
+static int
+on_item(json_t *object, void *arg)
+{
+	struct api_watch *w = arg;
+	const char *version = w->config.kind->versions[w->version].api_version;
+
+	return api_objects_put(w->objects, object, version);
+}
+
+/* ERROR: a Status instead of an object. */
+static int
+on_error_event(struct api_watch *w, const json_t *status)
+{
+	const char *message = json_string_value(json_object_get(status, "message"));
+
+	w->failure_code = (int)json_integer_value(json_object_get(status, "code"));
+	snprintf(w->failure, sizeof(w->failure), "the server ended the watch: %d: %.200s", w->failure_code,
+		message == NULL ? "" : message);
+	return -ECANCELED;
+}
+
+static void
+on_bookmark(struct api_watch *w, const json_t *object)
+{
+	const json_t *annotations = json_object_get(json_object_get(object, "metadata"), "annotations");
+	const char *end = json_string_value(json_object_get(annotations, "k8s.io/initial-events-end"));
+
+	if (w->is_first_list && end != NULL && strcmp(end, "true") == 0)
+		list_complete(w);
+}
+
+static int
+on_event(json_t *event, void *arg)
+{
+	struct api_watch *w = arg;
+	const char *type = json_string_value(json_object_get(event, "type"));
+	json_t *object = json_object_get(event, "object");
+	int result = 0;
+
+	if (type == NULL || !json_is_object(object))
+		return -EINVAL;
+	if (strcmp(type, "ERROR") == 0)
+		return on_error_event(w, object);
+	w->n_events++;
+	w->status.event_ns = clock_now_ns();
+	if (!w->is_first_list)
+		note_steady(w);
+	note_version(w, object);
+	if (strcmp(type, "BOOKMARK") == 0)
+		on_bookmark(w, object);
+	else if (strcmp(type, "DELETED") == 0)
+		result = api_objects_remove(w->objects, object);
+	else if (strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0)
+		result = on_item(object, w);
+	return result;
+}
+
+static void
+on_opened(void *arg)
+{
+	struct api_watch *w = arg;
+
+	w->opened_ns = clock_now_ns();
+	w->n_not_found = 0;
+	if (w->step == STEP_WATCH && !w->is_first_list)
+		note_success(w);
+}
+
+static int
+on_bytes(const char *bytes, size_t size, void *arg)
+{
+	struct api_watch *w = arg;
+	bool was_first_list = w->is_first_list;
+	int result;
+
+	w->status.n_bytes += size;
+	result = api_stream_feed(&w->stream, bytes, size);
+	if (was_first_list && !w->is_first_list)
+		w->status.state = API_WATCH_WATCHING;
+	if (api_objects_take_changed(w->objects))
+		tell(w);
+	return result;
+}
+
+/* --- what follows from how a request ended */
+
+static void
+forget_list(struct api_watch *w)
+{
+	free(w->next_page);
+	w->next_page = NULL;
+	w->is_first_list = false;
+	w->status.resource_version[0] = '\0';
+	w->step = STEP_LIST;
+}
+
+/* A page is here as a whole; the next one, or the watch, follows at once. */
+static int
+page_complete(struct api_watch *w)
+{
+	const char *next;
+	json_t *envelope, *metadata;
+	int result = api_stream_end(&w->stream, &envelope);
+
+	if (result < 0)
+		return result;
+	metadata = json_object_get(envelope, "metadata");
+	next = json_string_value(json_object_get(metadata, "continue"));
+	note_version(w, envelope);
+	free(w->next_page);
+	w->next_page = next == NULL || *next == '\0' ? NULL : strdup(next);
+	w->step = w->next_page == NULL ? STEP_WATCH : STEP_PAGE;
+	if (next != NULL && *next != '\0' && w->next_page == NULL)
+		result = -ENOMEM;
+	json_decref(envelope);
+	if (result == 0 && w->next_page == NULL)
+		list_complete(w);
+	return result;
+}
+
+/* The server has forgotten what we refer to, or has another version of the API. True: the next request goes out at once. */
+static bool
+turn_to_what_there_is(struct api_watch *w, long status)
+{
+	const struct api_kind *kind = w->config.kind;
+
+	if ((status == 400 || status == 422) && w->is_first_list) {
+		if (*w->config.has_watch_list)
+			log_info("%s offers no WatchList: lists come in pages",
+				api_client_server(w->config.client));
+		*w->config.has_watch_list = false;
+		forget_list(w);
+		return true;
+	}
+	if (status == 410) {
+		forget_list(w);
+		if (w->has_restarted)
+			return false;
+		w->has_restarted = true;
+		return true;
+	}
+	if (status == 404 && kind->n_versions > 1) {
+		forget_list(w);
+		w->version = (w->version + 1) % kind->n_versions;
+		return ++w->n_not_found < kind->n_versions;
+	}
+	if (status == 400 && w->step == STEP_PAGE)
+		forget_list(w);
+	return false;
+}
+
+static void
+try_again(struct api_watch *w, const struct api_answer *answer, const char *reason)
+{
+	long status = w->failure_code != 0 ? w->failure_code : answer->status;
+
+	w->status.n_restarts++;
+	if (turn_to_what_there_is(w, status)) {
+		log_debug("%s: %s", kind_name(w), reason);
+		start(w);
+		return;
+	}
+	/* a list's parts are not all there, so it begins anew; a watch goes on where it was */
+	if (w->is_first_list || (w->step == STEP_WATCH && *w->status.resource_version == '\0'))
+		forget_list(w);
+	note_trouble(w, reason);
+	wait_ms(w, answer->retry_after_s != 0 ? api_backoff_after(&w->backoff, answer->retry_after_s)
+					      : api_backoff_next(&w->backoff));
+}
+
+static void
+on_done(const struct api_answer *answer, void *arg)
+{
+	struct api_watch *w = arg;
+	const char *reason = answer->error;
+	bool was_steady =
+		w->step == STEP_WATCH && w->opened_ns != 0 && clock_now_ns() - w->opened_ns >= STEADY_NS;
+	json_t *none;
+
+	w->request = NULL;
+	if (was_steady)
+		note_steady(w);
+	if (*w->failure != '\0')
+		reason = w->failure;
+	if (*reason == '\0' && w->step == STEP_WATCH) {
+		/* servers end watches now and then; one that does nothing else is asked less often */
+		if (api_stream_end(&w->stream, &none) < 0)
+			reason = "the watch was cut in the middle of an event";
+		else if (w->is_first_list)
+			reason = "the watch ended before all objects were listed";
+		else if (w->n_events == 0 && !was_steady)
+			reason = "the watch ended at once";
+	} else if (*reason == '\0' && page_complete(w) < 0) {
+		reason = "the list was cut short, or is none";
+	}
+	api_stream_fini(&w->stream);
+	if (*reason == '\0')
+		start(w);
+	else
+		try_again(w, answer, reason);
+}
+
+/* --- requests */
+
+/* The node's name and the server's token as part of a URL. */
+static bool
+append_escaped(char path[static PATH_SIZE], const char *text)
+{
+	size_t at = strlen(path);
+
+	for (; *text != '\0'; text++) {
+		bool is_plain = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') ||
+				(*text >= '0' && *text <= '9') || strchr("-._~", *text) != NULL;
+
+		if (at + 4 > PATH_SIZE)
+			return false;
+		at += (size_t)snprintf(
+			path + at, PATH_SIZE - at, is_plain ? "%c" : "%%%02X", (unsigned char)*text);
+	}
+	return true;
+}
+
+static bool
+write_path(struct api_watch *w, char path[static PATH_SIZE])
+{
+	const char *base = w->config.kind->versions[w->version].path;
+	uint32_t timeout_s = api_backoff_random(&w->backoff, WATCH_MIN_S, WATCH_MAX_S);
+	bool fits = true;
+
+	if (w->step != STEP_WATCH)
+		snprintf(path, PATH_SIZE, "%s?limit=%u", base, PAGE);
+	else
+		snprintf(path, PATH_SIZE, "%s?watch=true&allowWatchBookmarks=true&timeoutSeconds=%u%s", base,
+			timeout_s,
+			w->is_first_list ? "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan" : "");
+	if (w->step == STEP_PAGE) {
+		strcat(path, "&continue=");
+		fits = append_escaped(path, w->next_page);
+	} else if (w->step == STEP_WATCH && !w->is_first_list) {
+		strcat(path, "&resourceVersion=");
+		fits = append_escaped(path, w->status.resource_version);
+	}
+	if (fits && w->node != NULL && strlen(path) + 64 < PATH_SIZE) {
+		strcat(path, "&fieldSelector=spec.nodeName%3D");
+		fits = append_escaped(path, w->node);
+	}
+	return fits;
+}
+
+/* The next request, as step says. */
+static void
+start(struct api_watch *w)
+{
+	char path[PATH_SIZE];
+	struct api_request_config request = {
+		.path = path,
+		.accept = api_kind_accept(w->config.kind),
+		.opened = on_opened,
+		.bytes = on_bytes,
+		.done = on_done,
+		.arg = w,
+	};
+
+	if (w->step == STEP_WATCH && *w->status.resource_version == '\0')
+		w->step = STEP_LIST;
+	if (w->step == STEP_LIST) {
+		api_objects_begin(w->objects);
+		w->status.n_lists++;
+		w->is_first_list = *w->config.has_watch_list;
+		if (w->is_first_list)
+			w->step = STEP_WATCH;
+	}
+	w->status.state = w->step == STEP_WATCH && !w->is_first_list ? API_WATCH_WATCHING : API_WATCH_LISTING;
+	w->opened_ns = 0;
+	w->n_events = 0;
+	w->failure[0] = '\0';
+	w->failure_code = 0;
+	if (!write_path(w, path)) {
+		forget_list(w);
+		note_trouble(w, "the server's token for the next page is too long");
+		wait_ms(w, API_BACKOFF_MAX_MS);
+		return;
+	}
+	api_stream_init(&w->stream, w->step == STEP_WATCH ? API_STREAM_WATCH : API_STREAM_LIST,
+		w->step == STEP_WATCH ? on_event : on_item, w);
+	if (api_client_get(w->config.client, &w->request, &request) < 0) {
+		note_trouble(w, "out of memory");
+		wait_ms(w, api_backoff_next(&w->backoff));
+	}
+}
+
+static void
+on_timer(void *arg)
+{
+	start(arg);
+}
+
+/* --- life */
+
+struct api_watch *
+api_watch_new(const struct api_watch_config *config)
+{
+	struct api_watch *w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		return NULL;
+	w->config = *config;
+	w->objects = api_objects_new(config->store, config->kind);
+	w->timer = loop_timer_new(config->loop, on_timer, w);
+	if (config->node != NULL)
+		w->node = strdup(config->node);
+	if (w->objects == NULL || w->timer == NULL || (config->node != NULL && w->node == NULL)) {
+		api_watch_free(w);
+		return NULL;
+	}
+	api_backoff_init(&w->backoff, config->seed);
+	start(w);
+	return w;
+}
+
+void
+api_watch_free(struct api_watch *w)
+{
+	if (w == NULL)
+		return;
+	api_request_cancel(w->request);
+	api_stream_fini(&w->stream);
+	loop_timer_free(w->timer);
+	api_objects_free(w->objects);
+	free(w->next_page);
+	free(w->node);
+	free(w);
+}
+
+void
+api_watch_widen(struct api_watch *w)
+{
+	if (w->node == NULL)
+		return;
+	free(w->node);
+	w->node = NULL;
+	api_request_cancel(w->request);
+	w->request = NULL;
+	api_stream_fini(&w->stream);
+	loop_timer_cancel(w->timer);
+	forget_list(w);
+	w->status.is_synced = false;
+	start(w);
+}
+
+const struct api_watch_status *
+api_watch_status(const struct api_watch *w)
+{
+	return &w->status;
+}
+
+const struct api_objects *
+api_watch_objects(const struct api_watch *w)
+{
+	return w->objects;
+}
+
+const char *
+api_watch_state_name(enum api_watch_state state)
+{
+	static const char *const names[] = { "waiting", "listing", "watching" };
+
+	return names[state];
+}

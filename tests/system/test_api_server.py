@@ -1,0 +1,230 @@
+"""The cluster's state from an API server: listed, watched, and kept while the server fails in each of the ways it may. The server
+is tests/support/fake_api.py."""
+
+import pathlib
+import sys
+
+import pytest
+
+from cluster import RINGWAY, Cluster, Node
+from lab import run, wait_until
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+
+from fake_api import PATHS, FakeApi, kubeconfig  # noqa: E402  pylint: disable=wrong-import-position
+
+IDLE_S = 3
+
+
+def service(name, ip, **spec):
+    return {"metadata": {"namespace": "default", "name": name},
+            "spec": {"clusterIP": ip, "clusterIPs": [ip], "ipFamilies": ["IPv4"], "ports": [{"port": 80}], **spec}}
+
+
+def pod(name, node, namespace="default", labels=None):
+    return {"metadata": {"namespace": namespace, "name": name, "labels": labels or {}},
+            "spec": {"nodeName": node, "containers": []}, "status": {"phase": "Running"}}
+
+
+class ApiNode(Node):
+    """A node that asks an API server in its own namespace, on 127.0.0.1."""
+
+    api = None
+
+    def config(self):
+        config = super().config()
+        del config["cluster"]["manifests"]
+        config["cluster"].update({"apiServer": self.api.url, "caFile": str(self.api.directory / "ca.crt"),
+                                  "tokenFile": str(self.dir / "token"), "apiIdle": IDLE_S})
+        return config
+
+    def watch(self, kind):
+        (found,) = [w for w in self.ringway("status", check=False)["api"]["watches"] if w["kind"] == kind]
+        return found
+
+    def service_names(self):
+        return {s["name"] for s in self.ringway("services")["services"]}
+
+    def wait_services(self, *names):
+        wait_until(lambda: self.service_names() == set(names), what=lambda: f"{names}; are {self.service_names()}")
+
+    def wait_watching(self, *kinds):
+        def all_watch():
+            return all(w["state"] == "watching" and w["problem"] == "" and w["synced"]
+                       for w in self.ringway("status", check=False)["api"]["watches"] if w["kind"] in kinds or not kinds)
+
+        wait_until(all_watch, what=lambda: f"all watch: {self.ringway('status', check=False)['api']}")
+
+    def wait_problem(self, kind, text):
+        wait_until(lambda: text in self.watch(kind)["problem"], what=lambda: f"'{text}': {self.watch(kind)}")
+
+
+@pytest.fixture(name="world")
+def make_world():
+    with Cluster() as cluster:
+        node = cluster.add_node("a", kind=ApiNode)
+        api = FakeApi(cluster.lab.dir / "api", node.ns.path)
+        cluster.lab.defer(api.close)
+        node.api = api
+        (node.dir / "token").write_text("first\n")
+        api.put("Node", {"metadata": {"name": "a"}, "spec": {"podCIDRs": list(node.pod_cidrs.values())},
+                         "status": {"addresses": [{"type": "InternalIP", "address": ip} for ip in node.ip.values()]}})
+        api.put("Namespace", {"metadata": {"name": "default", "labels": {"team": "x"}}, "spec": {"finalizers": ["k"]}})
+        api.put("Service", service("web", "10.96.0.10"))
+        yield node, api
+
+
+def test_it_lists_then_watches(world):
+    node, api = world
+    for i in range(7):
+        api.put("Service", service(f"s{i}", f"10.96.1.{i}"))
+    api.has_watch_list, api.page_max = False, 3
+    node.start()
+    node.wait_ready()
+    names = {"web", *(f"s{i}" for i in range(7))}
+    node.wait_services(*names)
+    # one refusal is enough for all kinds that are asked after it; pages follow one another
+    assert len(api.asked("Service", limit="500")) == 3
+    assert {query["continue"].split("/")[0] for _, query, _ in api.asked("Service") if "continue" in query} == {"3", "6"}
+    node.wait_watching()
+    # namespaces come as metadata, pods as this node's
+    assert node.ringway("status")["objects"]["Namespace"] == 1
+    assert all(query["fieldSelector"] == "spec.nodeName=a" for _, query, _ in api.asked("Pod"))
+    api.put("Service", service("new", "10.96.2.1"))
+    api.delete("Service", "default", "s3")
+    names ^= {"new", "s3"}
+    node.wait_services(*names)
+    # bookmarks move the version on without an object
+    api.put("Namespace", {"metadata": {"name": "other"}})
+    wait_until(lambda: node.watch("Service")["resource_version"] == str(api.version), what="a bookmark's version")
+    # an object that cannot be used is an error in force, and its last version stays
+    api.put("Service", service("web", "10.96.0.300"))
+    wait_until(lambda: any("Service default/web: spec.clusterIP" in error
+                           for error in node.ringway("status")["source_errors"]), what="an error")
+    assert "web" in node.service_names()
+    api.put("Service", service("web", "10.96.0.11"))
+    wait_until(lambda: not node.ringway("status")["source_errors"], what="no error")
+    assert 'ringway_api_synced{kind="Service"}' in node.metrics()
+    assert "API server" in run(node.wrap([RINGWAY, "status", "--socket", node.socket])).stdout
+
+
+def test_what_fails_is_tried_again(world):
+    node, api = world
+    api.failures.clear()
+    api.fail(429, kind="Service", headers={"Retry-After": "1"})
+    api.fail(503, kind="EndpointSlice", times=2)
+    api.fail(403, kind="Node")
+    node.start()
+    node.wait_ready()
+    node.wait_watching()
+    node.wait_services("web")
+    # 410 in the middle of a watch: all is listed anew, and what went meanwhile goes
+    lists = node.watch("Service")["lists"]
+    with api.changed:
+        del api.objects["Service", "default", "web"]
+    api.put("Service", service("other", "10.96.0.20"))
+    api.expire()
+    node.wait_services("other")
+    assert node.watch("Service")["lists"] > lists
+    node.wait_watching()
+    # 410 to the request itself
+    api.fail(410, kind="Service", watch=True)
+    lists = node.watch("Service")["lists"]
+    api.stop()
+    api.start()
+    wait_until(lambda: node.watch("Service")["lists"] > lists, what="another list")
+    node.wait_watching()
+    # the server away: what is known stays, and status says so
+    api.stop()
+    node.wait_problem("Service", "127.0.0.1")
+    status = node.ringway("status")
+    assert status["ready"] and any("kind Service" in warning for warning in status["warnings"]), status
+    assert node.service_names() == {"other"}
+    assert node.metrics()['ringway_api_problem_seconds{kind="Service"}'] > 0
+    api.start()
+    node.wait_watching()
+    api.put("Service", service("later", "10.96.0.21"))
+    node.wait_services("other", "later")
+    # another token: the old one is refused, and the file is read again
+    (node.dir / "token").write_text("second")
+    api.token = "second"
+    api.stop()
+    api.start()
+    node.wait_watching()
+    # and one that is not in the file
+    api.token = "third"
+    api.stop()
+    api.start()
+    node.wait_problem("Service", "HTTP 401")
+    (node.dir / "token").write_text("third")
+    node.wait_watching()
+    # emptied: versions begin anew, everything but the node is gone
+    api.stop()
+    api.empty(keep=("Node",))
+    api.put("Service", service("fresh", "10.96.0.22"))
+    api.start()
+    node.wait_services("fresh")
+    node.wait_watching()
+    # half-open: nothing comes, nothing is closed
+    api.freeze()
+    node.wait_problem("Service", "nothing came from the server")
+    assert node.ringway("status")["ready"] and node.service_names() == {"fresh"}
+    api.freeze(False)
+    node.wait_watching()
+    api.put("Service", service("thawed", "10.96.0.23"))
+    node.wait_services("fresh", "thawed")
+
+
+def test_a_start_waits_for_all_kinds(world):
+    node, api = world
+    refusal = api.fail(500, kind="EndpointSlice", times=-1)
+    node.start()
+    wait_until(node.socket.exists, what="the admin socket")
+    node.wait_problem("EndpointSlice", "HTTP 500: fake 500")
+    node.wait_watching("Service", "Node", "Pod")
+    status = node.ringway("status", check=False)
+    assert not status["ready"] and "EndpointSlice" in status["not_ready_reason"], status
+    assert status["tables"]["version"] == 0
+    for question in ("services", "pods", "nodes", "policies", "endpoints", "drops", "doctor"):
+        node.ringway(question, check=False)
+    assert node.get("/metrics")[0] == 200
+    refusal.times = 0
+    node.wait_ready()
+    node.wait_services("web")
+
+
+def test_an_older_server(world):
+    node, api = world
+    api.paths = {path: what for path, what in PATHS.items() if not path.endswith("/v1/endpointslices")}
+    api.put("EndpointSlice", {"metadata": {"namespace": "default", "name": "web-1",
+                                           "labels": {"kubernetes.io/service-name": "web"}},
+                              "addressType": "IPv4", "ports": [{"port": 8080}],
+                              "endpoints": [{"addresses": ["10.244.9.9"], "conditions": {"ready": True}}]})
+    (node.dir / "kubeconfig").write_text(kubeconfig(api, **{
+        "client-certificate": str(api.directory / "client.crt"), "client-key": str(api.directory / "client.key")}))
+    node.options = {"cluster": {"kubeconfig": str(node.dir / "kubeconfig"), "apiServer": ""}}
+    node.start()
+    node.wait_ready()
+    assert node.ringway("status")["objects"]["EndpointSlice"] == 1
+    node.wait_watching()
+
+
+def test_all_pods_are_watched_once_a_policy_needs_them(world):
+    node, api = world
+    api.put("Pod", pod("here", "a", labels={"app": "here"}))
+    api.put("Pod", pod("there", "b", labels={"app": "there"}))
+    api.put("Pod", pod("elsewhere", "b", namespace="other"))
+    peers = {"spec": {"podSelector": {}, "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "there"}}}]}]}}
+    api.put("NetworkPolicy", {"metadata": {"namespace": "other", "name": "not-here"}, **peers})
+    node.start()
+    node.wait_ready()
+    status = node.ringway("status")
+    assert (status["api"]["pods"], status["objects"]["Pod"]) == ("own", 1)
+    api.put("NetworkPolicy", {"metadata": {"namespace": "default", "name": "here"}, **peers})
+    wait_until(lambda: node.ringway("status")["objects"]["Pod"] == 3, what="all pods")
+    assert node.ringway("status")["api"]["pods"] == "all"
+    node.wait_watching("Pod")
+    # with such a policy from the start, tables are made with all pods
+    node.restart()
+    status = node.ringway("status")
+    assert (status["api"]["pods"], status["objects"]["Pod"]) == ("all", 3)
