@@ -20,6 +20,7 @@
 
 struct engine {
 	struct engine_config config;
+	int cpus[WORKERS_MAX]; /* config.cpus, if there are any */
 	struct crossing *crossing;
 	struct worker *workers[WORKERS_MAX];
 	unsigned n_ports[WORKERS_MAX];
@@ -37,6 +38,10 @@ static void
 set_config(struct engine *e, const struct engine_config *config)
 {
 	e->config = *config;
+	if (config->cpus != NULL) {
+		memcpy(e->cpus, config->cpus, config->n_workers * sizeof(e->cpus[0]));
+		e->config.cpus = e->cpus;
+	}
 	if (e->config.ring_size == 0)
 		e->config.ring_size = RING_SIZE;
 	if (e->config.frames_per_shard == 0)
