@@ -2,6 +2,7 @@
 is tests/support/fake_api.py."""
 
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -34,8 +35,8 @@ class ApiNode(Node):
     def config(self):
         config = super().config()
         del config["cluster"]["manifests"]
-        config["cluster"].update({"apiServer": self.api.url, "caFile": str(self.api.directory / "ca.crt"),
-                                  "tokenFile": str(self.dir / "token"), "apiIdle": IDLE_S})
+        config["cluster"] = {"apiServer": self.api.url, "caFile": str(self.api.directory / "ca.crt"),
+                             "tokenFile": str(self.dir / "token"), "apiIdle": IDLE_S, **config["cluster"]}
         return config
 
     def watch(self, kind):
@@ -228,3 +229,32 @@ def test_all_pods_are_watched_once_a_policy_needs_them(world):
     node.restart()
     status = node.ringway("status")
     assert (status["api"]["pods"], status["objects"]["Pod"]) == ("all", 3)
+
+
+def test_one_http2_connection(world):
+    node, api = world
+    log = node.dir / "proxy.log"
+    # what the API server does, done by a proxy before one that cannot
+    proxy = node.popen(["nghttpx", "--conf=/dev/null", "--single-process", "-f127.0.0.1,6443",
+                        f"-b127.0.0.1,{api.port};;tls;proto=http/1.1", "--insecure", f"--accesslog-file={log}",
+                        "--accesslog-format=$alpn $request", f"--errorlog-file={node.dir}/proxy.errors",
+                        str(api.directory / "server.key"), str(api.directory / "server.crt")])
+    wait_until(lambda: node.run("ss -Hltn sport = :6443").stdout, what="the proxy")
+    node.options = {"cluster": {"apiServer": "https://127.0.0.1:6443"}}
+    node.start()
+    node.wait_ready()
+    node.wait_watching()
+    sockets = [line.split() for line in node.run("cat /proc/net/tcp").stdout.splitlines()[1:]]
+    assert len([s for s in sockets if s[2].endswith(f":{6443:04X}") and s[3] == "01"]) == 1, sockets
+    api.put("Service", service("new", "10.96.2.1"))
+    node.wait_services("web", "new")
+    # the connection hangs; the next ones must not go over it
+    node.lab.defer(proxy.popen.send_signal, signal.SIGCONT)
+    proxy.popen.send_signal(signal.SIGSTOP)
+    node.wait_problem("Service", "nothing came from the server")
+    proxy.popen.send_signal(signal.SIGCONT)
+    node.wait_watching()
+    api.put("Service", service("later", "10.96.2.2"))
+    node.wait_services("web", "new", "later")
+    lines = log.read_text().splitlines()
+    assert lines and all(line.startswith("h2 GET ") for line in lines), lines
