@@ -22,7 +22,7 @@ drop_line(enum log_level level, const char *line, void *arg)
 static int
 read_all(struct manifests *m, const char *dir, FILE *errors)
 {
-	const struct source_config config = { .dir = dir, .store = m->store };
+	const struct source_config config = { .dir = dir, .store = m->store, .are_drafts = true };
 	struct source *source;
 	int result;
 

@@ -1,6 +1,7 @@
 /* A directory of manifests as a store, read once: for commands that need no daemon. The files are read by the daemon's own
- * source (control/source/files.h), so what it takes or refuses is taken or refused here, with the same messages. One thread;
- * the log is silent meanwhile. */
+ * source (control/source/files.h), so what it takes or refuses is taken or refused here, with the same messages; but
+ * for what no API server has assigned yet: services may lack a ClusterIP and node ports. One thread; the log is silent
+ * meanwhile. */
 #ifndef RINGWAY_OFFLINE_MANIFESTS_H
 #define RINGWAY_OFFLINE_MANIFESTS_H
 

@@ -146,12 +146,11 @@ find_kind(const struct field *root)
 	return NULL;
 }
 
-int
-object_decode(const struct yaml_file *file, json_t *value, unsigned line, const char *origin,
-	struct object **out, const char **ignored, struct decode_error *error)
+static int
+decode(struct decoder *d, json_t *value, unsigned line, const char *origin, struct object **out,
+	const char **ignored)
 {
-	struct decoder d = { .file = file, .error = error };
-	struct field root = field_root(&d, value, line);
+	struct field root = field_root(d, value, line);
 	const struct kind *kind;
 	struct object *object;
 	bool is_of_use;
@@ -165,7 +164,7 @@ object_decode(const struct yaml_file *file, json_t *value, unsigned line, const 
 	kind = find_kind(&root);
 	if (kind == NULL) {
 		*ignored = json_string_value(json_object_get(value, "kind"));
-		return d.has_failed ? -EINVAL : 0;
+		return d->has_failed ? -EINVAL : 0;
 	}
 	object = field_alloc(&root, 1, kind->size);
 	if (object == NULL)
@@ -174,11 +173,29 @@ object_decode(const struct yaml_file *file, json_t *value, unsigned line, const 
 	object->origin = origin == NULL ? NULL : strdup(origin);
 	decode_metadata(&root, kind, object);
 	is_of_use = kind->decode(&root, object);
-	if (d.has_failed || !is_of_use) {
+	if (d->has_failed || !is_of_use) {
 		object_free(object);
 		*ignored = kind->name;
-		return d.has_failed ? -EINVAL : 0;
+		return d->has_failed ? -EINVAL : 0;
 	}
 	*out = object;
 	return 0;
+}
+
+int
+object_decode(const struct yaml_file *file, json_t *value, unsigned line, const char *origin,
+	struct object **out, const char **ignored, struct decode_error *error)
+{
+	struct decoder d = { .file = file, .error = error };
+
+	return decode(&d, value, line, origin, out, ignored);
+}
+
+int
+object_decode_draft(const struct yaml_file *file, json_t *value, unsigned line, const char *origin,
+	struct object **out, const char **ignored, struct decode_error *error)
+{
+	struct decoder d = { .file = file, .error = error, .is_draft = true };
+
+	return decode(&d, value, line, origin, out, ignored);
 }

@@ -15,6 +15,11 @@ struct selector;
 int object_decode(const struct yaml_file *file, json_t *value, unsigned line, const char *origin,
 	struct object **out, const char **ignored, struct decode_error *error);
 
+/* The same for objects that no API server has seen: a service may lack its ClusterIP (it has no cluster_ips then) and its
+ * node ports (0). */
+int object_decode_draft(const struct yaml_file *file, json_t *value, unsigned line, const char *origin,
+	struct object **out, const char **ignored, struct decode_error *error);
+
 /* The kinds; each fills what follows struct object in zeroed memory, and object_free() takes it from any state. False:
  * an object without use here. */
 bool node_decode(const struct field *root, struct node_object *node);

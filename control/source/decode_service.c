@@ -41,7 +41,7 @@ decode_node_port(const struct field *entry, const struct service_object *s, stru
 	if (port->node_port != 0 && s->type != SERVICE_NODE_PORT && s->type != SERVICE_LOAD_BALANCER)
 		field_fail(&f, "is %u, but the service is of type %s", port->node_port,
 			service_type_name(s->type));
-	else if (port->node_port == 0 && s->type == SERVICE_NODE_PORT)
+	else if (port->node_port == 0 && s->type == SERVICE_NODE_PORT && !f.decoder->is_draft)
 		field_fail(&f, "is missing: nothing assigns node ports to services of a file");
 	for (const struct service_port *p = s->ports; p < port; p++)
 		if (p->node_port != 0 && p->node_port == port->node_port && p->proto == port->proto)
@@ -90,9 +90,11 @@ decode_cluster_ips(const struct field *spec, struct service_object *s)
 	if (s->cluster_ips == NULL)
 		return;
 	if (*first == '\0') {
-		field_fail(&single, "is missing: nothing assigns addresses to services of a file; give one, "
-				    "or None for a headless "
-				    "service");
+		if (!spec->decoder->is_draft)
+			field_fail(&single,
+				"is missing: nothing assigns addresses to services of a file; give one, "
+				"or None for a headless "
+				"service");
 	} else if (strcmp(first, "None") == 0) {
 		s->headless = true;
 		if (s->type != SERVICE_CLUSTER_IP)

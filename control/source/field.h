@@ -19,6 +19,7 @@ struct decode_error {
 struct decoder {
 	const struct yaml_file *file;
 	struct decode_error *error;
+	bool is_draft; /* what the API server assigns may be missing */
 	bool has_failed;
 };
 

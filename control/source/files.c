@@ -290,7 +290,7 @@ read_file(struct source *s, struct file *f)
 	f->is_gone = false;
 	/* at the start it is not known what was in force before: what can be read is better than nothing, and what cannot
 	 * be read closes pods */
-	if (manifest_read(&m, path, f->name) || !s->has_started)
+	if (manifest_read(&m, path, f->name, s->config.are_drafts) || !s->has_started)
 		apply_manifest(s, f, &m);
 	set_errors(s, f, m.errors, m.n_errors);
 	manifest_fini(&m);

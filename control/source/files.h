@@ -24,6 +24,7 @@ struct source_config {
 	struct loop *loop;          /* NULL: the directory is read once */
 	void (*changed)(void *arg); /* the store or the errors changed; may be NULL */
 	void *arg;
+	bool are_drafts; /* no API server has seen them: see object_decode_draft() */
 };
 
 /* Reads the directory, then watches it. A directory that is missing is an error in force, and is looked for again every

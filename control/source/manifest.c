@@ -91,7 +91,8 @@ read_object(struct manifest *m, const struct yaml_file *f, json_t *value, unsign
 	char origin[512];
 
 	snprintf(origin, sizeof(origin), "%s:%u", name, line);
-	if (object_decode(f, value, line, origin, &object, &ignored, &error) < 0) {
+	if ((m->is_draft ? object_decode_draft : object_decode)(
+		    f, value, line, origin, &object, &ignored, &error) < 0) {
 		const char *kind = json_string_value(json_object_get(value, "kind"));
 		const char *called =
 			json_string_value(json_object_get(json_object_get(value, "metadata"), "name"));
@@ -202,7 +203,7 @@ read_parts(
 }
 
 bool
-manifest_read(struct manifest *m, const char *path, const char *name)
+manifest_read(struct manifest *m, const char *path, const char *name, bool is_draft)
 {
 	struct yaml_error error;
 	struct yaml_file *f;
@@ -210,7 +211,7 @@ manifest_read(struct manifest *m, const char *path, const char *name)
 	size_t size;
 	int result = text_file_read(path, SOURCE_FILE_MAX, &text, &size);
 
-	*m = (struct manifest){ 0 };
+	*m = (struct manifest){ .is_draft = is_draft };
 	if (result < 0) {
 		manifest_add_error(m, "%s: cannot be read: %s", name, strerror(-result));
 		manifest_hide_all(m, name);

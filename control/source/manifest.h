@@ -13,6 +13,7 @@ struct manifest_item {
 };
 
 struct manifest {
+	bool is_draft; /* see source_config */
 	size_t n_items, items_size;
 	struct manifest_item *items;
 	size_t n_errors; /* texts kept: at most MANIFEST_ERRORS_MAX */
@@ -21,7 +22,7 @@ struct manifest {
 
 /* Fills *m. name stands for the path in messages. False when there are errors; the objects of the file's good parts are
  * there all the same, and one of OBJECT_UNREAD_POLICY for each part that may hold a policy and cannot be read (unread.h). */
-bool manifest_read(struct manifest *m, const char *path, const char *name);
+bool manifest_read(struct manifest *m, const char *path, const char *name, bool is_draft);
 
 /* Adds an object that stands for what cannot be read at all, and may hold any policy. */
 void manifest_hide_all(struct manifest *m, const char *place);

@@ -1,5 +1,6 @@
 #include "control/source/decode.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -269,6 +270,37 @@ test_node_port(void **state)
 	assert_int_equal(s->distribution, TRAFFIC_SAME_ZONE);
 	assert_int_equal(s->n_ingress, 0);
 	object_free(&s->object);
+}
+
+/* What an API server would assign may be missing where none has been yet; all else must be right. */
+static void
+test_draft(void **state)
+{
+	static const char draft[] = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+				    "spec: {type: NodePort, ports: [{port: 80}]}\n";
+	static const char wrong[] = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+				    "spec: {type: NodePort, clusterIP: None, ports: [{port: 80}]}\n";
+	struct decode_error error = { 0 };
+	struct yaml_error yaml_error;
+	struct service_object *s;
+	struct object *object;
+	const char *ignored;
+	struct yaml_file *f;
+
+	assert_int_equal(yaml_file_parse(&f, draft, strlen(draft), &yaml_error), 0);
+	assert_int_equal(object_decode(f, yaml_document(f, 0), 1, NULL, &object, &ignored, &error), -EINVAL);
+	assert_string_equal(error.field, "spec.clusterIP");
+	assert_int_equal(object_decode_draft(f, yaml_document(f, 0), 1, NULL, &object, &ignored, &error), 0);
+	s = (struct service_object *)object;
+	assert_int_equal(s->n_cluster_ips, 0);
+	assert_false(s->headless);
+	assert_int_equal(s->ports[0].node_port, 0);
+	object_free(object);
+	yaml_file_free(f);
+	assert_int_equal(yaml_file_parse(&f, wrong, strlen(wrong), &yaml_error), 0);
+	assert_int_equal(
+		object_decode_draft(f, yaml_document(f, 0), 1, NULL, &object, &ignored, &error), -EINVAL);
+	yaml_file_free(f);
 }
 
 static void
@@ -754,6 +786,7 @@ main(void)
 		cmocka_unit_test(test_service_defaults),
 		cmocka_unit_test(test_load_balancer),
 		cmocka_unit_test(test_node_port),
+		cmocka_unit_test(test_draft),
 		cmocka_unit_test(test_external_name),
 		cmocka_unit_test(test_slice),
 		cmocka_unit_test(test_bad),
