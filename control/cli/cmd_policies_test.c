@@ -131,15 +131,20 @@ port_json(const struct policy_case *c)
 }
 
 static json_t *
+list_json(json_t *list)
+{
+	return list == NULL ? json_array() : json_incref(list);
+}
+
+static json_t *
 case_json(const struct policy_case *c, const struct outcome *o)
 {
-	return json_pack("{s:I, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:b, s:o, s:s}", "line",
+	return json_pack("{s:I, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:b, s:o, s:o, s:s}", "line",
 		(json_int_t)c->line, "name", c->name == NULL ? "" : c->name, "from", c->from, "to", c->to,
 		"port", port_json(c), "protocol", case_proto_name(c->proto), "expected",
 		verdict_text(c->is_allow_expected), "verdict", verdict_text(!o->is_denied), "as_expected",
-		outcome_is_expected(o, c), "policies",
-		o->policies == NULL ? json_array() : json_incref(o->policies), "why",
-		o->why == NULL ? "" : o->why);
+		outcome_is_expected(o, c), "policies", list_json(o->policies), "advice", list_json(o->advice),
+		"why", o->why == NULL ? "" : o->why);
 }
 
 static void
@@ -216,7 +221,8 @@ const struct command policies_test_command = {
 		"\"verdict\": "
 		"\"allow\" or \"deny\", \"as_expected\", \"policies\": what was found at both ends, as "
 		"`ringway "
-		"explain --help` describes it; of what is denied, where it first was, \"why\": it is denied, "
+		"explain --help` describes it; of what is denied, where it first was, \"advice\": what would "
+		"allow what was expected to be, as described there too, \"why\": it is denied, "
 		"though not by "
 		"policies, else \"\"}], \"n\": cases, \"as_expected\", \"not_as_expected\"}.\n\n"
 		"Each line of FILE is a JSON object: {\"name\": \"the shop is open\", \"from\": "
@@ -232,7 +238,8 @@ const struct command policies_test_command = {
 		"service has "
 		"for it; \"protocol\" is TCP, as when it is missing, UDP, SCTP or ICMP, which has no port; "
 		"\"name\" may be "
-		"missing. Pods without an address, services without a ClusterIP or EndpointSlices, and "
+		"missing. Pods are objects of kind Pod: what a Deployment would make is not known. Pods "
+		"without an address, services without a ClusterIP or EndpointSlices, and "
 		"namespaces without an "
 		"object get what a cluster would have given them; where policies are only audited, they are "
 		"judged as if they were enforced.\n\nExit status: 0 all cases are as "

@@ -47,26 +47,26 @@ take_addrs(struct end *e, const struct ip_addr *addrs, size_t n)
 }
 
 static bool
-find_pod(const struct world *w, const struct name *n, struct end *out, char *error)
+find_pod(const struct census *all, const struct name *n, struct end *out, char *error)
 {
 	const struct pod_object *pod =
-		(const struct pod_object *)store_get(world_store(w), OBJECT_POD, n->ns, n->name);
+		(const struct pod_object *)store_get(all->store, OBJECT_POD, n->ns, n->name);
 
 	if (pod->has_ended)
 		return fail(error, "pod %.80s/%.80s has ended, so it has no address", n->ns, n->name);
 	*out = (struct end){ .kind = pod->host_network ? END_NODE : END_POD,
 		.object = pod,
 		.node = pod->node,
-		.pod = world_find_pod(w, n->ns, n->name) };
+		.pod = census_find_pod(all, n->ns, n->name) };
 	take_addrs(out, pod->addrs, pod->n_addrs);
 	return true;
 }
 
 static bool
-find_service(const struct world *w, const struct name *n, struct end *out, char *error)
+find_service(const struct census *all, const struct name *n, struct end *out, char *error)
 {
 	const struct service_object *s =
-		(const struct service_object *)store_get(world_store(w), OBJECT_SERVICE, n->ns, n->name);
+		(const struct service_object *)store_get(all->store, OBJECT_SERVICE, n->ns, n->name);
 
 	if (s == NULL)
 		return fail(error, "there is no service %.80s/%.80s", n->ns, n->name);
@@ -82,10 +82,9 @@ find_service(const struct world *w, const struct name *n, struct end *out, char 
 }
 
 static bool
-find_addr(const struct world *w, const struct ip_addr *addr, struct end *out)
+find_addr(const struct census *all, const struct ip_addr *addr, struct end *out)
 {
-	const struct world_holder *h = world_find(w, addr);
-	size_t n;
+	const struct census_holder *h = census_find(all, addr);
 
 	*out = (struct end){ .kind = END_ADDRESS };
 	if (h != NULL && h->service != NULL) {
@@ -97,14 +96,14 @@ find_addr(const struct world *w, const struct ip_addr *addr, struct end *out)
 	} else if (h != NULL) {
 		out->kind = END_POD;
 		out->pod = h->pod;
-		out->object = world_pods(w, &n)[h->pod].object;
+		out->object = all->pods[h->pod].object;
 	}
 	take_addrs(out, addr, 1);
 	return true;
 }
 
 static bool
-find_end(const struct world *w, const char *text, struct end *out, char *error)
+find_end(const struct census *all, const char *text, struct end *out, char *error)
 {
 	struct ip_addr addr;
 	struct name n;
@@ -112,19 +111,19 @@ find_end(const struct world *w, const char *text, struct end *out, char *error)
 	if (ip_addr_parse(text, &addr)) {
 		if (ip_addr_is_none(&addr) || ip_addr_is_multicast(&addr))
 			return fail(error, "%.60s is nobody's address", text);
-		return find_addr(w, &addr, out);
+		return find_addr(all, &addr, out);
 	}
 	if (strncmp(text, SERVICE_PREFIX, strlen(SERVICE_PREFIX)) == 0) {
 		if (!read_name(text + strlen(SERVICE_PREFIX), &n))
 			return fail(error, "\"%.80s\" is not service:NAMESPACE/NAME", text);
-		return find_service(w, &n, out, error);
+		return find_service(all, &n, out, error);
 	}
 	if (!read_name(text, &n))
 		return fail(error, "\"%.80s\" is neither NAMESPACE/POD nor an address", text);
-	if (store_get(world_store(w), OBJECT_POD, n.ns, n.name) != NULL)
-		return find_pod(w, &n, out, error);
-	if (store_get(world_store(w), OBJECT_SERVICE, n.ns, n.name) != NULL)
-		return find_service(w, &n, out, error);
+	if (store_get(all->store, OBJECT_POD, n.ns, n.name) != NULL)
+		return find_pod(all, &n, out, error);
+	if (store_get(all->store, OBJECT_SERVICE, n.ns, n.name) != NULL)
+		return find_service(all, &n, out, error);
 	return fail(error, "there is no pod %.80s/%.80s in the manifests", n.ns, n.name);
 }
 
@@ -183,16 +182,28 @@ choose_family(struct connection *c, char *error)
 	return fail(error, "one end has IPv4 only, and the other IPv6 only");
 }
 
+/* Then nobody knows whose policies count. */
+static bool
+is_undisputed(const struct census *all, const struct ip_addr *addr, char *error)
+{
+	char text[IP_ADDR_STRLEN];
+
+	return !census_is_disputed(all, addr) ||
+	       fail(error, "several pods of the manifests have the address %s", ip_addr_format(addr, text));
+}
+
 bool
-ends_find(const struct world *w, const struct policy_case *c, struct connection *out,
+ends_find(const struct census *all, const struct policy_case *c, struct connection *out,
 	char error[static ENDS_ERROR_SIZE])
 {
 	*out = (struct connection){ .proto = c->proto };
-	if (!find_end(w, c->from, &out->from, error) || !find_end(w, c->to, &out->to, error))
+	if (!find_end(all, c->from, &out->from, error) || !find_end(all, c->to, &out->to, error))
 		return false;
 	if (out->from.kind == END_SERVICE)
 		return fail(error, "\"from\" is a service, which sends nothing: name one of its pods");
 	if (!find_port(&out->to, c, &out->port, error) || !choose_family(out, error))
+		return false;
+	if (!is_undisputed(all, &out->src, error) || !is_undisputed(all, &out->dst, error))
 		return false;
 	if (out->proto == PROTO_ICMP && !ip_addr_is_v4(&out->dst))
 		out->proto = PROTO_ICMPV6;

@@ -3,7 +3,7 @@
 #define RINGWAY_OFFLINE_ENDS_H
 
 #include "control/offline/cases.h"
-#include "control/offline/world.h"
+#include "control/offline/census.h"
 
 #define ENDS_ERROR_SIZE 256
 
@@ -16,7 +16,7 @@ enum end_kind {
 
 struct end {
 	enum end_kind kind;
-	size_t pod;                           /* END_POD: its number in the world */
+	size_t pod;                           /* END_POD: its number */
 	const struct service_object *service; /* END_SERVICE */
 	const struct pod_object *object;      /* the pod, also one on its node's network; may be NULL */
 	const char *node;                     /* END_NODE; "": which is not known */
@@ -33,7 +33,7 @@ struct connection {
 };
 
 /* False with what is wrong: a name that is unknown, or means nothing here. */
-bool ends_find(const struct world *w, const struct policy_case *c, struct connection *out,
+bool ends_find(const struct census *all, const struct policy_case *c, struct connection *out,
 	char error[static ENDS_ERROR_SIZE]);
 
 #endif

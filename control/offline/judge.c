@@ -77,6 +77,10 @@ note_reasons(struct judging *j, const struct asked *a)
 	if (!is_wanted(j, a) || json_array_size(a->out->policies) >= REASONS_MAX)
 		return;
 	found = explain_policies_json(world_context(j->world), &j->run);
+	/* a rule for a node would have to name its address, which may be made up */
+	if (a->out->is_denied && a->item->is_allow_expected && a->c->from.kind != END_NODE &&
+		a->c->to.kind != END_NODE)
+		a->out->advice = explain_advice_json(world_context(j->world), &j->run);
 	if (a->out->policies == NULL || a->out->is_denied) {
 		json_decref(a->out->policies);
 		a->out->policies = found;
@@ -113,28 +117,26 @@ run(struct judging *j, const struct asked *a, struct explain_packet *packet)
 static bool
 is_at_home(const struct judging *j, size_t pod)
 {
-	return pod != WORLD_NOBODY && world_round_of(pod) == j->round;
+	return pod != CENSUS_NOBODY && world_round_of(pod) == j->round;
 }
 
 static size_t
 pod_of(const struct judging *j, const struct end *e, const struct ip_addr *addr)
 {
-	const struct world_holder *h;
+	const struct census_holder *h;
 
 	if (e->kind == END_POD)
 		return e->pod;
-	h = e->kind == END_SERVICE ? world_find(j->world, addr) : NULL;
-	return h == NULL ? WORLD_NOBODY : h->pod;
+	h = e->kind == END_SERVICE ? census_find(world_census(j->world), addr) : NULL;
+	return h == NULL ? CENSUS_NOBODY : h->pod;
 }
 
 /* The node's own processes are not to be told from its probes, which are always allowed. */
 static bool
 is_from_own_node(const struct judging *j, const struct end *from, size_t to)
 {
-	size_t n;
-
 	return from->kind == END_NODE && *from->node != '\0' &&
-	       strcmp(from->node, world_pods(j->world, &n)[to].object->node) == 0;
+	       strcmp(from->node, world_census(j->world)->pods[to].object->node) == 0;
 }
 
 /* From the sender, if it is at home in this round, to where it would send. */
@@ -260,7 +262,7 @@ find_ends(const struct world *w, struct case_list *cases, struct connection *out
 	char error[ENDS_ERROR_SIZE];
 
 	for (size_t i = 0; i < cases->n; i++)
-		if (!ends_find(w, &cases->items[i], &out[i], error))
+		if (!ends_find(world_census(w), &cases->items[i], &out[i], error))
 			case_fail(cases, cases->items[i].line, errors, "%s", error);
 	return cases->n_errors == 0;
 }
@@ -295,6 +297,7 @@ outcomes_free(struct outcome *outcomes, size_t n)
 {
 	for (size_t i = 0; outcomes != NULL && i < n; i++) {
 		json_decref(outcomes[i].policies);
+		json_decref(outcomes[i].advice);
 		free(outcomes[i].why);
 	}
 	free(outcomes);

@@ -13,7 +13,8 @@ struct outcome {
 	/* What was found, as `ringway explain --help` describes "policies"; of what is denied, where it first was. NULL: nobody
 	 * wants to know, or no pod is concerned. */
 	json_t *policies;
-	char *why; /* it is denied, though not by policies; else NULL */
+	json_t *advice; /* allowed was expected: what would help, as described there too; NULL: nothing known */
+	char *why;      /* it is denied, though not by policies; else NULL */
 };
 
 /* Fills in an outcome for each case of the list. Reasons are kept where the outcome is another than expected, or all.

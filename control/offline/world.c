@@ -29,9 +29,7 @@ static const struct mac_addr peer_mac = { { 0x02, 0x72, 0x77, 0, 0, 4 } };
 
 struct world {
 	struct store *store;
-	size_t n_pods, n_holders;
-	struct world_pod *pods;
-	struct world_holder *holders; /* by address */
+	struct census census;
 
 	/* the node; nothing is learned from a dry run, so its pods can share what each would know for itself */
 	struct roles *roles;
@@ -56,153 +54,10 @@ struct world {
 	struct explain_context context;
 };
 
-/* --- who is who */
-
-static void
-add_holder(struct world *w, const struct world_holder *holder)
-{
-	w->holders[w->n_holders++] = *holder;
-}
-
-static void
-add_node_addrs(struct world *w, const char *node, const struct ip_addr *addrs, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		add_holder(w, &(struct world_holder){ .addr = addrs[i], .pod = WORLD_NOBODY, .node = node });
-}
-
-static void
-add_node(const struct object *object, void *arg)
-{
-	const struct node_object *node = (const struct node_object *)object;
-
-	add_node_addrs(arg, object->name, node->addrs, node->n_addrs);
-}
-
-static void
-add_pod(const struct object *object, void *arg)
-{
-	const struct pod_object *pod = (const struct pod_object *)object;
-	struct world *w = arg;
-	struct world_pod *known = &w->pods[w->n_pods];
-
-	if (pod->host_network)
-		add_node_addrs(w, pod->node, pod->addrs, pod->n_addrs);
-	if (pod->host_network || pod->has_ended || pod->n_addrs == 0)
-		return;
-	known->object = pod;
-	for (size_t i = pod->n_addrs; i-- > 0;)
-		known->addrs[ip_addr_is_v4(&pod->addrs[i]) ? V4 : V6] = pod->addrs[i];
-	for (unsigned family = 0; family < N_FAMILIES; family++)
-		if (!ip_addr_is_none(&known->addrs[family]))
-			add_holder(
-				w, &(struct world_holder){ .addr = known->addrs[family], .pod = w->n_pods });
-	w->n_pods++;
-}
-
-static void
-add_service(const struct object *object, void *arg)
-{
-	const struct service_object *s = (const struct service_object *)object;
-	struct world *w = arg;
-
-	for (size_t i = 0; i < s->n_cluster_ips; i++) {
-		add_holder(w, &(struct world_holder){
-				      .addr = s->cluster_ips[i], .pod = WORLD_NOBODY, .service = s });
-		w->service_cidrs[w->n_service_cidrs++] = (struct ip_prefix){ s->cluster_ips[i], 128 };
-	}
-}
-
-struct addr_counts {
-	size_t nodes, pods, services;
-};
-
-static void
-count_addrs(const struct object *object, void *arg)
-{
-	struct addr_counts *n = arg;
-
-	if (object->kind == OBJECT_NODE)
-		n->nodes += ((const struct node_object *)object)->n_addrs;
-	else if (object->kind == OBJECT_POD)
-		n->pods += ((const struct pod_object *)object)->n_addrs;
-	else
-		n->services += ((const struct service_object *)object)->n_cluster_ips;
-}
-
-static int
-compare_holders(const void *a, const void *b)
-{
-	return ip_addr_cmp(&((const struct world_holder *)a)->addr, &((const struct world_holder *)b)->addr);
-}
-
-static bool
-collect(struct world *w)
-{
-	struct addr_counts n = { 0 };
-
-	store_each(w->store, OBJECT_NODE, count_addrs, &n);
-	store_each(w->store, OBJECT_POD, count_addrs, &n);
-	store_each(w->store, OBJECT_SERVICE, count_addrs, &n);
-	w->pods = calloc(store_count(w->store, OBJECT_POD) + 1, sizeof(*w->pods));
-	w->holders = calloc(n.nodes + n.pods + n.services + 1, sizeof(*w->holders));
-	w->service_cidrs = calloc(n.services + 1, sizeof(*w->service_cidrs));
-	if (w->pods == NULL || w->holders == NULL || w->service_cidrs == NULL)
-		return false;
-	store_each(w->store, OBJECT_NODE, add_node, w);
-	store_each(w->store, OBJECT_POD, add_pod, w);
-	store_each(w->store, OBJECT_SERVICE, add_service, w);
-	qsort(w->holders, w->n_holders, sizeof(*w->holders), compare_holders);
-	return true;
-}
-
-const struct world_holder *
-world_find(const struct world *w, const struct ip_addr *addr)
-{
-	const struct world_holder key = { .addr = *addr };
-
-	return bsearch(&key, w->holders, w->n_holders, sizeof(key), compare_holders);
-}
-
-size_t
-world_find_pod(const struct world *w, const char *ns, const char *name)
-{
-	size_t low = 0, high = w->n_pods;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		const struct object *o = &w->pods[middle].object->object;
-		int order = strcmp(o->ns, ns);
-
-		if (order == 0)
-			order = strcmp(o->name, name);
-		if (order == 0)
-			return middle;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return WORLD_NOBODY;
-}
-
-const struct world_pod *
-world_pods(const struct world *w, size_t *n)
-{
-	*n = w->n_pods;
-	return w->pods;
-}
-
-const struct store *
-world_store(const struct world *w)
-{
-	return w->store;
-}
-
 size_t
 world_n_rounds(const struct world *w)
 {
-	return w->n_pods == 0 ? 1 : (w->n_pods + WORLD_PODS - 1) / WORLD_PODS;
+	return w->census.n_pods == 0 ? 1 : (w->census.n_pods + WORLD_PODS - 1) / WORLD_PODS;
 }
 
 const struct explain_context *
@@ -211,7 +66,27 @@ world_context(const struct world *w)
 	return &w->context;
 }
 
+const struct census *
+world_census(const struct world *w)
+{
+	return &w->census;
+}
+
 /* --- the node */
+
+/* A port that a service lacks is not somewhere else. */
+static bool
+collect_cluster_ips(struct world *w)
+{
+	const struct census *c = &w->census;
+
+	w->service_cidrs = calloc(c->n_holders + 1, sizeof(*w->service_cidrs));
+	for (size_t i = 0; w->service_cidrs != NULL && i < c->n_holders; i++)
+		if (c->holders[i].service != NULL)
+			w->service_cidrs[w->n_service_cidrs++] =
+				(struct ip_prefix){ c->holders[i].addr, 128 };
+	return w->service_cidrs != NULL;
+}
 
 static int
 put_node(struct store *store, const char *name, const struct ip_addr *addr, bool has_everything)
@@ -351,7 +226,9 @@ world_new(struct world **out, struct store *store)
 		return -ENOMEM;
 	w->store = store;
 	result = manifests_complete(store);
-	if (result == 0 && !collect(w))
+	if (result == 0)
+		result = census_take(&w->census, store);
+	if (result == 0 && !collect_cluster_ips(w))
 		result = -ENOMEM;
 	if (result == 0)
 		result = make_node(w);
@@ -382,22 +259,20 @@ world_free(struct world *w)
 	free(w->roles);
 	free(w->policy_state);
 	free(w->service_cidrs);
-	free(w->pods);
-	free(w->holders);
+	census_fini(&w->census);
 	free(w);
 }
 
 /* --- rounds */
 
-/* Other than the pods that are there already, or they would be taken for the same ones with other ports. */
 static void
 settle_pods(struct world *w, size_t round)
 {
 	size_t first = round * WORLD_PODS;
-	size_t n = w->n_pods - first < WORLD_PODS ? w->n_pods - first : WORLD_PODS;
+	size_t n = w->census.n_pods - first < WORLD_PODS ? w->census.n_pods - first : WORLD_PODS;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct world_pod *pod = &w->pods[first + i];
+		const struct census_pod *pod = &w->census.pods[first + i];
 		const struct object *o = &pod->object->object;
 		uint16_t port = (uint16_t)(WORLD_PORT_PODS + i);
 

@@ -8,17 +8,12 @@
 #define RINGWAY_OFFLINE_WORLD_H
 
 #include "control/admin/explain.h"
+#include "control/offline/census.h"
 
 #define WORLD_PORT_HOST 0
 #define WORLD_PORT_UPLINK 1
 #define WORLD_PORT_PODS 2 /* the first pod's */
 #define WORLD_PODS (PORTS_MAX - WORLD_PORT_PODS)
-
-/* A pod with addresses of its own: not on its node's network, and not ended. */
-struct world_pod {
-	const struct pod_object *object;
-	struct ip_addr addrs[N_FAMILIES]; /* none of a family that it lacks */
-};
 
 struct world;
 
@@ -27,23 +22,8 @@ struct world;
 int world_new(struct world **out, struct store *store);
 void world_free(struct world *w); /* NULL is fine */
 
-const struct store *world_store(const struct world *w);
-
-/* By namespace and name; their number in this order is their number below. */
-const struct world_pod *world_pods(const struct world *w, size_t *n);
-#define WORLD_NOBODY SIZE_MAX
-size_t world_find_pod(const struct world *w, const char *ns, const char *name);
-
-/* Whose an address is: one of these three. */
-struct world_holder {
-	struct ip_addr addr;
-	size_t pod;                           /* WORLD_NOBODY: no pod's */
-	const struct service_object *service; /* its ClusterIP */
-	const char *node; /* its own, or that of a pod on its network; "" while that is not scheduled */
-};
-
-/* NULL: nobody has it. */
-const struct world_holder *world_find(const struct world *w, const struct ip_addr *addr);
+/* Of the completed store. */
+const struct census *world_census(const struct world *w);
 
 static inline size_t
 world_round_of(size_t pod)
@@ -61,11 +41,10 @@ int world_enter(struct world *w, size_t round, char error[static WORLD_ERROR_SIZ
 /* Of the round. Its tables, names and policies; for explain's functions. */
 const struct explain_context *world_context(const struct world *w);
 
-/* Where a packet comes from: fills in sender, port, worker, MAC addresses and tunnel; the source's address is in the probe. */
-void world_from_pod(const struct world *w, size_t pod, struct explain_packet *packet); /* of this round */
-void world_from_host(const struct world *w, struct explain_packet *packet); /* sets the source, too: the
-									       probe's destination tells the
-									       family */
+/* Where a packet comes from: fills in sender, port, worker, MAC addresses and tunnel. The addresses are in the probe; the
+ * host's source is filled in, too. A pod is one of this round. */
+void world_from_pod(const struct world *w, size_t pod, struct explain_packet *packet);
+void world_from_host(const struct world *w, struct explain_packet *packet);
 void world_from_elsewhere(const struct world *w, struct explain_packet *packet);
 
 /* Runs the packet through the pipeline. 0 or -EMSGSIZE. */

@@ -134,6 +134,8 @@ json_has_an_object_for_each_case(void **state)
 	assert_string_equal(field_str(c, "verdict"), "deny");
 	assert_string_equal(field_str(c, "expected"), "allow");
 	assert_true(json_is_null(json_object_get(c, "port")));
+	assert_non_null(strstr(
+		field_str(json_array_get(json_object_get(c, "advice"), 0), "yaml"), "kind: NetworkPolicy"));
 	c = json_array_get(json_object_get(c, "policies"), 0);
 	assert_string_equal(field_str(c, "direction"), "egress");
 	c = json_array_get(json_object_get(doc, "cases"), 5);
