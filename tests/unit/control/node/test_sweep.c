@@ -240,6 +240,7 @@ static void
 a_socket_that_was_never_seen_ends_nothing(void **state)
 {
 	enum { OPENING = 2, STANDING = 4, HALF_CLOSED = 6, CLOSED = 8, BEGUN_ANEW = 10, SEEN = 11 };
+	const uint16_t last = SEEN, last_unseen = BEGUN_ANEW;
 	struct nat_flows *e = aligned_alloc(CACHE_LINE, nat_flows_size(CAPACITY));
 	struct nat_flows_config table = { .capacity = CAPACITY, .quota = CAPACITY };
 	struct crossing *crossing = crossing_new(1);
@@ -252,7 +253,7 @@ a_socket_that_was_never_seen_ends_nothing(void **state)
 
 	memset(e, 0, nat_flows_size(CAPACITY));
 	nat_flows_adopt(e, &table, 0);
-	for (uint16_t port = OPENING; port <= SEEN; port++) {
+	for (uint16_t port = OPENING; port <= last; port++) {
 		if (port % 2 && port != SEEN)
 			continue;
 		add(e, port, PROTO_TCP, 0);
@@ -271,7 +272,7 @@ a_socket_that_was_never_seen_ends_nothing(void **state)
 
 	/* young ones that stand are asked about, and none ends */
 	assert_int_equal(sweep_at(w, 1 * second, ask_odd), 0);
-	for (uint16_t port = OPENING; port <= BEGUN_ANEW; port += 2)
+	for (uint16_t port = OPENING; port <= last_unseen; port += 2)
 		assert_int_equal(find(e, port)->flags & NAT_FLOW_SOCKET, 0);
 	assert_true(find(e, SEEN)->flags & NAT_FLOW_SOCKET);
 	/* what never came to stand ends as before */
