@@ -54,6 +54,9 @@ note_socket(const struct socket_seen *socket, void *arg)
 
 	ports->has_sockets = true;
 	ports->in_use[socket->local_port / 64] |= bit;
+	if (!ip_addr_is_none(&socket->remote) && !is_loopback(&socket->remote) &&
+		!ip_addr_eq(&socket->remote, &socket->local))
+		ports->connected[socket->local_port / 64] |= bit;
 	if (socket->state == SOCKET_LISTEN && !is_loopback(&socket->local))
 		ports->listening[socket->local_port / 64] |= bit;
 }
@@ -144,7 +147,7 @@ find_accepting(struct servers *s, const struct policy_state *state, int view, bo
 		return result;
 	result = read_states(&s->ports, view, SOCKETS_LIVE);
 	for (unsigned i = 0; i < SERVER_WORDS; i++)
-		*are_any |= (s->ports.in_use[i] &= listening[i]) != 0;
+		*are_any |= (s->ports.connected[i] &= listening[i]) != 0;
 	return result;
 }
 
@@ -163,7 +166,7 @@ learn_accepting(struct servers *s, const struct attached *pod)
 		log_debug("sockets of pod %s/%s cannot be listed: %s", pod->record.pod_ns, pod->record.pod,
 			strerror(-result));
 	else if (are_any)
-		change_on_worker(s, pod, s->ports.in_use, false);
+		change_on_worker(s, pod, s->ports.connected, false);
 }
 
 /* --- pods that become isolated */

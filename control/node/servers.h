@@ -49,6 +49,7 @@ void servers_note_accepting(
 /* TCP ports of a namespace, a bit for each. */
 struct server_ports {
 	uint64_t listening[SERVER_WORDS]; /* from outside of the pod */
+	uint64_t connected[SERVER_WORDS]; /* with somebody else */
 	uint64_t in_use[SERVER_WORDS];    /* by any socket, those that listen included */
 	bool has_sockets;
 };

@@ -175,6 +175,13 @@ read_beginning(const char *text, size_t size, unsigned error_line)
 	return NULL;
 }
 
+/* With a line "...", what follows may be a document of its own, of which a beginning says nothing. */
+static bool
+ends_itself(const char *text, size_t size)
+{
+	return memmem(text, size, "\n...", 4) != NULL;
+}
+
 int
 unread_of_text(const char *text, size_t size, unsigned error_line, const char *place,
 	struct unread_policy_object **out)
@@ -188,7 +195,7 @@ unread_of_text(const char *text, size_t size, unsigned error_line, const char *p
 	/* with NULs it may be another encoding */
 	if (memmem(text, size, WORD, strlen(WORD)) == NULL && memchr(text, '\0', size) == NULL)
 		return 0;
-	f = read_beginning(text, size, error_line);
+	f = ends_itself(text, size) ? NULL : read_beginning(text, size, error_line);
 	value = f == NULL ? NULL : yaml_document(f, 0);
 	kind = json_string_value(json_object_get(value, "kind"));
 	ns = json_object_get(json_object_get(value, "metadata"), "namespace");

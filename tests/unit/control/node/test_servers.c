@@ -92,6 +92,29 @@ ports_that_listen_and_ports_in_use(void **state)
 	close(server);
 }
 
+static void
+only_others_connections_count(void **state)
+{
+	struct sockaddr_in6 to = sockaddr_of("::ffff:192.0.2.1", 7011);
+	int listener, own, client;
+	struct server_ports ports;
+
+	assert_int_equal(system("ip addr add 192.0.2.1/32 dev lo && ip addr add 192.0.2.2/32 dev lo"), 0);
+	listener = listening("::ffff:192.0.2.1", 7011);
+	own = bound("::ffff:192.0.2.1", 7012);
+	assert_int_equal(connect(own, (struct sockaddr *)&to, sizeof(to)), 0);
+	ports = look();
+	assert_true(has(ports.in_use, 7011));
+	assert_false(has(ports.connected, 7011));
+	client = bound("::ffff:192.0.2.2", 7013);
+	assert_int_equal(connect(client, (struct sockaddr *)&to, sizeof(to)), 0);
+	ports = look();
+	assert_true(has(ports.listening, 7011) && has(ports.connected, 7011));
+	close(client);
+	close(own);
+	close(listener);
+}
+
 struct ageing {
 	struct policy_state *state;
 	uint64_t idle[SERVER_WORDS], forgotten[SERVER_WORDS];
@@ -143,6 +166,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(ports_that_listen_and_ports_in_use, own_netns_setup),
+		cmocka_unit_test_setup(only_others_connections_count, own_netns_setup),
 		cmocka_unit_test(learned_ports_end_when_two_sweeps_see_no_socket),
 	};
 

@@ -449,6 +449,9 @@ test_what_is_known_of_unread_policies(void **state)
 		{ "kind: ConfigMap\nmetadata: {name: NetworkPolicy}\ndata: [\n", "" },
 		{ "kind: List\nmetadata: {name: NetworkPolicy}\nitems: [\n", "|a.yaml:4\n" },
 		{ "kind: [\n", "" },
+		/* what stands before the error is another document, or ends one */
+		{ "kind: ConfigMap\nmetadata: {name: x}\n...\nkind: NetworkPolicy\n bad\n", "|a.yaml:4\n" },
+		{ "kind: ConfigMap\n...\n" HEAD "metadata: {name: x}\nspec: [\n", "|a.yaml:3\n" },
 		{ "{\"kind\": \"NetworkPolicy\", \"metadata\": {\"namespace\": \"shop\"}, \"spec\": {\n",
 			"|a.yaml:2\n" },
 	};
