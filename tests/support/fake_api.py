@@ -204,11 +204,12 @@ class FakeApi:
             self.changed.notify_all()
 
     def empty(self, keep=()):
-        """Everything but some kinds is gone without an event, as with a data directory that was lost; versions begin anew."""
+        """Everything but some kinds is gone without an event, as with a data directory that was lost; versions begin anew. As
+        with a real server's watch cache, a watch from a version to come is taken, and only hears bookmarks."""
         with self.changed:
             self.objects = {key: obj for key, obj in self.objects.items() if key[0] in keep}
             self.events.clear()
-            self.version, self.oldest = 500, 500
+            self.version, self.oldest = 500, 0
             self.changed.notify_all()
 
     def fail(self, status, **options):
@@ -339,25 +340,27 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if first is not None:
             self.bookmark(kind, api_version, seen, {"k8s.io/initial-events-end": "true"})
         end = time.monotonic() + float(query.get("timeoutSeconds", 3600))
+        noted = None
         while time.monotonic() < end:
             with api.changed:
                 api.changed.wait_for(lambda: api.generation != self.generation or (
-                    not api.is_frozen and (api.version != seen)), timeout=api.bookmark_s)
+                    not api.is_frozen and api.version != noted), timeout=api.bookmark_s)
                 if api.generation != self.generation:
                     self.close_connection = True
                     return
                 if api.is_frozen:
                     continue
-                is_old = seen < api.oldest or seen > api.version
+                is_old = seen < api.oldest
                 events = [(event, obj) for version, event, of, obj in api.events
                           if version > seen and of == kind and self.selects(query, obj)]
-                seen = api.version
+                noted = api.version
+                seen = max(seen, noted)
             if is_old:
                 self.send_event("ERROR", status_object(410, f"too old resource version: {seen}"))
                 break
             for event, obj in events:
                 self.send_event(event, self.shown(obj, kind, api_version))
-            self.bookmark(kind, api_version, seen)
+            self.bookmark(kind, api_version, noted)
         self.wfile.write(b"0\r\n\r\n")
 
 

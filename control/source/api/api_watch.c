@@ -115,6 +115,23 @@ note_version(struct api_watch *w, const json_t *object)
 	strcpy(w->status.resource_version, version);
 }
 
+/* A server that lost its data counts from the beginning, and would say nothing until it has come to where we are. Versions
+ * can be compared where they are numbers, as all servers' are. */
+static bool
+has_gone_back(const struct api_watch *w, const json_t *object)
+{
+	const char *version =
+		json_string_value(json_object_get(json_object_get(object, "metadata"), "resourceVersion"));
+	char *end, *known_end;
+	unsigned long long now, known;
+
+	if (w->is_first_list || version == NULL)
+		return false; /* objects that are listed come in any order */
+	now = strtoull(version, &end, 10);
+	known = strtoull(w->status.resource_version, &known_end, 10);
+	return *end == '\0' && *known_end == '\0' && now < known;
+}
+
 static void
 list_complete(struct api_watch *w)
 {
@@ -172,6 +189,11 @@ on_event(json_t *event, void *arg)
 		return -EINVAL;
 	if (strcmp(type, "ERROR") == 0)
 		return on_error_event(w, object);
+	if (has_gone_back(w, object)) {
+		w->failure_code = 410;
+		snprintf(w->failure, sizeof(w->failure), "the server's versions have gone back");
+		return -ECANCELED;
+	}
 	w->n_events++;
 	w->status.event_ns = clock_now_ns();
 	if (!w->is_first_list)
