@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "control/source/text_file.h"
+#include "dataplane/net/ip_addr.h"
 
 #define SECRET_SIZE_MAX (1 << 20)
 
@@ -118,6 +119,43 @@ check_server(struct kubeconfig *k, char error[static KUBECONFIG_ERROR_SIZE])
 	return -EINVAL;
 }
 
+/* The server's address, if it is given as one. */
+static bool
+server_addr(const char *server, struct ip_addr *out)
+{
+	const char *host = strstr(server, "://") + 3;
+	size_t len = *host == '[' ? strcspn(++host, "]") : strcspn(host, ":/");
+	char text[IP_ADDR_STRLEN];
+
+	if (len >= sizeof(text))
+		return false;
+	memcpy(text, host, len);
+	text[len] = '\0';
+	return ip_addr_parse(text, out);
+}
+
+/* The service "kubernetes" is served with what the API server says: nobody could ever ask it there. */
+static int
+check_is_no_service(
+	const struct kubeconfig *k, const struct config *config, char error[static KUBECONFIG_ERROR_SIZE])
+{
+	const struct string_list *list = &config->cluster.service_cidrs;
+	struct ip_prefix services;
+	struct ip_addr addr;
+
+	for (size_t i = 0; i < list->n && server_addr(k->server, &addr); i++) {
+		if (!ip_prefix_parse(list->items[i], &services) || !ip_prefix_contains(&services, &addr))
+			continue;
+		snprintf(error, KUBECONFIG_ERROR_SIZE,
+			"cluster.apiServer: %.200s is in cluster.serviceCIDRs (%.60s): services work here "
+			"only once the "
+			"API server was asked; give its own address",
+			k->server, list->items[i]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int
 set_text(char **member, const char *text)
 {
@@ -157,6 +195,8 @@ api_credentials_read(
 		result = read_options(out, config);
 	if (result == 0)
 		result = check_server(out, error);
+	if (result == 0)
+		result = check_is_no_service(out, config, error);
 	if (result == 0)
 		result = api_credentials_refresh(out, error);
 	if (result < 0) {

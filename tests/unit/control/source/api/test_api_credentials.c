@@ -126,6 +126,36 @@ test_servers_that_are_none(void **state)
 	}
 }
 
+/* Who gives the service's address waits for ever. */
+static void
+test_the_server_is_no_service(void **state)
+{
+	static const struct {
+		const char *server;
+		int result;
+	} cases[] = {
+		{ "https://10.96.0.1:443", -EINVAL },
+		{ "https://10.96.0.1", -EINVAL },
+		{ "https://[fd00:10:96::1]:443/x", -EINVAL },
+		{ "https://10.97.0.1", 0 },
+		{ "https://[fd00:10:97::1]", 0 },
+		{ "https://kubernetes.default.svc", 0 },
+	};
+	char error[KUBECONFIG_ERROR_SIZE];
+	struct kubeconfig k;
+	struct config c;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		make_config(&c, cases[i].server);
+		set(&c, "cluster.serviceCIDRs", "[10.96.0.0/16, 'fd00:10:96::/112']");
+		assert_int_equal(api_credentials_read(&k, &c, error), cases[i].result);
+		if (cases[i].result != 0)
+			assert_non_null(strstr(error, "is in cluster.serviceCIDRs"));
+		kubeconfig_fini(&k);
+		config_fini(&c);
+	}
+}
+
 static void
 test_a_missing_file_is_named(void **state)
 {
@@ -171,6 +201,7 @@ main(void)
 		cmocka_unit_test(test_files_are_read_and_read_again),
 		cmocka_unit_test(test_a_kubeconfig_with_another_server),
 		cmocka_unit_test(test_servers_that_are_none),
+		cmocka_unit_test(test_the_server_is_no_service),
 		cmocka_unit_test(test_a_missing_file_is_named),
 	};
 
