@@ -254,7 +254,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             kind, api_version = api.paths.get(url.path, (None, None))
             status, body, headers = self.refuse(kind, query, is_watch)
             api.requests.append((url.path, query, status))
-        if status != 200:
+        if status != 200 or body:
             self.answer(status, body or status_object(status, f"fake {status}"), headers)
         elif is_watch:
             self.watch(kind, api_version, query)

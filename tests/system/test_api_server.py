@@ -135,6 +135,15 @@ def test_what_fails_is_tried_again(world):
     api.start()
     wait_until(lambda: node.watch("Service")["lists"] > lists, what="another list")
     node.wait_watching()
+    # an answer that is none, as some proxy may give it, is no empty list
+    api.fail(410, kind="Service", watch=True)
+    api.fail(200, kind="Service", watch=False, times=2, body=b"{}")
+    api.has_watch_list = False
+    api.stop()
+    api.start()
+    node.wait_problem("Service", "or is none")
+    assert node.service_names() == {"other"}
+    node.wait_watching()
     # the server away: what is known stays, and status says so
     api.stop()
     node.wait_problem("Service", "127.0.0.1")

@@ -17,6 +17,7 @@
 #define WATCH_MAX_S 600           /* random between them: nodes must not come back all at once */
 #define STEADY_NS (10 * NS_PER_S) /* a watch that was open for so long was a success, also without an event */
 #define PATH_SIZE 4096
+#define NODE_SELECTOR "&fieldSelector=spec.nodeName%3D"
 
 /* What comes next. */
 enum step {
@@ -247,6 +248,18 @@ forget_list(struct api_watch *w)
 	w->step = STEP_LIST;
 }
 
+/* Whatever else comes with "200 OK", from a proxy or a server that is starting, must not look like a list without objects. */
+static bool
+is_list(const json_t *envelope)
+{
+	const char *kind = json_string_value(json_object_get(envelope, "kind"));
+	const char *version =
+		json_string_value(json_object_get(json_object_get(envelope, "metadata"), "resourceVersion"));
+	size_t len = kind == NULL ? 0 : strlen(kind);
+
+	return len > 4 && strcmp(kind + len - 4, "List") == 0 && version != NULL && *version != '\0';
+}
+
 /* A page is here as a whole; the next one, or the watch, follows at once. */
 static int
 page_complete(struct api_watch *w)
@@ -257,6 +270,10 @@ page_complete(struct api_watch *w)
 
 	if (result < 0)
 		return result;
+	if (!is_list(envelope)) {
+		json_decref(envelope);
+		return -EINVAL;
+	}
 	metadata = json_object_get(envelope, "metadata");
 	next = json_string_value(json_object_get(metadata, "continue"));
 	note_version(w, envelope);
@@ -393,11 +410,12 @@ write_path(struct api_watch *w, char path[static PATH_SIZE])
 		strcat(path, "&resourceVersion=");
 		fits = append_escaped(path, w->status.resource_version);
 	}
-	if (fits && w->node != NULL && strlen(path) + 64 < PATH_SIZE) {
-		strcat(path, "&fieldSelector=spec.nodeName%3D");
-		fits = append_escaped(path, w->node);
-	}
-	return fits;
+	if (!fits || w->node == NULL)
+		return fits;
+	if (strlen(path) + sizeof(NODE_SELECTOR) > PATH_SIZE)
+		return false;
+	strcat(path, NODE_SELECTOR);
+	return append_escaped(path, w->node);
 }
 
 /* The next request, as step says. */
