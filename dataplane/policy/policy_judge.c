@@ -243,7 +243,7 @@ policy_deny(struct worker *w, struct burst *b, struct pkt *p, const struct pod_p
 	return false;
 }
 
-static void
+INLINE void
 write_entry(struct worker *w, const struct candidate *c)
 {
 	if (!reply_write(c->flow.pod->state, c->tag, w->now_ns))

@@ -52,6 +52,7 @@ struct making {
 	uint32_t *class_firsts, *class_vectors;
 	uint32_t n_class;
 
+	uint16_t *peers; /* by identity */
 	uint32_t *pages;
 	uint8_t *divided;
 	size_t divided_used; /* bytes */
@@ -206,7 +207,7 @@ fill_columns(struct making *m, unsigned first, unsigned n)
 
 /* -EOVERFLOW: units are too small for all vectors to have a number. */
 static int
-make_peers(struct making *m, uint16_t *peers, unsigned n_identities)
+make_peers(struct making *m, unsigned n_identities)
 {
 	for (unsigned first = 0; first < n_identities; first += COLUMNS) {
 		unsigned n = n_identities - first < COLUMNS ? n_identities - first : COLUMNS;
@@ -219,7 +220,7 @@ make_peers(struct making *m, uint16_t *peers, unsigned n_identities)
 				return -ENOMEM;
 			if (number > UINT16_MAX)
 				return -EOVERFLOW;
-			peers[first + i] = (uint16_t)number;
+			m->peers[first + i] = (uint16_t)number;
 		}
 	}
 	return 0;
@@ -424,36 +425,34 @@ allocate(struct making *m, size_t n_ranges, unsigned n_identities)
 	t->ids = ids;
 	t->pages = m->pages = malloc(N_PORT_CLASSES * PORT_PAGES * sizeof(*m->pages));
 	m->divided = malloc(divided_max(n_class));
+	m->peers = malloc(n_identities * sizeof(*m->peers));
 	if (ids == NULL)
 		return false;
 	for (unsigned rule = 0; rule < m->n_rules; rule++)
 		ids[rule] = m->rules[rule].id;
 	return m->columns != NULL && m->vectors.packed != NULL && m->turns != NULL && m->fits != NULL &&
-	       m->class_firsts != NULL && m->class_vectors != NULL && m->pages != NULL && m->divided != NULL;
+	       m->class_firsts != NULL && m->class_vectors != NULL && m->pages != NULL &&
+	       m->divided != NULL && m->peers != NULL;
 }
 
 /* Small units as long as they will do. */
 static int
 make(struct making *m, unsigned n_identities)
 {
-	uint16_t *peers = malloc(n_identities * sizeof(*peers));
 	int err = -EOVERFLOW;
 
-	m->table->peers = peers;
-	if (peers == NULL)
-		return -ENOMEM;
 	for (m->vectors.unit_shift = UNIT_SHIFT_MIN; err == -EOVERFLOW; m->vectors.unit_shift++) {
 		m->vectors.n = m->vectors.used = 0;
 		if (m->vectors.places != NULL)
 			memset(m->vectors.places, 0, (m->vectors.mask + 1) * sizeof(*m->vectors.places));
-		err = make_peers(m, peers, n_identities);
+		err = make_peers(m, n_identities);
 		if (err == 0)
 			break;
 	}
 	return err < 0 ? err : make_ports(m);
 }
 
-/* A copy that begins a cache line; NULL if out of memory. */
+/* A copy that begins a cache line, with room behind it; NULL if out of memory. */
 static void *
 copy_aligned(const void *from, size_t size)
 {
@@ -462,15 +461,35 @@ copy_aligned(const void *from, size_t size)
 	return copy == NULL ? NULL : memcpy(copy, from, size);
 }
 
-/* Keeps of the pages and vectors what there is of them; false: out of memory. */
+/* In bytes, where all numbers are that small: half the lines that peers of any identity bring into the cache. */
+static void
+narrow_peers(struct making *m)
+{
+	struct rule_table *t = m->table;
+	uint8_t *narrow = (uint8_t *)m->peers;
+
+	t->peer_shift = 1;
+	t->peer_mask = UINT16_MAX;
+	for (unsigned i = 0; i < t->n_identities; i++)
+		if (m->peers[i] > UINT8_MAX)
+			return;
+	t->peer_shift = 0;
+	t->peer_mask = UINT8_MAX;
+	for (unsigned i = 0; i < t->n_identities; i++)
+		narrow[i] = (uint8_t)m->peers[i];
+}
+
+/* Keeps of what was made as much as there is of it; false: out of memory. */
 static bool
 keep(struct making *m)
 {
 	struct rule_table *t = m->table;
 
+	narrow_peers(m);
+	t->peers = copy_aligned(m->peers, (size_t)t->n_identities << t->peer_shift); /* a byte more is read */
 	t->divided = copy_aligned(m->divided, m->divided_used);
 	t->vectors = copy_aligned(m->vectors.words, m->vectors.used * sizeof(*m->vectors.words));
-	return t->divided != NULL && t->vectors != NULL;
+	return t->peers != NULL && t->divided != NULL && t->vectors != NULL;
 }
 
 static void
@@ -485,6 +504,7 @@ making_end(struct making *m)
 	free(m->class_firsts);
 	free(m->class_vectors);
 	free(m->divided);
+	free(m->peers);
 }
 
 int

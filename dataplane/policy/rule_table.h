@@ -9,6 +9,8 @@
 #ifndef RINGWAY_POLICY_RULE_TABLE_H
 #define RINGWAY_POLICY_RULE_TABLE_H
 
+#include <string.h>
+
 #include "dataplane/net/headers.h"
 #include "dataplane/pkt.h"
 
@@ -54,13 +56,15 @@ struct rule {
 
 /* Vectors are numbered by where they begin, in units of 1 << unit_shift bytes. */
 struct rule_table {
-	const uint16_t *peers;  /* by identity: number of its vector */
+	const uint8_t *peers;   /* by identity: number of its vector, of 1 << peer_shift bytes */
 	const uint8_t *vectors; /* each a summary and the words, or groups of words, of which it has a bit */
 	const uint32_t *pages;  /* [N_PORT_CLASSES][PORT_PAGES] */
 	const uint8_t *divided; /* the intervals of divided pages */
 	const uint32_t *ids;    /* by bit */
 	uint32_t no_ports;      /* number of the vector of the rules without ports */
 	uint32_t n_identities;
+	uint16_t peer_mask; /* what of two bytes read there is the number */
+	uint8_t peer_shift; /* 0: the numbers are small, and the peers half as large */
 	uint8_t unit_shift;
 	uint8_t group_shift; /* a bit of a summary is for 1 << group_shift words */
 	bool is_one_word; /* at most 64 rules: a vector always has its word, and the summary is not asked */
@@ -87,17 +91,21 @@ rule_table_vector(const struct rule_table *t, uint32_t number)
 	return (const uint64_t *)(t->vectors + ((size_t)number << t->unit_shift));
 }
 
-static inline const uint16_t *
+/* Where an identity's number is. */
+static inline const uint8_t *
 rule_table_peer(const struct rule_table *t, uint16_t identity)
 {
-	return &t->peers[identity < t->n_identities ? identity : 0];
+	return &t->peers[(size_t)(identity < t->n_identities ? identity : 0) << t->peer_shift];
 }
 
 /* The rules whose peers the identity is among. */
 static inline const uint64_t *
 rule_table_peer_rules(const struct rule_table *t, uint16_t identity)
 {
-	return rule_table_vector(t, *rule_table_peer(t, identity));
+	uint16_t number;
+
+	memcpy(&number, rule_table_peer(t, identity), sizeof(number));
+	return rule_table_vector(t, number & t->peer_mask);
 }
 
 /* The entry of the page that the port of the server's side lies in; of a protocol without ports, the rules without. */
