@@ -15,6 +15,7 @@
 #define CLUSTER_NAMESPACE "perf"
 #define SERVICE_PORT 80
 #define REMOTE_BACKEND_PORT 8080
+#define L3_PORT 8080 /* what pods serve without a service, this node's too */
 
 /* The client ports that a pod's kernel chooses from (DESIGN 5.2), clear of every wire port. Local backends
  * listen here too, for the same reason: a server port among the wire ports would make its flows

@@ -4,7 +4,6 @@
 #include "perf/mix.h"
 
 #define SLOT_SHIFT 14
-#define L3_PORT 8080
 
 void
 traffic_init(struct traffic *t, const struct cluster *c, const struct params *p,

@@ -98,6 +98,7 @@ make_pods(
 		const uint64_t key[2] = { pod, ~(uint64_t)pod };
 
 		policy_state_adopt(&p->states[pod], key);
+		policy_declare_server(&p->states[pod], L3_PORT);
 		endpoints[pod].policy_state = &p->states[pod];
 		p->table->by_port[ports[pod]] = (uint16_t)pod;
 		p->table->pods[pod] = (struct pod_policy){ .state = &p->states[pod] };
