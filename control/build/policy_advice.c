@@ -336,6 +336,8 @@ fill_subject(const struct policy_builder *b, struct policy_advice *a, const stru
 {
 	const struct pod_object *pod = pod_named(b, self->ns, self->name);
 
+	if (pod != NULL && !pod_uid_is(pod->uid, pod->static_uid, self->uid))
+		pod = NULL; /* a former one's of this name */
 	if (pod == NULL)
 		add_note(a,
 			"No Pod object tells the pod's labels: only policies of all pods of its namespace "

@@ -444,12 +444,16 @@ look_into_bucket(struct worker *w, const struct translate_forward *c, bool begin
 /* Of a connection in a slot, whose client's kernel will not show it when its bucket moves: an entry that says what the slot
  * says. Half of what a client may have is for that; the rest is for those that cannot do without. */
 static void
-remember(struct worker *w, const struct pkt *p, const struct backend *backend, struct tally *tally)
+remember(struct worker *w, struct burst *b, const struct pkt *p, const struct backend *backend,
+	struct tally *tally)
 {
 	struct nat_flow flow, *x;
 
-	if (p->proto != PROTO_TCP || (p->tcp_flags & TCP_RST) || (p->flags & PKT_DRY_RUN) ||
-		w->exceptions == NULL || !nat_flows_has_room_to_spare(w->exceptions, &p->src))
+	if (p->proto != PROTO_TCP || (p->tcp_flags & TCP_RST) || w->exceptions == NULL ||
+		!nat_flows_has_room_to_spare(w->exceptions, &p->src))
+		return;
+	TRACE(b, "translate", "an entry remembers it, since the sender's kernel does not show its sockets");
+	if (p->flags & PKT_DRY_RUN)
 		return;
 	flow = flow_of(p, backend);
 	x = nat_flows_add(w->exceptions, &flow, NULL, w->now_ns);
@@ -547,7 +551,7 @@ forward(const struct tables *t, struct worker *w, struct burst *b, const struct 
 		return;
 	}
 	if (__builtin_expect(c->is_opaque, 0))
-		remember(w, p, backend, tally);
+		remember(w, b, p, backend, tally);
 	go_in_slot(w, p, tally);
 }
 
