@@ -121,6 +121,8 @@ find(const struct names *n, enum object_kind kind, void (*match)(const struct ob
 const struct pod_object *
 names_find_pod(const struct names *n, const struct ip_addr *addr)
 {
+	if (n->pod_of_addr != NULL)
+		return n->pod_of_addr(addr, n->arg);
 	return (const struct pod_object *)find(n, OBJECT_POD, match_pod, addr);
 }
 
@@ -204,7 +206,7 @@ names_of_addr(const struct names *n, const struct ip_addr *addr, char buf[static
 		return false;
 	if (name_local(n, addr, buf))
 		return true;
-	if ((o = find(n, OBJECT_POD, match_pod, addr)) != NULL)
+	if ((o = (const struct object *)names_find_pod(n, addr)) != NULL)
 		snprintf(buf, NAME_TEXT_SIZE, "pod %s/%s", o->ns, o->name);
 	else if ((o = find(n, OBJECT_SERVICE, match_service, addr)) != NULL ||
 		 (o = find_exposed_service(n, addr)) != NULL)

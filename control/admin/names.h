@@ -14,6 +14,9 @@ struct names {
 	const struct view *view;
 	const struct tables *tables;           /* NULL: none are in force yet */
 	const struct service_builder *builder; /* names the services of the tables; may be NULL */
+	/* NULL: the store is looked through, which is too slow for a hundred thousand names */
+	const struct pod_object *(*pod_of_addr)(const struct ip_addr *addr, void *arg);
+	void *arg;
 };
 
 /* "tcp", "udp", "sctp", "icmp" (of both families) or "other", of an IANA number. */

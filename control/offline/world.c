@@ -192,6 +192,15 @@ make_memories(struct world *w)
 	return true;
 }
 
+static const struct pod_object *
+pod_of_addr(const struct ip_addr *addr, void *arg)
+{
+	const struct world *w = arg;
+	const struct census_holder *h = census_find(&w->census, addr);
+
+	return h == NULL || h->pod == CENSUS_NOBODY ? NULL : w->census.pods[h->pod].object;
+}
+
 static bool
 make_worker(struct world *w)
 {
@@ -208,7 +217,7 @@ make_worker(struct world *w)
 	w->builder = w->slots == NULL ? NULL : snapshot_builder_new(w->store, w->slots);
 	w->view = (struct view){ .node = HERE, .n_workers = 1, .ports = w->ports };
 	w->context = (struct explain_context){
-		.names = { .store = w->store, .view = &w->view },
+		.names = { .store = w->store, .view = &w->view, .pod_of_addr = pod_of_addr, .arg = w },
 		.workers = &w->worker,
 		.n_workers = 1,
 		.self = HERE,
