@@ -33,7 +33,8 @@ healthz_handle(struct daemon *d, const struct admin_request *req, struct admin_r
 	struct view *v = view_new(d);
 	char why[64] = "";
 
-	for (unsigned i = 0; v != NULL && i < v->n_workers; i++)
+	/* nobody is helped by another start while workers wait for the first objects */
+	for (unsigned i = 0; v != NULL && !v->awaits_source && i < v->n_workers; i++)
 		if (!v->workers[i].is_alive)
 			snprintf(why, sizeof(why), "worker %u makes no progress", v->workers[i].id);
 	answer(reply, *why == '\0', why);

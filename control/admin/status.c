@@ -106,8 +106,8 @@ api_json(const struct view *v)
 		json_decref(watches);
 		return json_null();
 	}
-	return json_pack("{s:s, s:s, s:o}", "server", v->api_server, "pods", v->has_all_pods ? "all" : "own",
-		"watches", watches);
+	return json_pack("{s:s, s:s, s:o, s:b}", "server", v->api_server, "pods",
+		v->has_all_pods ? "all" : "own", "watches", watches, "awaited", v->awaits_source);
 }
 
 json_t *

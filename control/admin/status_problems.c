@@ -170,7 +170,7 @@ status_warnings(const struct view *v, const struct attach *attach, const struct 
 					r->used, r->size, r->cidr));
 	}
 	health_ports_each_warning(health_ports, add_warning, warnings);
-	for (unsigned i = 0; i < v->n_workers; i++)
+	for (unsigned i = 0; i < v->n_workers && !v->awaits_source; i++)
 		if (!v->workers[i].is_alive)
 			json_array_append_new(
 				warnings, json_sprintf("worker %u makes no progress", v->workers[i].id));

@@ -89,6 +89,7 @@ struct view {
 	double tables_age_s;
 	size_t n_objects[N_OBJECT_KINDS];
 	const char *api_server; /* the cluster's state comes from; "": from manifests */
+	bool awaits_source;     /* all that there is was not here once yet: workers do not run before */
 	bool has_all_pods;      /* pods of all nodes are watched there, not only this node's */
 	unsigned n_watches;
 	struct watch_view watches[N_API_KINDS];

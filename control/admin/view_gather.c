@@ -201,6 +201,7 @@ gather_source(const struct daemon *d, uint64_t now_ns, struct view *v)
 	if (d->api_source == NULL)
 		return;
 	v->api_server = api_source_server(d->api_source);
+	v->awaits_source = publisher_is_held(d->publisher);
 	v->has_all_pods = api_source_has_all_pods(d->api_source);
 	for (unsigned i = 0; i < N_API_KINDS; i++)
 		gather_watch(d, i, now_ns, &v->watches[v->n_watches++]);
@@ -210,7 +211,7 @@ gather_source(const struct daemon *d, uint64_t now_ns, struct view *v)
 static bool
 judge_source(struct view *v)
 {
-	for (unsigned i = 0; i < v->n_watches && v->tables_version == 0; i++) {
+	for (unsigned i = 0; i < v->n_watches && v->awaits_source; i++) {
 		const struct watch_view *w = &v->watches[i];
 
 		if (w->is_synced)

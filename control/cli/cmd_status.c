@@ -105,6 +105,7 @@ print_workers(const struct cli *cli, const json_t *doc)
 		{ "SLEEPS", RIGHT, 0 },
 	};
 	struct table *t = table_new(columns, 8);
+	bool is_awaited = field_bool(json_object_get(doc, "api"), "awaited");
 	const json_t *w;
 	size_t i;
 
@@ -114,7 +115,7 @@ print_workers(const struct cli *cli, const json_t *doc)
 			table_cell(t, "any");
 		else
 			table_cell(t, "%lld", field_int(w, "cpu"));
-		table_cell(t, "%s", field_bool(w, "alive") ? "runs" : "STUCK");
+		table_cell(t, "%s", field_bool(w, "alive") ? "runs" : is_awaited ? "waits" : "STUCK");
 		table_cell(t, "%lld", field_int(w, "ports"));
 		table_cell(t, "%lld", field_int(w, "received"));
 		table_cell(t, "%.1f%%", field_real(w, "load") * 100);
@@ -243,7 +244,7 @@ const struct command status_command = {
 		"\"tunnel\": {\"vtep\", \"mac\", \"vni\", "
 		"\"port\"}, \"pods\", \"pod_mtu\", \"ipam\": [{\"cidr\", \"used\", \"size\"}], "
 		"\"objects\": {KIND: COUNT}, \"api\": null with manifests, else {\"server\", \"pods\": "
-		"\"own\" or \"all\", "
+		"\"own\" or \"all\", \"awaited\": not all was here once yet, "
 		"\"watches\": [{\"kind\", \"state\": waiting, listing or watching, \"synced\", \"objects\", "
 		"\"resource_version\", \"event_age_seconds\": null before the first, \"problem\", "
 		"\"problem_seconds\", "

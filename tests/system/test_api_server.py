@@ -194,7 +194,8 @@ def test_a_start_waits_for_all_kinds(world):
     node.wait_watching("Service", "Node", "Pod")
     status = node.ringway("status", check=False)
     assert not status["ready"] and "EndpointSlice" in status["not_ready_reason"], status
-    assert status["tables"]["version"] == 0
+    assert status["tables"]["version"] == 0 and status["api"]["awaited"]
+    assert not any("worker" in warning for warning in status["warnings"]) and node.get("/healthz")[0] == 200
     for question in ("services", "pods", "nodes", "policies", "endpoints", "drops", "doctor"):
         node.ringway(question, check=False)
     assert node.get("/metrics")[0] == 200
