@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from cluster import RINGWAY, Cluster, Node
+from cluster import FAMILIES, RINGWAY, Cluster, Node
 from lab import run, wait_until
+from traffic import Running, serving, wait_reachable
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 
@@ -268,3 +269,40 @@ def test_one_http2_connection(world):
     node.wait_services("web", "new", "later")
     lines = log.read_text().splitlines()
     assert lines and all(line.startswith("h2 GET ") for line in lines), lines
+
+
+class ApiCluster(Cluster):
+    """What others write as manifests goes to an API server, once there is one."""
+
+    api, waiting = None, ()
+
+    def write_manifest(self, name, *documents):
+        self.waiting = (*self.waiting, *documents)
+        while self.api and self.waiting:
+            document, *self.waiting = self.waiting
+            self.api.put(document["kind"], document)
+
+
+def test_connections_live_through_a_restart():
+    """Also while the server, of all things, does not tell the endpoints at once."""
+    with ApiCluster() as cluster:
+        node = cluster.add_node("a", kind=ApiNode)
+        cluster.api = node.api = FakeApi(cluster.lab.dir / "api", node.ns.path)
+        cluster.lab.defer(cluster.api.close)
+        (node.dir / "token").write_text("first")
+        cluster.write_manifest("what waits")
+        cluster.start()
+        client, server = node.add_pod("client"), node.add_pod("server", ports=[8080])
+        web = cluster.add_service("web", 80, 8080, [server])
+        cluster.wait_published()
+        for family in FAMILIES:
+            wait_reachable(client, server.ip[family])
+        with serving([server]):
+            streams = [Running(client, "stream", web.ip[family], 80, 20) for family in FAMILIES]
+            refusals = cluster.api.fail(503, kind="EndpointSlice", times=2)
+            node.crash()
+            assert refusals.times == 0
+            node.restart()
+            for stream in streams:
+                result = stream.end()
+                assert (result["error"], result["requests"]) == ("", result["answers"]), result
