@@ -97,6 +97,7 @@ class FakeApi:
         self.objects = {}  # (kind, namespace, name): object
         self.events = []  # (version, type, object)
         self.failures = []
+        self.accepts = {}  # kind: headers Accept
         self.requests = []  # (path, {parameter: value}, status)
         self.is_frozen = False
         self.generation = 0  # of connections: those of former ones end
@@ -253,6 +254,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             api.changed.wait_for(lambda: not api.is_frozen)
             kind, api_version = api.paths.get(url.path, (None, None))
             status, body, headers = self.refuse(kind, query, is_watch)
+            api.accepts.setdefault(kind, set()).add(self.headers.get("Accept", ""))
             api.requests.append((url.path, query, status))
         if status != 200 or body:
             self.answer(status, body or status_object(status, f"fake {status}"), headers)
@@ -272,6 +274,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for failure in api.failures:
             if failure.takes(kind, is_watch):
                 return failure.status, failure.body, failure.headers
+        as_list, accept = "as=PartialObjectMetadataList;", self.headers.get("Accept", "")
+        if "as=" in accept and (as_list in accept) == is_watch:
+            return 406, status_object(406, "you requested PartialObjectMetadata, but the requested object is a list"), {}
         if "sendInitialEvents" in query and not api.has_watch_list:
             return 422, status_object(422, "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch "
                                            "unless the WatchList feature gate is enabled"), {}

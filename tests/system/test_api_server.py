@@ -91,6 +91,7 @@ def test_it_lists_then_watches(world):
     node.wait_watching()
     # namespaces come as metadata, pods as this node's
     assert node.ringway("status")["objects"]["Namespace"] == 1
+    assert any("as=PartialObjectMetadataList;" in accept for accept in api.accepts["Namespace"])
     assert all(query["fieldSelector"] == "spec.nodeName=a" for _, query, _ in api.asked("Pod"))
     api.put("Service", service("new", "10.96.2.1"))
     api.delete("Service", "default", "s3")

@@ -45,8 +45,10 @@ const struct api_kind api_kinds[N_API_KINDS] = {
 };
 
 const char *
-api_kind_accept(const struct api_kind *kind)
+api_kind_accept(const struct api_kind *kind, bool is_list)
 {
-	return kind->is_metadata_only ? "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-				      : "application/json";
+	if (!kind->is_metadata_only)
+		return "application/json";
+	return is_list ? "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+		       : "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 }

@@ -25,7 +25,7 @@ struct api_kind {
 #define N_API_KINDS 6
 extern const struct api_kind api_kinds[N_API_KINDS];
 
-/* The header Accept for it. */
-const char *api_kind_accept(const struct api_kind *kind);
+/* The header Accept for a list of it, or for a watch: servers refuse the one in place of the other (406). */
+const char *api_kind_accept(const struct api_kind *kind, bool is_list);
 
 #endif

@@ -425,7 +425,6 @@ start(struct api_watch *w)
 	char path[PATH_SIZE];
 	struct api_request_config request = {
 		.path = path,
-		.accept = api_kind_accept(w->config.kind),
 		.opened = on_opened,
 		.bytes = on_bytes,
 		.done = on_done,
@@ -452,6 +451,7 @@ start(struct api_watch *w)
 		wait_ms(w, API_BACKOFF_MAX_MS);
 		return;
 	}
+	request.accept = api_kind_accept(w->config.kind, w->step != STEP_WATCH);
 	api_stream_init(&w->stream, w->step == STEP_WATCH ? API_STREAM_WATCH : API_STREAM_LIST,
 		w->step == STEP_WATCH ? on_event : on_item, w);
 	if (api_client_get(w->config.client, &w->request, &request) < 0) {
