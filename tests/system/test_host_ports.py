@@ -28,6 +28,7 @@ def reserved(node):
 def test_a_host_port_leads_to_its_pod_until_that_goes(cluster):
     (node,) = cluster.nodes
     node.ns.sysctl("net.ipv4.ip_local_port_range", "50051 50054")
+    node.ns.sysctl("net.ipv4.tcp_max_tw_buckets", "0")  # so few are all in TIME-WAIT soon, when it is curl that closes first
     node.ns.sysctl("net.ipv4.ip_local_reserved_ports", "8080")
     web, client = node.add_pod("web", host_ports=[(8080, 80, "TCP"), (50051, 80, "TCP")]), node.add_pod("client")
     server = web.popen(["python3", "-u", "-m", "http.server", "80", "--bind", "::"])
