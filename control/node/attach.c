@@ -118,6 +118,7 @@ attach_new(struct attach **out, const struct attach_config *config, char error[s
 		attach_free(a);
 		return rc;
 	}
+	pod_memory_release_others(a->pods, a->n_pods, config->arena);
 	pods_restore(a);
 	*out = a;
 	return 0;

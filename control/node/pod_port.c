@@ -14,6 +14,10 @@
 #include "dataplane/service/roles.h"
 #include "dataplane/worker.h"
 
+/* What a pod's regions in the arena are called by, before its link's name. */
+#define ROLES "roles"
+#define POLICY "policy"
+
 static int
 trouble(struct attached *pod, int rc, const char *format, ...)
 {
@@ -38,9 +42,9 @@ memory_open(struct attached *pod, struct arena *arena)
 	char region[ARENA_NAME_MAX];
 	uint64_t key[2];
 
-	region_name(pod, "roles", region);
+	region_name(pod, ROLES, region);
 	pod->roles = arena_region(arena, region, sizeof(*pod->roles), NULL);
-	region_name(pod, "policy", region);
+	region_name(pod, POLICY, region);
 	pod->policy_state = arena_region(arena, region, sizeof(*pod->policy_state), NULL);
 	if (pod->roles == NULL || pod->policy_state == NULL)
 		return trouble(pod, -ENOMEM,
@@ -57,12 +61,44 @@ pod_memory_release(struct attached *pod, const struct attach_config *config)
 {
 	char region[ARENA_NAME_MAX];
 
-	region_name(pod, "roles", region);
+	region_name(pod, ROLES, region);
 	arena_release(config->arena, region);
-	region_name(pod, "policy", region);
+	region_name(pod, POLICY, region);
 	arena_release(config->arena, region);
 	pod->roles = NULL;
 	pod->policy_state = NULL;
+}
+
+struct memory_search {
+	struct attached *const *pods;
+	size_t n;
+	struct arena *arena;
+};
+
+static void
+release_if_nobodys(void *arg, const char *name)
+{
+	const struct memory_search *search = arg;
+	char region[ARENA_NAME_MAX];
+
+	if (strncmp(name, ROLES "-", strlen(ROLES "-")) != 0 &&
+		strncmp(name, POLICY "-", strlen(POLICY "-")) != 0)
+		return;
+	for (size_t i = 0; i < search->n; i++) {
+		region_name(search->pods[i], ROLES, region);
+		if (strcmp(name, region) == 0)
+			return;
+		region_name(search->pods[i], POLICY, region);
+		if (strcmp(name, region) == 0)
+			return;
+	}
+	arena_release(search->arena, name);
+}
+
+void
+pod_memory_release_others(struct attached *const *pods, size_t n, struct arena *arena)
+{
+	arena_each(arena, release_if_nobodys, &(struct memory_search){ pods, n, arena });
 }
 
 static int

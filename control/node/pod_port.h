@@ -18,4 +18,8 @@ int pod_port_destroy(struct attached *pod, const struct attach_config *config, s
 /* Gives that up, too, which no tables name that a worker uses. */
 void pod_memory_release(struct attached *pod, const struct attach_config *config);
 
+/* At a start: gives up what pods had that are none of these n any more, since a former process ended before it came to do so.
+ * No worker runs yet. */
+void pod_memory_release_others(struct attached *const *pods, size_t n, struct arena *arena);
+
 #endif

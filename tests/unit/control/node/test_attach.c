@@ -72,16 +72,34 @@ put_pod(struct world *w, unsigned i)
 	assert_int_equal(state_put_attachment(w->state, &r), 0);
 }
 
+static void
+attach(struct world *w)
+{
+	static const struct ip_prefix none;
+	struct attach_config config = { .pods_max = 8, .xdp_choice = XDP_CHOICE_SKB, .publish = publish };
+	char error[512];
+
+	config.state = w->state;
+	config.ipam = w->ipam;
+	config.engine = w->engine;
+	config.xdp = w->xdp;
+	config.arena = w->arena;
+	config.host_interface = "ringway0";
+	config.pod_cidrs = config.service_cidrs = &none; /* of which there are none */
+	config.publish_arg = w;
+	assert_int_equal(attach_new(&w->attach, &config, error), 0);
+}
+
 static int
 start(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct engine_config engine = { .n_workers = 1, .frames_per_shard = 1024, .ring_size = 64 };
-	struct attach_config config = { .pods_max = 8, .xdp_choice = XDP_CHOICE_SKB, .publish = publish };
-	const struct ip_prefix none = { 0 };
 	char path[96], error[512];
 	bool is_new_boot;
 
+	if (unshare(CLONE_NEWNET) < 0)
+		fail_msg("%s", strerror(errno));
 	snprintf(w->dir, sizeof(w->dir), "/tmp/ringway-attach.XXXXXX");
 	assert_non_null(mkdtemp(w->dir));
 	snprintf(path, sizeof(path), "%s/state", w->dir);
@@ -95,15 +113,7 @@ start(void **state)
 	assert_int_equal(engine_new(&w->engine, &engine), 0);
 	for (unsigned i = 0; i < PODS; i++)
 		put_pod(w, i);
-	config.state = w->state;
-	config.ipam = w->ipam;
-	config.engine = w->engine;
-	config.xdp = w->xdp;
-	config.arena = w->arena;
-	config.host_interface = "ringway0";
-	config.pod_cidrs = config.service_cidrs = &none; /* of which there are none */
-	config.publish_arg = w;
-	assert_int_equal(attach_new(&w->attach, &config, error), 0);
+	attach(w);
 	*state = w;
 	return 0;
 }
@@ -216,10 +226,25 @@ so_does_that_of_a_pod_which_is_found_dead(void **state)
 	assert_int_equal(regions(w), 2 * PODS - 2);
 }
 
-static int
-own_namespaces(void **state)
+/* The daemon ends, or dies, before it can be published that a pod left: nobody comes back for its memory. */
+static void
+a_start_releases_what_is_no_pods(void **state)
 {
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
+	struct world *w = *state;
+
+	assert_non_null(arena_region(w->arena, "exceptions/0", 64, NULL));
+	w->result = -EAGAIN;
+	remove_pod(w, "c1");
+	assert_int_equal(regions(w), 2 * PODS + 1);
+	attach_free(w->attach);
+	attach(w);
+	assert_int_equal(regions(w), 2 * PODS - 2 + 1);
+}
+
+static int
+own_mounts(void **state)
+{
+	if (unshare(CLONE_NEWNS) < 0)
 		return -1;
 	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 }
@@ -230,11 +255,12 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_pods_memory_goes_with_the_tables_that_name_it, start, stop),
 		cmocka_unit_test_setup_teardown(so_does_that_of_a_pod_which_is_found_dead, start, stop),
+		cmocka_unit_test_setup_teardown(a_start_releases_what_is_no_pods, start, stop),
 	};
 
 	if (geteuid() != 0) {
 		printf("1..0 # SKIP needs root, to make network namespaces\n");
 		return 77;
 	}
-	return cmocka_run_group_tests(tests, own_namespaces, NULL);
+	return cmocka_run_group_tests(tests, own_mounts, NULL);
 }
