@@ -50,6 +50,14 @@ is_unseen(const struct nat_flow *x)
 	       !(x->flags & (NAT_FLOW_SOCKET | NAT_FLOW_CLOSED));
 }
 
+/* One that nobody has ended, as far as it shows, and that two ends have part in. What a client sends last, or sends although
+ * nothing is there, can make an entry, too, but brings no answer. */
+static bool
+is_in_use(const struct nat_flow *x)
+{
+	return (x->flags & (NAT_FLOW_HEARD | NAT_FLOW_FIN_FORWARD | NAT_FLOW_FIN_REVERSE)) == NAT_FLOW_HEARD;
+}
+
 /* Datagrams age by themselves, but for those of connected sockets. */
 static bool
 is_asked_about(const struct nat_flow *x, uint64_t now_ns)
@@ -60,13 +68,12 @@ is_asked_about(const struct nat_flow *x, uint64_t now_ns)
 	       is_quiet_for(x, SWEEP_QUIET_NS, now_ns);
 }
 
-/* Whether an entry tells that its client has sockets which its kernel does not show. One that an end has closed does not, nor
+/* Whether an entry tells that its client has sockets which its kernel does not show. One that is not in use does not, nor
  * one that was used just now: its socket may have gone meanwhile. */
 static bool
 is_hidden(const struct nat_flow *x, uint64_t now_ns)
 {
-	return is_unseen(x) && !(x->flags & (NAT_FLOW_FIN_FORWARD | NAT_FLOW_FIN_REVERSE)) &&
-	       is_quiet_for(x, SWEEP_QUIET_NS, now_ns);
+	return is_unseen(x) && is_in_use(x) && is_quiet_for(x, SWEEP_QUIET_NS, now_ns);
 }
 
 /* Whether an entry ends, of which no socket is there. One of datagrams was made for a socket. */
@@ -76,9 +83,7 @@ is_over(const struct nat_flow *x, uint64_t now_ns)
 	uint64_t limit_ns = SWEEP_QUIET_NS;
 
 	if (is_unseen(x))
-		limit_ns = x->flags & (NAT_FLOW_FIN_FORWARD | NAT_FLOW_FIN_REVERSE)
-				   ? NAT_FLOW_UNSEEN_FIN_IDLE_NS
-				   : NAT_FLOW_UNSEEN_IDLE_NS;
+		limit_ns = is_in_use(x) ? NAT_FLOW_UNSEEN_IDLE_NS : NAT_FLOW_UNSEEN_TRANSITORY_IDLE_NS;
 	return is_quiet_for(x, limit_ns, now_ns);
 }
 

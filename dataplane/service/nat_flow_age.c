@@ -32,7 +32,7 @@ static void
 note_client(struct nat_flow *x, uint8_t tcp_flags)
 {
 	if (tcp_flags & TCP_SYN)
-		x->flags &= (uint8_t) ~(NAT_FLOW_STANDS | NAT_FLOW_SOCKET);
+		x->flags &= (uint8_t) ~(NAT_FLOW_STANDS | NAT_FLOW_SOCKET | NAT_FLOW_HEARD);
 	else if (!(tcp_flags & TCP_RST))
 		x->flags |= NAT_FLOW_STANDS;
 }
@@ -55,6 +55,8 @@ nat_flow_seen(struct nat_flow *x, bool is_forward, uint8_t tcp_flags, uint64_t n
 		return;
 	if (is_forward)
 		note_client(x, tcp_flags);
+	else
+		x->flags |= NAT_FLOW_HEARD;
 	/* on the ports of one that was closed, the backend has taken up another connection */
 	if (!is_forward && (tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK))
 		x->flags &= (uint8_t) ~(both | NAT_FLOW_CLOSED);

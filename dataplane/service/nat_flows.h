@@ -36,9 +36,10 @@
 #define NAT_FLOW_ANSWER_NS (10 * UINT64_C(1000000000))
 /* TCP, after both ends said FIN or one said RST: longer than TIME-WAIT. */
 #define NAT_FLOW_CLOSED_IDLE_NS (120 * UINT64_C(1000000000))
-/* TCP whose socket nobody can see: a connection that stands, and one of which an end said FIN (RFC 5382 REQ-5). */
+/* TCP whose socket nobody can see: a connection that stands, and one of which an end said FIN or the backend said nothing (RFC
+ * 5382 REQ-5). */
 #define NAT_FLOW_UNSEEN_IDLE_NS (7440 * UINT64_C(1000000000))
-#define NAT_FLOW_UNSEEN_FIN_IDLE_NS (240 * UINT64_C(1000000000))
+#define NAT_FLOW_UNSEEN_TRANSITORY_IDLE_NS (240 * UINT64_C(1000000000))
 
 enum nat_flow_flag {
 	NAT_FLOW_FIN_FORWARD = 1 << 0,
@@ -51,6 +52,9 @@ enum nat_flow_flag {
 	NAT_FLOW_STANDS =
 		1 << 5, /* TCP: the client went on after its SYN, which it does once it was answered */
 	NAT_FLOW_SOCKET = 1 << 6, /* TCP: control has seen the client's socket, so it will see its end, too */
+	NAT_FLOW_HEARD =
+		1
+		<< 7, /* TCP: the backend has sent something since the entry was made, or since the client's SYN */
 };
 
 /* Forward: (client, client_port) to (frontend, frontend_port) becomes (wire, wire_port) to (backend,

@@ -239,8 +239,16 @@ find(struct nat_flows *e, uint16_t client_port)
 static void
 a_socket_that_was_never_seen_ends_nothing(void **state)
 {
-	enum { OPENING = 2, STANDING = 4, HALF_CLOSED = 6, CLOSED = 8, BEGUN_ANEW = 10, SEEN = 11 };
-	const uint16_t last = SEEN, last_unseen = BEGUN_ANEW;
+	enum {
+		OPENING = 2,
+		STANDING = 4,
+		HALF_CLOSED = 6,
+		CLOSED = 8,
+		BEGUN_ANEW = 10,
+		SEEN = 11,
+		LAST_ACK = 12
+	};
+	const uint16_t last = SEEN, last_unseen = LAST_ACK;
 	struct nat_flows *e = aligned_alloc(CACHE_LINE, nat_flows_size(CAPACITY));
 	struct nat_flows_config table = { .capacity = CAPACITY, .quota = CAPACITY };
 	struct crossing *crossing = crossing_new(1);
@@ -268,7 +276,11 @@ a_socket_that_was_never_seen_ends_nothing(void **state)
 	/* on its ports, the client had a socket once */
 	nat_flows_note_socket(e, find(e, BEGUN_ANEW));
 	nat_flow_seen(find(e, BEGUN_ANEW), true, TCP_SYN, 0);
+	nat_flow_seen(find(e, BEGUN_ANEW), false, TCP_SYN | TCP_ACK, 0);
 	nat_flow_seen(find(e, BEGUN_ANEW), true, TCP_ACK, 0);
+	/* there was no room for an entry before, or a connection is made up: nobody has more to say */
+	add(e, LAST_ACK, PROTO_TCP, 0);
+	nat_flow_seen(find(e, LAST_ACK), true, TCP_ACK, 0);
 
 	/* young ones that stand are asked about, and none ends */
 	assert_int_equal(sweep_at(w, 1 * second, ask_odd), 0);
@@ -280,10 +292,12 @@ a_socket_that_was_never_seen_ends_nothing(void **state)
 	assert_null(find(e, OPENING));
 	assert_null(find(e, CLOSED));
 	assert_non_null(find(e, HALF_CLOSED));
+	assert_non_null(find(e, LAST_ACK));
 	/* a restart forgets nothing, and ends nothing */
 	nat_flows_adopt(e, &table, SWEEP_QUIET_NS);
-	sweep_at(w, NAT_FLOW_UNSEEN_FIN_IDLE_NS, ask_odd);
+	sweep_at(w, NAT_FLOW_UNSEEN_TRANSITORY_IDLE_NS, ask_odd);
 	assert_null(find(e, HALF_CLOSED));
+	assert_null(find(e, LAST_ACK));
 	assert_non_null(find(e, STANDING));
 	assert_non_null(find(e, BEGUN_ANEW));
 	/* a socket that was seen, and is gone, is proof */
