@@ -219,8 +219,7 @@ on_tick(void *arg)
 
 	if (path_mtus_expire(f->path_mtus, clock_now_ns()))
 		publisher_facts_changed(f->d->publisher);
-	if (gather_exclude_sockets(f->gather) ||
-		gather_exclude_exposed(f->gather, own_node_exposed_ports(f->own_node)))
+	if (gather_follow_ports(f->gather, own_node_exposed_ports(f->own_node)))
 		publisher_facts_changed(f->d->publisher);
 	attach_tick(f->d->attach);
 	own_node_mark(f->own_node);

@@ -30,8 +30,9 @@ struct gather {
 	struct ip_prefix *external_ranges;
 	size_t n_non_masquerade_cidrs;
 	struct ip_prefix *non_masquerade_cidrs;
-	struct port_set masquerade_claim,
-		masquerade_ports; /* at the start; and less what the host has taken since */
+	struct port_set masquerade_claim, /* at the start */
+		unheld,                   /* less what sockets have taken since */
+		masquerade_ports;         /* and less what is exposed */
 	size_t n_ways_out;
 	struct way_out ways_out[UNDERLAY_WAYS_OUT_MAX]; /* as the builders last saw them */
 	size_t n_endpoints;
@@ -166,7 +167,7 @@ claim_ports(struct gather *g)
 	if (port_claim_parse(
 		    g->d->config.masquerade.ports, &first, &last)) /* config_check() has looked at it */
 		n = port_claim_read(&g->masquerade_claim, first, last, &ours);
-	g->masquerade_ports = g->masquerade_claim;
+	g->unheld = g->masquerade_ports = g->masquerade_claim;
 	if (n < FLOW_OWNER_BLOCK * engine_n_workers(g->d->engine))
 		log_warn("masquerade.ports: of %s only %u ports are left, less than a block for each worker: "
 			 "pods hardly "
@@ -177,21 +178,16 @@ claim_ports(struct gather *g)
 }
 
 bool
-gather_exclude_sockets(struct gather *g)
-{
-	int view = sockets_open(NULL);
-	int n = view < 0 ? view : port_claim_exclude_sockets(&g->masquerade_ports, view);
-
-	if (view >= 0)
-		close(view);
-	return n > 0;
-}
-
-bool
-gather_exclude_exposed(struct gather *g, const struct port_set *exposed)
+gather_follow_ports(struct gather *g, const struct port_set *exposed)
 {
 	struct port_set before = g->masquerade_ports;
+	int view = sockets_open(NULL);
 
+	if (view >= 0) {
+		port_claim_exclude_sockets(&g->unheld, view);
+		close(view);
+	}
+	g->masquerade_ports = g->unheld;
 	port_claim_exclude_set(&g->masquerade_ports, exposed);
 	return memcmp(&before, &g->masquerade_ports, sizeof(before)) != 0;
 }

@@ -25,11 +25,9 @@ void gather_facts(struct gather *g, struct build_facts *facts);
 /* The ports that are ours on the uplink, for good. */
 const struct port_set *gather_masquerade_claim(const struct gather *g);
 
-/* Sockets that the host's stack opened on ports that flows may get: they get them no more. Flows that have such a port
- * keep it, and what the socket gets is punted to it. Returns whether there are new ones. */
-bool gather_exclude_sockets(struct gather *g);
-
-/* The same for ports of this node's addresses that became exposed: what comes to these is for a service. */
-bool gather_exclude_exposed(struct gather *g, const struct port_set *exposed);
+/* Looks which ports flows may get: none on which the host's stack has opened a socket, ever since, and none that is exposed at
+ * an address of this node just now, since what comes to these is for a service. Flows that have such a port keep it, and what a
+ * socket gets is punted to it. Returns whether they are others than before. */
+bool gather_follow_ports(struct gather *g, const struct port_set *exposed);
 
 #endif
