@@ -25,7 +25,8 @@ struct underlay_facts {
 	uint32_t n_queues; /* receive queues in use */
 	bool is_up;
 
-	/* the node's own, of all its interfaces, loopback and link-local ones aside */
+	/* the node's own, of all its interfaces, loopback and link-local ones aside; first those of the uplink, and of these
+	 * those that have a network */
 	size_t n_addrs;
 	struct ip_addr addrs[UNDERLAY_ADDRS_MAX];
 };

@@ -23,21 +23,46 @@ struct addr_search {
 	struct underlay_facts *facts;
 	struct ip_addr node_addr;
 	int ifindex_of_node_addr;
+	unsigned rank; /* of those that are noted now */
 };
+
+static void
+find_node_addr(struct nl_object *object, void *arg)
+{
+	struct addr_search *search = arg;
+	struct rtnl_addr *addr = (struct rtnl_addr *)object;
+	struct ip_addr a;
+
+	if (nl_addr_read(rtnl_addr_get_local(addr), &a) && is_usable(&a) &&
+		ip_addr_eq(&a, &search->node_addr))
+		search->ifindex_of_node_addr = rtnl_addr_get_ifindex(addr);
+}
+
+/* The first are those that the node has for itself: on the uplink, and with a network. One without is often lent, as a load
+ * balancer's is by kube-vip. */
+static unsigned
+rank_of(const struct underlay_facts *facts, struct rtnl_addr *addr, const struct ip_addr *a)
+{
+	if (facts->ifindex != (unsigned)rtnl_addr_get_ifindex(addr))
+		return 2;
+	return rtnl_addr_get_prefixlen(addr) == (ip_addr_is_v4(a) ? 32 : 128);
+}
+
+#define RANKS 3
 
 static void
 note_addr(struct nl_object *object, void *arg)
 {
 	struct addr_search *search = arg;
 	struct rtnl_addr *addr = (struct rtnl_addr *)object;
+	struct underlay_facts *facts = search->facts;
 	struct ip_addr a;
 
-	if (!nl_addr_read(rtnl_addr_get_local(addr), &a) || !is_usable(&a))
+	if (!nl_addr_read(rtnl_addr_get_local(addr), &a) || !is_usable(&a) ||
+		rank_of(facts, addr, &a) != search->rank)
 		return;
-	if (search->facts->n_addrs < UNDERLAY_ADDRS_MAX)
-		search->facts->addrs[search->facts->n_addrs++] = a;
-	if (ip_addr_eq(&a, &search->node_addr))
-		search->ifindex_of_node_addr = rtnl_addr_get_ifindex(addr);
+	if (facts->n_addrs < UNDERLAY_ADDRS_MAX)
+		facts->addrs[facts->n_addrs++] = a;
 }
 
 /* Queues in use; a driver without channels has those it was made with. */
@@ -90,12 +115,14 @@ underlay_read_facts(struct underlay *u)
 	u->is_stale = rtnl_addr_alloc_cache(u->query, &addrs) < 0;
 	if (u->is_stale)
 		return false;
-	nl_cache_foreach(addrs, note_addr, &search);
-	nl_cache_free(addrs);
+	nl_cache_foreach(addrs, find_node_addr, &search);
 	if (u->interface[0] != '\0')
 		read_link(u, &facts, 0, u->interface);
 	else if (search.ifindex_of_node_addr != 0)
 		read_link(u, &facts, search.ifindex_of_node_addr, NULL);
+	for (search.rank = 0; search.rank < RANKS; search.rank++)
+		nl_cache_foreach(addrs, note_addr, &search);
+	nl_cache_free(addrs);
 	/* Padding that differs costs a build, and no more: NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
 	differs = memcmp(&facts, &u->facts, sizeof(facts)) != 0;
 	u->facts = facts;

@@ -138,6 +138,35 @@ test_the_uplink_is_the_interface_with_the_nodes_address(void **state)
 	loop_free(loop);
 }
 
+/* Which the kernel lists by interface, the loopback one first. */
+static void
+test_addresses_that_the_node_holds_for_others_come_last(void **state)
+{
+	static const char *const order[] = { "192.0.2.1", "2001:db8::1", "192.0.2.77", "2001:db8::77",
+		"203.0.113.7", "2001:db8:f::7" };
+	struct loop *loop = loop_new();
+	unsigned changes = 0;
+	struct underlay *u;
+
+	run("ip addr add 203.0.113.7/32 dev lo && ip addr add 2001:db8:f::7/128 dev lo && "
+	    "ip addr add 192.0.2.77/32 dev up0 && ip addr add 2001:db8::77/128 dev up0 nodad");
+	u = start(loop, "192.0.2.1", &changes);
+	assert_int_equal(underlay_facts(u)->n_addrs, 6);
+	for (unsigned i = 0; i < 6; i++) {
+		struct ip_addr a = addr(order[i]);
+		bool is_there = false;
+
+		/* the families stand in whichever order */
+		for (unsigned k = i & ~1u; k < (i & ~1u) + 2; k++)
+			is_there |= ip_addr_eq(&underlay_facts(u)->addrs[k], &a);
+		assert_true(is_there);
+	}
+	underlay_free(u);
+	loop_free(loop);
+	run("ip addr del 203.0.113.7/32 dev lo && ip addr del 2001:db8:f::7/128 dev lo && "
+	    "ip addr del 192.0.2.77/32 dev up0 && ip addr del 2001:db8::77/128 dev up0");
+}
+
 static void
 test_next_hops_are_resolved(void **state)
 {
@@ -344,6 +373,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_uplink_is_the_interface_with_the_nodes_address),
+		cmocka_unit_test(test_addresses_that_the_node_holds_for_others_come_last),
 		cmocka_unit_test(test_next_hops_are_resolved),
 		cmocka_unit_test(test_changes_are_followed),
 		cmocka_unit_test(test_neighbours_are_asked_for_again_amid_other_events),
