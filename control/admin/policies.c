@@ -4,6 +4,7 @@
 #include "control/build/policy_build.h"
 #include "control/build/publish.h"
 #include "control/daemon.h"
+#include "control/lint/lint.h"
 #include "control/model/network_policy.h"
 
 struct policies_listing {
@@ -110,4 +111,17 @@ policies_handle(struct daemon *d, const struct admin_request *req, struct admin_
 		"sets", drops_by_policies_json(v, true));
 	json_decref(l.told);
 	view_free(v);
+}
+
+void
+policies_lint_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
+{
+	struct lint l;
+
+	if (!lint_run(&l, d->store)) {
+		admin_fail(reply, 500, NULL, "out of memory");
+		return;
+	}
+	reply->json = lint_json(&l);
+	lint_fini(&l);
 }

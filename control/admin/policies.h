@@ -7,4 +7,7 @@
 
 admin_handler policies_handle;
 
+/* GET /v1/policies/lint: as the help of `ringway policies lint` describes it. */
+admin_handler policies_lint_handle;
+
 #endif

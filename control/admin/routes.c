@@ -24,6 +24,7 @@ const struct admin_route admin_routes[] = {
 	{ "GET", "/v1/nodes", nodes_handle, "the nodes of the cluster: tunnel end, next hop, MTU" },
 	{ "GET", "/v1/pods", pods_handle, "the pods attached to this node" },
 	{ "GET", "/v1/policies", policies_handle, "NetworkPolicies, whom they isolate here, and hits" },
+	{ "GET", "/v1/policies/lint", policies_lint_handle, "what NetworkPolicies most likely do not mean" },
 	{ "GET", "/v1/services", services_handle, "each service port, its backends, and why it has none" },
 	{ "GET", "/v1/status", status_handle, "is all well on this node" },
 	{ "GET", "/metrics", metrics_handle, "counters for Prometheus", true },

@@ -7,15 +7,12 @@
 #include "control/admin/service_index.h"
 #include "control/admin/services.h"
 #include "control/build/endpoint_select.h"
-
-/* Typing errors that are worth a guess. */
-#define NEAR_ENOUGH 3
+#include "control/model/nearest.h"
 
 struct pod_search {
 	const struct service_object *service;
 	unsigned n_pods, n_matching;
-	unsigned nearest; /* edits from the selector's value to this one */
-	char hint[160];
+	struct nearest nearest;
 };
 
 static bool
@@ -30,48 +27,6 @@ is_selected(const struct pod_object *pod, const struct labels *selector)
 	return true;
 }
 
-/* How many letters must be put in, left out or changed to make one word the other (Levenshtein), for short words. */
-static unsigned
-edit_distance(const char *a, const char *b)
-{
-	unsigned row[64];
-	size_t n = strlen(b);
-
-	if (n + 1 > sizeof(row) / sizeof(row[0]))
-		return UINT32_MAX;
-	for (size_t k = 0; k <= n; k++)
-		row[k] = (unsigned)k;
-	for (size_t i = 1; *a != '\0'; i++, a++) {
-		unsigned diagonal = row[0];
-
-		row[0] = (unsigned)i;
-		for (size_t k = 1; k <= n; k++) {
-			unsigned change = diagonal + (*a != b[k - 1]), shorter = row[k] + 1,
-				 longer = row[k - 1] + 1;
-
-			diagonal = row[k];
-			row[k] = change < shorter ? change : shorter;
-			row[k] = row[k] < longer ? row[k] : longer;
-		}
-	}
-	return row[n];
-}
-
-static void
-note_nearest(struct pod_search *s, const struct pod_object *pod)
-{
-	for (size_t i = 0; i < s->service->selector.n; i++) {
-		const struct label *wanted = &s->service->selector.items[i];
-		const char *value = labels_get(&pod->labels, wanted->key);
-		unsigned distance = value == NULL ? UINT32_MAX : edit_distance(wanted->value, value);
-
-		if (distance == 0 || distance >= s->nearest)
-			continue;
-		s->nearest = distance;
-		snprintf(s->hint, sizeof(s->hint), "; nearest is %.60s=%.60s", wanted->key, value);
-	}
-}
-
 static void
 match_pod(const struct object *object, void *arg)
 {
@@ -84,7 +39,9 @@ match_pod(const struct object *object, void *arg)
 	if (is_selected(pod, &s->service->selector))
 		s->n_matching++;
 	else
-		note_nearest(s, pod);
+		for (size_t i = 0; i < s->service->selector.n; i++)
+			nearest_label(&s->nearest, s->service->selector.items[i].key,
+				s->service->selector.items[i].value, &pod->labels);
 }
 
 static void
@@ -102,7 +59,7 @@ print_selector(const struct labels *selector, char *text, size_t size)
 static void
 explain_no_endpoints(const struct names *n, const struct service_object *service, char *buf)
 {
-	struct pod_search s = { .service = service, .nearest = NEAR_ENOUGH + 1 };
+	struct pod_search s = { .service = service };
 	char selector[96];
 
 	if (service->selector.n == 0) {
@@ -113,8 +70,9 @@ explain_no_endpoints(const struct names *n, const struct service_object *service
 	store_each(n->store, OBJECT_POD, match_pod, &s);
 	print_selector(&service->selector, selector, sizeof(selector));
 	if (s.n_matching == 0)
-		snprintf(buf, SERVICE_PROBLEM_SIZE, "selector %s matches 0 of the %u pods known in %s%s",
-			selector, s.n_pods, service->object.ns, s.hint);
+		snprintf(buf, SERVICE_PROBLEM_SIZE, "selector %s matches 0 of the %u pods known in %s%s%s",
+			selector, s.n_pods, service->object.ns, s.nearest.is_found ? "; nearest is " : "",
+			s.nearest.text);
 	else
 		snprintf(buf, SERVICE_PROBLEM_SIZE,
 			"selector %s matches %u pods, but no EndpointSlice has their addresses (yet)",

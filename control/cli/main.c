@@ -18,6 +18,7 @@ static const struct command *const commands[] = {
 	&nodes_command,
 	&policies_command,
 	&policies_test_command,
+	&policies_lint_command,
 	&drops_command,
 	&explain_command,
 	&doctor_command,

@@ -21,6 +21,8 @@ put_yaml(struct store *s, const char *text)
 		struct object *object = NULL;
 		const char *ignored;
 
+		if (json_is_null(yaml_document(file, i)))
+			continue;
 		if (object_decode(file, yaml_document(file, i), yaml_document_line(file, i), NULL, &object,
 			    &ignored, &error) != 0 ||
 			object == NULL)
