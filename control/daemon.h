@@ -25,6 +25,7 @@ struct api_source;   /* source/api/api_source.h: fills the store from an API ser
 struct admin;        /* admin/admin.h: HTTP on the unix socket, and metrics */
 struct health_ports; /* admin/health_ports.h: what load balancers ask */
 struct events;       /* dataplane/events.h */
+struct denied_dns;   /* denied_dns.h: whom policies do not let ask for names */
 struct slots;        /* build/slots.h: slot numbers of (backend, frontend) pairs */
 
 struct daemon {
@@ -55,6 +56,7 @@ struct daemon {
 	struct loop_fd *admin_fd;
 	struct loop_timer *admin_timer;
 	struct health_ports *health_ports;
+	struct denied_dns *denied_dns;
 };
 
 #endif

@@ -10,6 +10,7 @@
 #include "control/build/publish.h"
 #include "control/build/service_build.h"
 #include "control/daemon.h"
+#include "control/denied_dns.h"
 #include "control/gather.h"
 #include "control/log.h"
 #include "control/loop.h"
@@ -171,6 +172,17 @@ on_underlay(void *arg)
 }
 
 static void
+on_dns_denied(struct follow *f, const struct event *event)
+{
+	const struct tables *t = publisher_tables(f->d->publisher);
+	char text[DENIED_DNS_TEXT_SIZE];
+	struct denied_query query;
+
+	if (t != NULL && denied_dns_note(f->d->denied_dns, event, t, clock_now_ns(), &query))
+		log_warn("%s", denied_dns_print(publisher_policies(f->d->publisher), &query, text));
+}
+
+static void
 on_event(struct follow *f, const struct event *event)
 {
 	switch (event->kind) {
@@ -186,6 +198,9 @@ on_event(struct follow *f, const struct event *event)
 	case EVENT_REPLY_UNKNOWN:
 	case EVENT_CONNECTION_UNKNOWN:
 		settle_reply(f->d->attach, f->d->engine, event);
+		break;
+	case EVENT_DNS_DENIED:
+		on_dns_denied(f, event);
 		break;
 	default:
 		break;
@@ -423,7 +438,8 @@ follow_new(struct follow **out, struct daemon *d, struct events *const *events, 
 	f->events = events;
 	f->event_fd = event_fd;
 	f->task = (struct loop_task){ .fn = on_task, .arg = f };
-	result = make_parts(f);
+	d->denied_dns = denied_dns_new();
+	result = d->denied_dns == NULL ? -ENOMEM : make_parts(f);
 	if (result == 0)
 		result = make_underlay(f);
 	if (result == 0)
@@ -470,6 +486,8 @@ follow_free(struct follow *f)
 	gather_free(f->gather);
 	uplink_free(f->uplink);
 	path_mtus_free(f->path_mtus);
+	denied_dns_free(f->d->denied_dns);
+	f->d->denied_dns = NULL;
 	free(f);
 }
 

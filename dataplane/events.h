@@ -15,6 +15,8 @@ enum event_kind {
 	EVENT_REPLY_UNKNOWN,
 	/* the same of what arrives for it from a server's TCP port, which may be a connection that it opened from there */
 	EVENT_CONNECTION_UNKNOWN,
+	/* policies do not let the pod behind a port (port) ask a DNS server (addr): protocol << 16 | its port (value) */
+	EVENT_DNS_DENIED,
 };
 
 struct event {

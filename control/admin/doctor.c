@@ -271,6 +271,9 @@ doctor_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 		"no errors", status_source_errors(d));
 	check_texts(&x, "policies", "fail", "mend the file", "none that could not be read",
 		status_unread_policies(d->store));
+	check_texts(&x, "dns", "warn", "see `ringway status`", "no pod is denied it by policies",
+		status_denied_dns(
+			d->denied_dns, publisher_tables(d->publisher), publisher_policies(d->publisher)));
 	check_tables(&x);
 	check_texts(&x, "node", "warn", "see `ringway status`", "no warnings",
 		status_warnings(v, d->attach, d->follow, d->health_ports));

@@ -29,6 +29,11 @@ json_t *status_warnings(const struct view *v, const struct attach *attach, const
 /* Pods that are closed for want of policies that could not be read, as texts. */
 json_t *status_unread_policies(const struct store *store);
 
+/* Pods whose DNS queries policies deny, as texts. tables may be NULL. */
+struct denied_dns;
+json_t *status_denied_dns(
+	const struct denied_dns *d, const struct tables *tables, const struct policy_builder *policies);
+
 /* The errors of manifests, with file and line, or of the API server's objects, in force now, as texts. */
 json_t *status_source_errors(const struct daemon *d);
 

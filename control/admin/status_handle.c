@@ -10,7 +10,7 @@ void
 status_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
 {
 	struct utsname kernel;
-	json_t *warnings, *unread;
+	json_t *warnings, *unread, *denied;
 	struct view *v;
 
 	publisher_flush(d->publisher);
@@ -20,6 +20,10 @@ status_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 	unread = status_unread_policies(d->store);
 	json_array_extend(warnings, unread);
 	json_decref(unread);
+	denied = status_denied_dns(
+		d->denied_dns, publisher_tables(d->publisher), publisher_policies(d->publisher));
+	json_array_extend(warnings, denied);
+	json_decref(denied);
 	if (v != NULL)
 		reply->json = status_json(&(struct status_input){
 			.names = { d->store, v, publisher_tables(d->publisher) },

@@ -3,12 +3,14 @@
 
 #include "control/admin/health_ports.h"
 #include "control/admin/status.h"
+#include "control/denied_dns.h"
 #include "control/follow.h"
 #include "control/model/network_policy.h"
 #include "control/node/attach.h"
 #include "control/node/host.h"
 #include "control/node/ipam.h"
 #include "control/source/source.h"
+#include "dataplane/clock.h"
 
 static void
 add_error(const char *text, int64_t since_s, void *arg)
@@ -138,6 +140,38 @@ status_unread_policies(const struct store *store)
 	if (n > UNREAD_MAX)
 		json_array_append_new(texts, json_sprintf("and so may %zu more policies", n - UNREAD_MAX));
 	return texts;
+}
+
+#define DENIED_MAX 20
+
+struct denied_listing {
+	const struct policy_builder *policies;
+	json_t *texts;
+	size_t n;
+};
+
+static void
+warn_of_denied(const struct denied_query *query, void *arg)
+{
+	struct denied_listing *l = arg;
+	char text[DENIED_DNS_TEXT_SIZE];
+
+	if (l->n++ < DENIED_MAX)
+		json_array_append_new(l->texts, json_string(denied_dns_print(l->policies, query, text)));
+}
+
+json_t *
+status_denied_dns(
+	const struct denied_dns *d, const struct tables *tables, const struct policy_builder *policies)
+{
+	struct denied_listing l = { .policies = policies, .texts = json_array() };
+
+	if (tables != NULL)
+		denied_dns_each(d, tables, clock_now_ns(), warn_of_denied, &l);
+	if (l.n > DENIED_MAX)
+		json_array_append_new(l.texts,
+			json_sprintf("and so are %zu more pods that ask for names", l.n - DENIED_MAX));
+	return l.texts;
 }
 
 json_t *

@@ -50,6 +50,9 @@ bool policy_builder_is_audit(const struct policy_builder *b, const char *ns);
 void policy_builder_each_isolating(const struct policy_builder *b, uint16_t port,
 	enum policy_direction direction, void (*fn)(const char *ns, const char *name, void *arg), void *arg);
 
+/* Which pod is behind a port; false: none is attached. Between builds. */
+bool policy_builder_pod(const struct policy_builder *b, uint16_t port, const char **ns, const char **name);
+
 /* A policy as it is in force on this node. */
 struct policy_told {
 	const char *ns, *name;

@@ -16,6 +16,18 @@ policy_builder_hits(const struct policy_builder *b, uint32_t number)
 	return policy_numbers_hits(b->numbers, number);
 }
 
+bool
+policy_builder_pod(const struct policy_builder *b, uint16_t port, const char **ns, const char **name)
+{
+	for (size_t i = 0; i < b->n_locals; i++)
+		if (b->locals[i].pod.port == port) {
+			*ns = b->locals[i].pod.ns;
+			*name = b->locals[i].pod.name;
+			return true;
+		}
+	return false;
+}
+
 static char *
 names_of(const struct local *l, enum policy_direction d)
 {

@@ -5,6 +5,9 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+#define DNS_PORT 53
+#define DNS_TELL_NS UINT64_C(1000000000) /* how often control hears of one pod */
+
 static const enum drop_reason reasons[N_POLICY_DIRECTIONS] = {
 	[POLICY_INGRESS] = DROP_POLICY_INGRESS,
 	[POLICY_EGRESS] = DROP_POLICY_EGRESS,
@@ -243,6 +246,29 @@ policy_deny(struct worker *w, struct burst *b, struct pkt *p, const struct pod_p
 	return false;
 }
 
+/* That policies forgot DNS is what people think of last: control names the pod at once. */
+static __attribute__((noinline, cold)) void
+tell_of_dns(struct worker *w, const struct candidate *c)
+{
+	const struct policy_flow *f = &c->flow;
+	struct policy_state *s = f->pod->state;
+	struct event event = {
+		.kind = EVENT_DNS_DENIED,
+		.value = (uint32_t)f->proto << 16 | f->remote_port,
+		.addr = *f->peer,
+		.port = f->pod_port,
+	};
+
+	if ((f->remote_port != DNS_PORT && c->pkt->dport != DNS_PORT) || c->own != POLICY_EGRESS ||
+		(f->proto != PROTO_UDP && f->kind != POLICY_OPENING) || f->is_error ||
+		(c->pkt->flags & PKT_DRY_RUN))
+		return;
+	if (s->dns_told_ns != 0 && w->now_ns - s->dns_told_ns < DNS_TELL_NS)
+		return;
+	s->dns_told_ns = w->now_ns;
+	events_put(w->events, &event);
+}
+
 INLINE void
 write_entry(struct worker *w, const struct candidate *c)
 {
@@ -275,6 +301,8 @@ policy_settle(struct worker *w, struct burst *b, struct candidate *c)
 {
 	if (c->step == STEP_FIND)
 		find_entry(w, b, c);
+	if (!c->is_allowed)
+		tell_of_dns(w, c);
 	/* no port is a server's by what is not allowed */
 	if (!c->is_allowed && !policy_deny(w, b, c->pkt, c->flow.pod, denier(c))) {
 		let_pass(b, c);

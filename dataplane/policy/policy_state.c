@@ -31,7 +31,8 @@ policy_state_adopt(struct policy_state *s, const uint64_t key[2])
 		return false;
 	}
 	s->asks_spent_until_ns = 0; /* of a clock that may have been another */
-	s->n_learned = 0;           /* a process that was killed may have miscounted */
+	s->dns_told_ns = 0;
+	s->n_learned = 0; /* a process that was killed may have miscounted */
 	for (unsigned i = 0; i < 65536 / 64; i++)
 		s->n_learned += (uint32_t)__builtin_popcountll(s->learned[i]);
 	return true;

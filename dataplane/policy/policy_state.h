@@ -45,7 +45,8 @@ struct policy_state {
 	uint32_t n_learned;
 	uint32_t pad32;
 	uint64_t asks_spent_until_ns; /* policy_asks.h */
-	uint64_t pad[2];
+	uint64_t dns_told_ns;         /* when control was told last that the pod may not ask for names */
+	uint64_t pad;
 	/* A bit for every so many of the bitmap: a client's state costs this line alone. */
 	uint64_t summary[65536 / SERVERS_PER_SUMMARY / 64];
 	uint64_t servers[65536 / 64];

@@ -113,6 +113,7 @@ check_event(const struct event *event)
 		break;
 	case EVENT_REPLY_UNKNOWN:
 	case EVENT_CONNECTION_UNKNOWN:
+	case EVENT_DNS_DENIED:
 		if (event->port != FIXTURE_POD1 && event->port != FIXTURE_POD2)
 			abort();
 		break;

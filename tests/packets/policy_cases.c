@@ -118,8 +118,13 @@ pod2_admits_all_ports(struct fixture *f)
 			PKT(TO_POD2, IP(POD1_##F, POD2_##F, .ttl = 63), TCP(WIRE1, 8080, SYN))),             \
 		DROPS("egress to another backend " #F, pod1_may_ask_pod2, FIXTURE_POD1, DROP_POLICY_EGRESS,  \
 			FROM_POD1, IP(POD1_##F, FAR_##F), TCP(40000, 80, SYN)),                              \
-		DROPS("egress out of the cluster " #F, pod1_may_ask_pod2, FIXTURE_POD1, DROP_POLICY_EGRESS,  \
-			FROM_POD1, IP(POD1_##F, REMOTE_##F), UDP(1000, 53)),                                 \
+		{ .name = "egress that asks for a name, which control is told of " #F,                       \
+			.given = pod1_may_ask_pod2,                                                          \
+			.from = FIXTURE_POD1,                                                                \
+			.in = PKT(FROM_POD1, IP(POD1_##F, REMOTE_##F), UDP(1000, 53)),                       \
+			.verdict = VERDICT_DROP,                                                             \
+			.drop = DROP_POLICY_EGRESS,                                                          \
+			.event_value = PROTO_UDP << 16 | 53 },                                               \
 		FORWARDS("a pod reaches itself by a service, alone as it may be " #F, pod1_may_ask_pod2,     \
 			FIXTURE_POD1, PKT(FROM_POD1, IP(POD1_##F, SELF_##F), UDP(5000, 80)), FIXTURE_POD1,   \
 			PKT(TO_POD1, IP(SELF_AS_##F, POD1_##F, .ttl = 63), UDP(5000, 8080))),                \

@@ -349,6 +349,35 @@ STORY(a_server_that_was_quiet_for_long_is_asked_about)
 		assert_int_not_equal(event.kind, EVENT_REPLY_UNKNOWN);
 }
 
+STORY(forgotten_dns_is_told_of_at_once_and_once_a_second)
+{
+	struct event event;
+	struct ip_addr remote;
+
+	assert_true(ip_addr_parse(a->remote, &remote));
+	ISOLATE(f, FIXTURE_POD1, POLICY_EGRESS, { PEER_SIBLING, PROTO_UDP, 53 });
+	policies_deny(f, FIXTURE_POD1, POLICY_INGRESS);
+	pass_time(f, 2);
+	for (unsigned i = 0; i < 3; i++)
+		DROPS(FIXTURE_POD1, DROP_POLICY_EGRESS, FROM_POD1, IP(a->pod1, a->remote), UDP(40000, 53));
+	expect_question(f, EVENT_DNS_DENIED, &event);
+	assert_int_equal(event.port, FIXTURE_POD1);
+	assert_int_equal(event.value, (uint32_t)PROTO_UDP << 16 | 53);
+	assert_true(ip_addr_eq(&event.addr, &remote));
+	pass_time(f, 2);
+	DROPS(FIXTURE_POD1, DROP_POLICY_EGRESS, FROM_POD1, IP(a->pod1, a->remote), TCP(40000, 53, SYN));
+	expect_question(f, EVENT_DNS_DENIED, &event);
+	assert_int_equal(event.value, (uint32_t)PROTO_TCP << 16 | 53);
+	/* what is no question, or allowed, or comes in, is none */
+	pass_time(f, 2);
+	DROPS(FIXTURE_POD1, DROP_POLICY_EGRESS, FROM_POD1, IP(a->pod1, a->remote), UDP(53, 54));
+	DROPS(FIXTURE_POD1, DROP_POLICY_EGRESS, FROM_POD1, IP(a->pod1, a->remote), SCTP(40000, 53));
+	PASSES(FIXTURE_POD1, FROM_POD1, IP(a->pod1, a->sibling), UDP(40000, 53));
+	DROPS(FIXTURE_UPLINK, DROP_POLICY_INGRESS, IN, IP(a->remote, a->pod1), UDP(40000, 53));
+	while (fixture_event(f, &event))
+		assert_int_not_equal(event.kind, EVENT_DNS_DENIED);
+}
+
 static unsigned
 count_questions(struct fixture *f, enum fixture_port pod)
 {
@@ -805,6 +834,7 @@ main(void)
 		cmocka_unit_test(an_egress_isolated_pod_gets_nothing_out_unasked),
 		cmocka_unit_test(a_server_without_egress_answers_and_a_revoked_policy_ends_it),
 		cmocka_unit_test(a_server_that_was_quiet_for_long_is_asked_about),
+		cmocka_unit_test(forgotten_dns_is_told_of_at_once_and_once_a_second),
 		cmocka_unit_test(a_pods_noise_leaves_its_neighbours_their_questions),
 		cmocka_unit_test(who_is_let_in_ends_no_connection_of_the_pods_own),
 		cmocka_unit_test(a_client_on_a_low_port_gets_its_replies),

@@ -238,6 +238,25 @@ def test_the_list_shows_hits_and_rules_that_match_nobody(cluster):
         assert told["allow"]["hits"] == 0, told
 
 
+def test_forgotten_dns_is_a_problem_at_the_first_query(cluster):
+    def told():
+        return [text for text in cluster.b.ringway("status")["warnings"] if text.startswith("pod shop/db asks for names")]
+
+    assert not told()
+    with policies(cluster, closed={"podSelector": DB, "policyTypes": ["Egress"]}):
+        attempt(cluster.db, "udp", cluster.web.ip[4], 53, BRIEF_S)
+        wait_until(told, what="a problem that names the pod")
+        assert len(told()) == 1 and "shop/closed" in told()[0], told()
+        assert [check for check in cluster.b.ringway("doctor", check=False)["checks"]
+                if check["check"] == "dns" and check["status"] == "warn"]
+        found = cluster.b.ringway("policies", "lint", check=False)["findings"]
+        assert [finding["name"] for finding in found if finding["kind"] == "dns"] == ["closed"], found
+        # it is over as soon as the policy is mended
+        write_policies(cluster, closed={"podSelector": DB, "policyTypes": ["Egress"],
+                                        "egress": [{"ports": [{"port": 53, "protocol": "UDP"}]}]})
+        assert not told()
+
+
 PUSHER = """
 import socket, sys, time, os
 listener = socket.create_server(("::", 9009), family=socket.AF_INET6, dualstack_ipv6=True)
