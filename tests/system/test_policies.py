@@ -203,6 +203,12 @@ def test_explain_names_the_rule_and_the_policies(cluster):
         told = explain(8081)
         assert told["drop_reason"] == "policy_ingress", told
         assert [policy["name"] for policy in told["policies"][-1]["isolating"]] == ["allow", "other"]
+        # the rule that explain writes is the one that was missing
+        [advice] = told["advice"]
+        with policies(cluster, advised=advice["policy"]["spec"]):
+            assert explain(8081)["verdict"] == "forward"
+            expect_answer(cluster.near, cluster.db, 8081)
+            expect_drop(cluster, cluster.bank, cluster.db, 8081, families=FAMILIES[:1])
 
 
 def test_the_list_shows_hits_and_rules_that_match_nobody(cluster):
