@@ -4,32 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/net/flow_key.h"
 #include "dataplane/policy/identity_table.h"
+#include "dataplane/policy/rule_vectors.h"
 
 #define SUMMARY_BITS 64u
-#define COLUMNS 4096u /* identities whose vectors are made at a time */
-#define PLACES_MIN 64u
-#define LINE_WORDS ((unsigned)(CACHE_LINE / sizeof(uint64_t)))
+#define COLUMNS 4096u     /* identities whose vectors are made at a time */
 #define UNIT_SHIFT_MIN 4u /* a summary and a word */
-
-/* Vectors, each kept once, and in one cache line if it is no larger. */
-struct vectors {
-	uint64_t *words;
-	uint32_t n;           /* vectors */
-	uint32_t used, room;  /* words */
-	struct place *places; /* open addressing */
-	uint32_t mask;        /* places - 1 */
-	unsigned n_words;     /* of a vector that is not packed */
-	unsigned group_shift;
-	unsigned unit_shift;
-	uint64_t *packed; /* the one in hand */
-};
-
-struct place {
-	uint32_t number;
-	uint32_t n_words; /* packed, the summary included; 0: free */
-};
 
 /* Where a rule begins or ceases to fit, on the way through a class's ports. */
 struct turn {
@@ -43,7 +23,7 @@ struct making {
 	struct rule_table *table;
 	const struct rule *rules;
 	unsigned n_rules;
-	struct vectors vectors;
+	struct rule_vectors vectors;
 	uint64_t *columns; /* vectors under way */
 	struct turn *turns;
 	uint16_t *fits; /* per rule: how many of its ranges hold the port */
@@ -57,116 +37,6 @@ struct making {
 	uint8_t *divided;
 	size_t divided_used; /* bytes */
 };
-
-static uint32_t
-hash_of(const uint64_t *packed, unsigned n_words)
-{
-	uint64_t crc = 0;
-
-	for (unsigned i = 0; i < n_words; i++)
-		crc = _mm_crc32_u64(crc, packed[i]);
-	return hash_mix(crc);
-}
-
-static const uint64_t *
-at(const struct vectors *v, uint32_t number)
-{
-	return &v->words[((size_t)number << v->unit_shift) / sizeof(uint64_t)];
-}
-
-static bool
-grow_places(struct vectors *v)
-{
-	uint32_t n_places = v->places == NULL ? PLACES_MIN : (v->mask + 1) * 2;
-	struct place *places = calloc(n_places, sizeof(*places));
-
-	if (places == NULL)
-		return false;
-	for (uint32_t k = 0; v->places != NULL && k <= v->mask; k++) {
-		const struct place *p = &v->places[k];
-		uint32_t i;
-
-		if (p->n_words == 0)
-			continue;
-		i = hash_of(at(v, p->number), p->n_words) & (n_places - 1);
-		while (places[i].n_words != 0)
-			i = (i + 1) & (n_places - 1);
-		places[i] = *p;
-	}
-	free(v->places);
-	v->places = places;
-	v->mask = n_places - 1;
-	return true;
-}
-
-static bool
-grow_words(struct vectors *v, unsigned n)
-{
-	uint64_t *words;
-
-	if (v->used + n <= v->room)
-		return true;
-	v->room = (v->used + n) * 2;
-	words = realloc(v->words, v->room * sizeof(*words));
-	if (words == NULL)
-		return false;
-	v->words = words;
-	return true;
-}
-
-/* Leaves out the groups without a bit; returns how many words remain. */
-static unsigned
-pack(const struct vectors *v, const uint64_t *vector)
-{
-	unsigned n = 1, size = 1u << v->group_shift;
-
-	v->packed[0] = 0;
-	for (unsigned group = 0; group * size < v->n_words; group++) {
-		uint64_t any = 0;
-
-		for (unsigned i = 0; i < size; i++) {
-			unsigned word = group * size + i;
-
-			v->packed[n + i] = word < v->n_words ? vector[word] : 0;
-			any |= v->packed[n + i];
-		}
-		if (any == 0)
-			continue;
-		v->packed[0] |= UINT64_C(1) << group;
-		n += size;
-	}
-	return n;
-}
-
-/* The number of the vector; 0 or -ENOMEM. */
-static int
-intern(struct vectors *v, const uint64_t *vector, uint32_t *number)
-{
-	unsigned n_words = pack(v, vector), unit = (1u << v->unit_shift) / sizeof(uint64_t);
-	unsigned n_used = (n_words + unit - 1) / unit * unit, line_left = LINE_WORDS - v->used % LINE_WORDS;
-	uint32_t i;
-
-	if ((v->places == NULL || v->n * 2 > v->mask) && !grow_places(v))
-		return -ENOMEM;
-	i = hash_of(v->packed, n_words) & v->mask;
-	for (; v->places[i].n_words != 0; i = (i + 1) & v->mask)
-		if (v->places[i].n_words == n_words &&
-			memcmp(at(v, v->places[i].number), v->packed, n_words * sizeof(uint64_t)) == 0) {
-			*number = v->places[i].number;
-			return 0;
-		}
-	if (n_used > line_left && n_used <= LINE_WORDS)
-		v->used += line_left;
-	if (!grow_words(v, n_used))
-		return -ENOMEM;
-	*number = v->used / unit;
-	memset(&v->words[v->used], 0, n_used * sizeof(uint64_t)); /* an empty vector has a word, too */
-	memcpy(&v->words[v->used], v->packed, n_words * sizeof(uint64_t));
-	v->places[i] = (struct place){ *number, n_words };
-	v->used += n_used;
-	v->n++;
-	return 0;
-}
 
 static void
 set_bit(uint64_t *vector, unsigned rule)
@@ -216,7 +86,8 @@ make_peers(struct making *m, unsigned n_identities)
 		for (unsigned i = 0; i < n; i++) {
 			uint32_t number;
 
-			if (intern(&m->vectors, &m->columns[(size_t)i * m->vectors.n_words], &number) < 0)
+			if (rule_vectors_intern(
+				    &m->vectors, &m->columns[(size_t)i * m->vectors.n_words], &number) < 0)
 				return -ENOMEM;
 			if (number > UINT16_MAX)
 				return -EOVERFLOW;
@@ -257,7 +128,7 @@ static int
 add_interval(struct making *m, uint32_t first, const uint64_t *vector)
 {
 	uint32_t number;
-	int err = intern(&m->vectors, vector, &number);
+	int err = rule_vectors_intern(&m->vectors, vector, &number);
 
 	if (err < 0 || (m->n_class > 0 && m->class_vectors[m->n_class - 1] == number))
 		return err;
@@ -373,7 +244,7 @@ make_ports(struct making *m)
 		make_pages(m, &m->pages[class * PORT_PAGES]);
 	}
 	begin_vector(m, m->columns);
-	return intern(&m->vectors, m->columns, &m->table->no_ports);
+	return rule_vectors_intern(&m->vectors, m->columns, &m->table->no_ports);
 }
 
 /* How many ranges there are; -EINVAL if one is none, or a rule has too many. */
@@ -442,9 +313,7 @@ make(struct making *m, unsigned n_identities)
 	int err = -EOVERFLOW;
 
 	for (m->vectors.unit_shift = UNIT_SHIFT_MIN; err == -EOVERFLOW; m->vectors.unit_shift++) {
-		m->vectors.n = m->vectors.used = 0;
-		if (m->vectors.places != NULL)
-			memset(m->vectors.places, 0, (m->vectors.mask + 1) * sizeof(*m->vectors.places));
+		rule_vectors_clear(&m->vectors);
 		err = make_peers(m, n_identities);
 		if (err == 0)
 			break;
@@ -495,9 +364,7 @@ keep(struct making *m)
 static void
 making_end(struct making *m)
 {
-	free(m->vectors.places);
-	free(m->vectors.words);
-	free(m->vectors.packed);
+	rule_vectors_end(&m->vectors);
 	free(m->columns);
 	free(m->turns);
 	free(m->fits);
