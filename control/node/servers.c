@@ -171,22 +171,30 @@ learn_accepting(struct servers *s, const struct attached *pod)
 
 /* --- pods that become isolated */
 
-/* A closed pod has no connections at all. */
-static bool
-is_isolated(const struct policy_table *t, const struct attached *pod)
+/* NULL: it is not isolated, or closed: such a pod has no connections at all, and in audit mode they are looked at when it
+ * gets its rules. */
+static const struct pod_policy *
+isolation_of(const struct policy_table *t, const struct attached *pod)
 {
 	const struct pod_policy *p = t == NULL ? NULL : policy_of_port(t, pod->port->id);
 
 	return p != NULL && p->state == pod->policy_state &&
-	       (p->rules[POLICY_INGRESS] != NULL || p->rules[POLICY_EGRESS] != NULL);
+			       (p->rules[POLICY_INGRESS] != NULL || p->rules[POLICY_EGRESS] != NULL)
+		       ? p
+		       : NULL;
 }
 
 static void
 look_if_new(const struct attached *pod, void *arg)
 {
 	struct servers *s = arg;
+	const struct pod_policy *next, *last;
 
-	if (has_state(pod) && is_isolated(s->next, pod) && !is_isolated(s->last, pod))
+	if (!has_state(pod))
+		return;
+	next = isolation_of(s->next, pod);
+	last = isolation_of(s->last, pod);
+	if (next != NULL && (last == NULL || (last->is_audit && !next->is_audit)))
 		learn_accepting(s, pod);
 }
 
@@ -276,7 +284,7 @@ age_nth(const struct attached *pod, void *arg)
 	if (pod->policy_state->n_learned != 0 && !attached_is_opaque(pod))
 		age_pod(s, pod);
 	/* somebody may have been let in while we looked, or while tables were published */
-	if (is_isolated(s->config.policies(s->config.arg), pod))
+	if (isolation_of(s->config.policies(s->config.arg), pod) != NULL)
 		learn_accepting(s, pod);
 }
 

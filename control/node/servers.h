@@ -3,9 +3,10 @@
  *
  *   A pod becomes isolated: nobody has looked at what arrived for it until then. Where a socket listens and connections
  *   stand, somebody opened them; they are to be judged as that, not as the pod's own. So before the tables are in force that
- *   isolate it, such ports are noted, and once more with each sweep. A pod gains nothing by it: what it sends from there
- *   needs an entry of who was let in, and what arrives there needs ingress rules. A port where nobody is connected is not
- *   noted, since then a scan by bare ACKs would tell it from one at which nothing listens.
+ *   isolate it, such ports are noted, and once more with each sweep; likewise when what was audited is enforced, since what
+ *   passed though policies deny it left no note. A pod gains nothing by it: what it sends from there needs an entry of who
+ *   was let in, and what arrives there needs ingress rules. A port where nobody is connected is not noted, since then a scan
+ *   by bare ACKs would tell it from one at which nothing listens.
  *
  *   A learned port has no socket any more: after two sweeps, half a minute apart, it is forgotten. Declared ones stay, and so do
  *   all of a pod whose sockets are elsewhere: in a virtual machine, or another namespace. Such a one shows no TCP socket at
@@ -37,8 +38,8 @@ struct servers_config {
 struct servers *servers_new(const struct servers_config *config);
 void servers_free(struct servers *s); /* NULL is fine */
 
-/* Policies are about to be in force: notes the ports of pods that they isolate and the last ones do not. Returns when workers
- * have them. Each may be NULL. */
+/* Policies are about to be in force: notes the ports of pods that they isolate and the last ones do not, or did in audit mode.
+ * Returns when workers have them. Each may be NULL. */
 void servers_note_accepting(
 	struct servers *s, const struct policy_table *next, const struct policy_table *last);
 

@@ -22,8 +22,7 @@ def cluster(request):
         made.outside = made.add_outside("outside", 70)
         made.start()
         for namespace, team in (("shop", "green"), ("bank", "blue")):
-            made.write_manifest(f"namespace-{namespace}", {
-                "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {"team": team}}})
+            write_namespace(made, namespace, team)
         made.db = made.b.add_pod("db", "shop", {"app": "db"}, ports=[("sql", PORT), 8081, 9009])
         made.web = made.a.add_pod("web", "shop", {"app": "web"}, ports=[("http", PORT)])
         made.near = made.b.add_pod("near", "shop", {"app": "web"}, ports=[("http", PORT)])
@@ -51,12 +50,30 @@ def policies(cluster, **specs):
         cluster.wait_published()
 
 
+def write_namespace(cluster, name="shop", team="green", **annotations):
+    cluster.write_manifest(f"namespace-{name}", {
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"team": team}, "annotations": annotations}})
+
+
 def write_policies(cluster, namespace="shop", **specs):
     for name, spec in specs.items():
         cluster.write_manifest(f"policy-{name}", {
             "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
             "metadata": {"name": name, "namespace": namespace}, "spec": spec})
     cluster.wait_published()
+
+
+@contextlib.contextmanager
+def audit(cluster):
+    """The namespace shop is in audit mode."""
+    try:
+        write_namespace(cluster, **{"ringway.io/policy-mode": "audit"})
+        cluster.wait_published()
+        yield
+    finally:
+        write_namespace(cluster)
+        cluster.wait_published()
 
 
 def drops(cluster):
@@ -330,6 +347,26 @@ def test_a_connection_to_an_undeclared_port_is_cut_by_a_policy_that_comes_later(
     client = cluster.web.popen([PYTHON, "-c", CALLER, cluster.db.ip[family], flag])
     client.wait_for("connected")
     with policies(cluster, deny={"podSelector": DB}):
+        before = drops(cluster)["policy_ingress"]
+        flag.touch()
+        wait_until(lambda: drops(cluster)["policy_ingress"] > before, what="drops of the connection's packets")
+        assert "again" not in client.output()
+    client.wait_for("again")
+    client.popen.wait(60)
+    server.popen.wait(60)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_connection_that_audit_let_in_is_cut_once_policies_are_enforced(cluster, family):
+    """What is denied, though only counted, shows no server's port: the pod's sockets do."""
+    flag = cluster.lab.dir / f"audit-{family}-{cluster.db.ip[4]}"
+    with audit(cluster), policies(cluster, deny={"podSelector": DB}):
+        server = cluster.db.popen([PYTHON, "-c", TALKER, 9100])
+        server.wait_for("ready")
+        client = cluster.web.popen([PYTHON, "-c", CALLER, cluster.db.ip[family], flag])
+        client.wait_for("connected")
+        write_namespace(cluster)
+        cluster.wait_published()
         before = drops(cluster)["policy_ingress"]
         flag.touch()
         wait_until(lambda: drops(cluster)["policy_ingress"] > before, what="drops of the connection's packets")
