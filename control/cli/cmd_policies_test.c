@@ -89,15 +89,15 @@ print_mismatch(const struct cli *cli, const char *file, const struct policy_case
 {
 	fprintf(cli->out, "%s:%u: ", file, c->line);
 	print_case(cli->out, c);
-	fprintf(cli->out, " is %s, expected %s\n", o->is_denied ? "denied" : "allowed",
-		verdict_text(c->is_allow_expected));
+	fprintf(cli->out, " is %s%s, expected %s\n", o->is_denied ? "denied" : "allowed",
+		o->is_mixed ? " at some backends" : "", verdict_text(c->is_allow_expected));
 	for (size_t i = 0; i < json_array_size(o->policies); i++)
 		if (!is_repeated(o->policies, i))
 			fprintf(cli->out, "    %s\n", reason_text(o->policies, i));
 	if (o->why != NULL)
 		fprintf(cli->out, "    not by policies: %s\n", o->why);
 	else if (json_array_size(o->policies) == 0)
-		fprintf(cli->out, "    no policy isolates either end\n");
+		fprintf(cli->out, "    no policy isolates either end%s\n", o->is_mixed ? " there" : "");
 }
 
 static size_t
@@ -233,7 +233,8 @@ const struct command policies_test_command = {
 		"NAMESPACE/POD or an address, \"to\" also NAMESPACE/SERVICE (service:NAMESPACE/SERVICE where "
 		"a "
 		"pod has the "
-		"same name), whose backends are all asked for; \"port\" is a number or the name that the pod "
+		"same name), whose backends are all asked for, and must all be as expected; \"port\" is a "
+		"number or the name that the pod "
 		"or "
 		"service has "
 		"for it; \"protocol\" is TCP, as when it is missing, UDP, SCTP or ICMP, which has no port; "

@@ -21,12 +21,28 @@ struct judging {
 	struct explain_output run; /* of the packet in hand */
 };
 
+/* Of a case that expects a service to be denied: what each of its backends says. They are in the same order in all rounds. */
+struct refusals {
+	uint32_t n, n_denied;  /* backends */
+	bool *are_denied;      /* by backend; NULL: none was asked for yet */
+	struct outcome denied; /* of the first that is */
+};
+
 /* A case under way. */
 struct asked {
 	const struct policy_case *item;
 	const struct connection *c;
 	struct outcome *out;
+	struct refusals *refusals;
 };
+
+static void
+outcome_fini(struct outcome *o)
+{
+	json_decref(o->policies);
+	json_decref(o->advice);
+	free(o->why);
+}
 
 static bool
 is_wanted(const struct judging *j, const struct asked *a)
@@ -216,6 +232,66 @@ judge_backend(
 		judge_direct(j, a, &backend->addr, backend->port);
 }
 
+/* What a pod sends itself no policy can deny: that is asked only if it is all there is. */
+static bool
+has_a_say(const struct asked *a, const struct frontend *f, const struct backend *backend)
+{
+	return f->n_backends == 1 || !ip_addr_eq(&backend->addr, &a->c->src);
+}
+
+static bool
+begin_refusals(const struct asked *a, const struct frontend *f)
+{
+	struct refusals *r = a->refusals;
+
+	if (r->are_denied != NULL)
+		return true;
+	r->are_denied = calloc(f->n_backends, sizeof(*r->are_denied));
+	for (uint32_t i = 0; i < f->n_backends; i++)
+		r->n += has_a_say(a, f, &f->backends[i]);
+	return r->are_denied != NULL;
+}
+
+/* One that is denied says nothing of the others. */
+static void
+judge_until_all_deny(struct judging *j, const struct asked *a, const struct frontend *f)
+{
+	struct refusals *r = a->refusals;
+
+	if (!begin_refusals(a, f))
+		j->result = -ENOMEM;
+	for (uint32_t i = 0; i < f->n_backends && j->result == 0; i++) {
+		struct outcome one = { .policies = json_incref(a->out->policies) };
+		const struct asked asked = { a->item, a->c, &one, NULL };
+
+		if (!r->are_denied[i] && has_a_say(a, f, &f->backends[i]))
+			judge_backend(j, &asked, f, &f->backends[i]);
+		if (!one.is_denied) {
+			json_decref(a->out->policies);
+			a->out->policies = one.policies;
+			continue;
+		}
+		r->are_denied[i] = true;
+		if (r->n_denied++ == 0)
+			r->denied = one;
+		else
+			outcome_fini(&one);
+	}
+}
+
+static void
+settle_refusals(struct refusals *r, struct outcome *out)
+{
+	out->is_mixed = r->n_denied != 0 && r->n_denied != r->n;
+	if (r->n_denied != 0 && !out->is_mixed) {
+		outcome_fini(out);
+		*out = r->denied;
+	} else {
+		outcome_fini(&r->denied);
+	}
+	free(r->are_denied);
+}
+
 static void
 judge_service(struct judging *j, const struct asked *a)
 {
@@ -223,7 +299,9 @@ judge_service(struct judging *j, const struct asked *a)
 	const struct frontend *f = service_frontend(world_context(j->world)->names.tables->services,
 		addr_hash(&c->dst, c->port, c->proto), &c->dst, c->port, c->proto);
 
-	if (f != NULL && f->n_backends != 0) {
+	if (f != NULL && f->n_backends != 0 && !a->item->is_allow_expected) {
+		judge_until_all_deny(j, a, f);
+	} else if (f != NULL && f->n_backends != 0) {
 		for (uint32_t i = 0; i < f->n_backends && j->result == 0 && !a->out->is_denied; i++)
 			judge_backend(j, a, f, &f->backends[i]);
 	} else if (c->from.kind != END_POD) {
@@ -241,10 +319,10 @@ judge_service(struct judging *j, const struct asked *a)
 
 static void
 judge_round(struct judging *j, const struct case_list *cases, const struct connection *connections,
-	struct outcome *outcomes)
+	struct outcome *outcomes, struct refusals *refusals)
 {
 	for (size_t i = 0; i < cases->n && j->result == 0; i++) {
-		const struct asked a = { &cases->items[i], &connections[i], &outcomes[i] };
+		const struct asked a = { &cases->items[i], &connections[i], &outcomes[i], &refusals[i] };
 
 		if (outcomes[i].is_denied)
 			continue;
@@ -271,22 +349,26 @@ int
 judge_cases(struct world *w, struct case_list *cases, bool keeps_all, struct outcome *outcomes, FILE *errors)
 {
 	struct connection *connections = calloc(cases->n + 1, sizeof(*connections));
+	struct refusals *refusals = calloc(cases->n + 1, sizeof(*refusals));
 	struct judging *j = calloc(1, sizeof(*j));
 	char error[WORLD_ERROR_SIZE] = "out of memory";
-	int result = connections == NULL || j == NULL ? -ENOMEM : 0;
+	int result = connections == NULL || refusals == NULL || j == NULL ? -ENOMEM : 0;
 
 	if (result == 0 && find_ends(w, cases, connections, errors)) {
 		*j = (struct judging){ .world = w, .keeps_all = keeps_all };
 		for (; j->round < world_n_rounds(w) && result == 0; j->round++) {
 			result = world_enter(w, j->round, error);
 			if (result == 0) {
-				judge_round(j, cases, connections, outcomes);
+				judge_round(j, cases, connections, outcomes, refusals);
 				result = j->result;
 			}
 		}
 	}
+	for (size_t i = 0; refusals != NULL && i < cases->n; i++)
+		settle_refusals(&refusals[i], &outcomes[i]);
 	if (result < 0)
 		fprintf(errors, "%s\n", error);
+	free(refusals);
 	free(connections);
 	free(j);
 	return result;
@@ -295,10 +377,7 @@ judge_cases(struct world *w, struct case_list *cases, bool keeps_all, struct out
 void
 outcomes_free(struct outcome *outcomes, size_t n)
 {
-	for (size_t i = 0; outcomes != NULL && i < n; i++) {
-		json_decref(outcomes[i].policies);
-		json_decref(outcomes[i].advice);
-		free(outcomes[i].why);
-	}
+	for (size_t i = 0; outcomes != NULL && i < n; i++)
+		outcome_fini(&outcomes[i]);
 	free(outcomes);
 }

@@ -1,5 +1,6 @@
 /* What policies do with the first packet of each case's connection: at the sender, where egress is judged, and at the receiver,
- * where ingress is. Both must let it pass. Towards a service, each of its backends is asked for: all must agree. One thread. */
+ * where ingress is. Both must let it pass. Towards a service, each of its backends is asked for, and all must be as
+ * expected: it is denied if any is, where allow is expected, and if all but the sender itself are, where deny is. One thread. */
 #ifndef RINGWAY_OFFLINE_JUDGE_H
 #define RINGWAY_OFFLINE_JUDGE_H
 
@@ -10,6 +11,7 @@
 
 struct outcome {
 	bool is_denied;
+	bool is_mixed; /* it is not, and deny was expected; but some of the service's backends are */
 	/* What was found, as `ringway explain --help` describes "policies"; of what is denied, where it first was. NULL: nobody
 	 * wants to know, or no pod is concerned. */
 	json_t *policies;

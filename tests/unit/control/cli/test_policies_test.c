@@ -94,7 +94,10 @@ static const char wrong_cases[] =
 	"\"allow\"}\n"
 	"{\"from\": \"shop/web\", \"to\": \"shop/api\", \"port\": 81, \"expected\": \"allow\"}\n"
 	"{\"from\": \"shop/web\", \"to\": \"monitoring/prometheus\", \"port\": 81, \"expected\": \"deny\"}\n"
-	"{\"from\": \"monitoring/prometheus\", \"to\": \"shop/api\", \"port\": 80, \"expected\": \"deny\"}\n";
+	"{\"from\": \"monitoring/prometheus\", \"to\": \"shop/api\", \"port\": 80, \"expected\": \"deny\"}\n"
+	"{\"from\": \"monitoring/prometheus\", \"to\": \"shop/both\", \"port\": 80, \"expected\": \"deny\"}\n"
+	"{\"from\": \"monitoring/prometheus\", \"to\": \"shop/both\", \"port\": 80, \"expected\": "
+	"\"allow\"}\n";
 
 static void
 mismatches_are_told_with_their_reason(void **state)
@@ -112,7 +115,14 @@ mismatches_are_told_with_their_reason(void **state)
 	assert_says("not by policies: port 81/tcp is not among those of shop/api: 80/tcp\n");
 	assert_says("wrong.jsonl:6: shop/web to monitoring/prometheus, port 81/TCP is allowed, expected "
 		    "deny\n");
-	assert_says("6 cases: 1 as expected, 5 not\n");
+	/* some let it in, others do not: neither is so */
+	assert_says(
+		"wrong.jsonl:8: monitoring/prometheus to shop/both, port 80/TCP is allowed at some backends, "
+		"expected deny\n    ingress of pod shop/db from ");
+	assert_says(
+		"wrong.jsonl:9: monitoring/prometheus to shop/both, port 80/TCP is denied, expected allow\n"
+		"    ingress of pod shop/web from ");
+	assert_says("8 cases: 1 as expected, 7 not\n");
 }
 
 static void
@@ -125,10 +135,10 @@ json_has_an_object_for_each_case(void **state)
 	assert_int_equal(test(POLICIES "manifests", "wrong.jsonl", "-o json"), CLI_PROBLEM);
 	doc = json_loads(output, 0, NULL);
 	assert_non_null(doc);
-	assert_int_equal(field_int(doc, "n"), 6);
+	assert_int_equal(field_int(doc, "n"), 8);
 	assert_int_equal(field_int(doc, "as_expected"), 1);
-	assert_int_equal(field_int(doc, "not_as_expected"), 5);
-	assert_int_equal(json_array_size(json_object_get(doc, "cases")), 6);
+	assert_int_equal(field_int(doc, "not_as_expected"), 7);
+	assert_int_equal(json_array_size(json_object_get(doc, "cases")), 8);
 	c = json_array_get(json_object_get(doc, "cases"), 2);
 	assert_int_equal(field_int(c, "line"), 4);
 	assert_string_equal(field_str(c, "verdict"), "deny");
