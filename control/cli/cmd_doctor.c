@@ -239,8 +239,7 @@ doctor_run(const struct cli *cli, void *input)
 
 const struct command doctor_command = {
 	.name = "doctor",
-	.help = "What is wrong with this node, and what to do about it."
-		"here.",
+	.help = "What is wrong with this node, and what to do about it.",
 	.json_help = "{\"status\": the worst of \"ok\", \"warn\" and \"fail\", \"checks\": [{\"check\", "
 		     "\"status\", \"found\", "
 		     "\"advice\": \"\" when ok}]}. Exit status 1 when a check fails, 3 when ringwayd cannot "

@@ -80,9 +80,7 @@ policies_run(const struct cli *cli, void *input)
 
 const struct command policies_command = {
 	.name = "policies",
-	.help = "NetworkPolicies: since when they are in force, whom they isolate here, what their rules let "
-		"pass, "
-		"and what they deny.",
+	.help = "NetworkPolicies: whom they isolate, let pass, and deny.",
 	.json_help =
 		"{\"version\": of the tables in force, \"policies\": [{\"namespace\", \"name\", "
 		"\"directions\": that it isolates, \"generation\": the version that it came into force with "

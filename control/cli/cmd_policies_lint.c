@@ -99,7 +99,7 @@ lint_command_run(const struct cli *cli, void *input)
 
 const struct command policies_lint_command = {
 	.name = "policies lint",
-	.help = "Finds what NetworkPolicies most likely do not mean: forgotten DNS, misspelled labels.",
+	.help = "Finds what NetworkPolicies most likely do not mean.",
 	.args = "[--manifests DIR]",
 	.json_help =
 		"{\"findings\": [{\"kind\": \"dns\" (egress is isolated, and no rule lets names be "

@@ -214,7 +214,7 @@ test_run(const struct cli *cli, void *input)
 
 const struct command policies_test_command = {
 	.name = "policies test",
-	.help = "Judges connections by the policies of manifests, without a daemon.",
+	.help = "Judges connections by policies, without a daemon.",
 	.args = "--manifests DIR --cases FILE",
 	.json_help =
 		"{\"cases\": [{\"line\", \"name\", \"from\", \"to\", \"port\", \"protocol\", \"expected\", "

@@ -323,7 +323,7 @@ services_run(const struct cli *cli, void *input)
 
 const struct command services_command = {
 	.name = "services",
-	.help = "Each service port, its backends, why it has none, and who can reach it.",
+	.help = "Service ports, their backends, and who can reach them.",
 	.args = "[NAMESPACE/NAME]",
 	.json_help =
 		"{\"services\": [{\"namespace\", \"name\", \"type\", \"port_name\", \"port\" (0: the service "

@@ -100,10 +100,13 @@ help_names_every_command_and_every_json_field_list(void **state)
 		"policies test", "policies lint", "drops", "explain", "doctor" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		char args[64];
+		char args[64], line[64];
 
 		assert_int_equal(ringway("--help"), CLI_FINE);
-		assert_non_null(strstr(output, names[i]));
+		snprintf(line, sizeof(line), "\n  %-13s ", names[i]);
+		assert_non_null(strstr(output, line));
+		/* its sentence stands in one line */
+		assert_int_equal(strchr(strstr(output, line) + 1, '\n')[-1], '.');
 		snprintf(args, sizeof(args), "%s --help", names[i]);
 		assert_int_equal(ringway(args), CLI_FINE);
 		assert_non_null(strstr(output, "With -o json: {"));
