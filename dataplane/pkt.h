@@ -90,8 +90,8 @@ struct pkt {
 	uint16_t mtu;                  /* of the way ahead, bytes from the IP header on */
 	uint32_t vtep;                 /* index into the FDB; FDB_NONE when not tunnelled */
 	struct mac_addr next_hop;      /* by the uplink without a tunnel; all zero: not so */
-	bool is_asked;   /* the first of the two workers that may own its flow knows none (flow_owner.h) */
-	bool would_drop; /* and is counted as that, but for policy.mode: audit */
+	bool is_asked;      /* the first of the two workers that may own its flow knows none (flow_owner.h) */
+	uint8_t would_drop; /* enum drop_reason: the first for which policy.mode: audit let it go on */
 
 	/* set by parse, the second cache line */
 	_Alignas(CACHE_LINE) struct ip_addr src;

@@ -355,7 +355,7 @@ receive_from(struct worker *w, struct port *port, struct burst *b)
 		p->origin = port->origin;
 		p->origin_worker = (uint8_t)w->id;
 		p->is_asked = false;
-		p->would_drop = false;
+		p->would_drop = DROP_NONE;
 		p->flags = port->origin == ORIGIN_UPLINK ? 0 : PKT_TRUST_CHECKSUM;
 		bytes += p->len;
 	}

@@ -7,6 +7,7 @@
 
 #include "control/admin/exceptions.h"
 #include "control/admin/nodes.h"
+#include "control/admin/policy_mode.h"
 #include "control/admin/services.h"
 #include "control/admin/status.h"
 #include "control/build/publish.h"
@@ -70,6 +71,23 @@ check_tables(struct doctor *x)
 			"%s", v->build_error);
 	else
 		say(x, "tables", "ok", "", "version %lu is in force", (unsigned long)v->tables_version);
+}
+
+static void
+check_policy_mode(struct doctor *x)
+{
+	json_t *mode = policy_mode_json(&x->names);
+	const char *text = json_string_value(json_object_get(mode, "text"));
+
+	if (*text == '\0')
+		say(x, "policies", "ok", "", "what NetworkPolicies deny is dropped");
+	else
+		say(x, "policies", "warn",
+			"`ringway drops` shows what would be dropped; once that is right, set policy.mode "
+			"to enforce, or "
+			"take the annotation away",
+			"%s", text);
+	json_decref(mode);
 }
 
 static void
@@ -277,6 +295,7 @@ doctor_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 	check_tables(&x);
 	check_texts(&x, "node", "warn", "see `ringway status`", "no warnings",
 		status_warnings(v, d->attach, d->follow, d->health_ports));
+	check_policy_mode(&x);
 	check_peers(&x);
 	check_services(&x);
 	check_frames(&x);

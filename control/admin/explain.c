@@ -155,6 +155,26 @@ print_summary(const struct explain_context *c, const struct explain_output *run,
 			names_of_port(&c->names, run->out_port, name), run->out_port, pieces);
 }
 
+/* What policies in audit mode would have made of it, before anything else did. */
+static void
+add_would_drop(const struct explain_output *run, char *text, size_t size)
+{
+	size_t len = strlen(text);
+
+	if (run->would_drop != DROP_NONE)
+		snprintf(text + len, size - len, "; would be dropped (policy.mode: audit), %s: %s",
+			drop_reason_label(run->would_drop), drop_reason_help(run->would_drop));
+}
+
+static json_t *
+would_drop_json(const struct explain_output *run)
+{
+	if (run->would_drop == DROP_NONE)
+		return json_null();
+	return json_pack("{s:s, s:s}", "reason", drop_reason_label(run->would_drop), "help",
+		drop_reason_help(run->would_drop));
+}
+
 static json_t *
 out_json(const struct explain_context *c, const struct explain_output *run)
 {
@@ -194,8 +214,10 @@ hint_of(const struct explain_context *c, const struct explain_packet *packet,
 {
 	const char *hint;
 
-	if (run->verdict == VERDICT_FORWARD || (run->verdict == VERDICT_PUNT && !is_left_to_stack(run)))
-		return "";
+	if (run->verdict == VERDICT_FORWARD || (run->verdict == VERDICT_PUNT && !is_left_to_stack(run))) {
+		hint = run->would_drop == DROP_NONE ? NULL : explain_hint(run->would_drop);
+		return hint == NULL ? "" : hint;
+	}
 	if (explain_service_hint(c, packet, service, text, size))
 		return text;
 	hint = run->verdict == VERDICT_DROP ? explain_hint(run->drop_reason) : NULL;
@@ -248,13 +270,15 @@ answer_json(const struct explain_context *c, const struct explain_packet *packet
 	names_annotate(&c->names, plain, asked, sizeof(asked));
 	print_result(c, run, result, sizeof(result));
 	print_summary(c, run, summary, sizeof(summary));
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}",
+	add_would_drop(run, summary, sizeof(summary));
+	return json_pack(
+		"{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:o}",
 		"packet", asked, "from", from_json(c, packet), "to", to_json(c, &packet->probe), "steps",
 		steps_json(c, packet, run), "policies", explain_policies_json(c, run), "advice",
 		explain_advice_json(c, run), "service", explain_service_json(c, &service), "verdict",
 		verdict_label(run->verdict), "drop_reason",
 		is_drop ? drop_reason_label(run->drop_reason) : "", "help",
-		is_drop ? drop_reason_help(run->drop_reason) : "", "hint",
+		is_drop ? drop_reason_help(run->drop_reason) : "", "would_drop", would_drop_json(run), "hint",
 		hint_of(c, packet, &service, run, hint, sizeof(hint)), "summary", summary, "rewritten",
 		result, "after", header_json(&run->result), "tunnel", header_json(&run->outer), "out",
 		out_json(c, run));

@@ -85,12 +85,11 @@ judgement_json(const struct explain_context *c, const struct trace_policy *judge
 			json_array_size(isolating) == 0 ? "no policy isolates the pod in this direction"
 							: "always allowed");
 	} else {
-		snprintf(text, sizeof(text), "%s: no rule of %s allows it%s", question, names,
-			judged->is_audit ? " (audit: it passes)" : "");
+		snprintf(text, sizeof(text), "%s: no rule of %s allows it", question, names);
 	}
-	return json_pack("{s:s, s:b, s:b, s:b, s:o, s:o, s:s}", "direction", direction, "allowed",
-		judged->is_allowed, "reply", judged->is_reply, "closed", judged->is_closed, "isolating",
-		isolating, "rule", rule, "text", text);
+	return json_pack("{s:s, s:b, s:b, s:b, s:b, s:o, s:o, s:s}", "direction", direction, "allowed",
+		judged->is_allowed, "reply", judged->is_reply, "closed", judged->is_closed, "audit",
+		judged->is_audit, "isolating", isolating, "rule", rule, "text", text);
 }
 
 json_t *

@@ -118,6 +118,7 @@ look_at_result(const struct pkt *p, struct explain_output *out)
 
 	out->verdict = p->verdict;
 	out->drop_reason = p->drop_reason;
+	out->would_drop = p->would_drop;
 	out->reply = p->reply;
 	out->out_port = p->out_port;
 	out->vtep = p->vtep;

@@ -38,6 +38,7 @@ struct explain_output {
 	struct trace traces[EXPLAIN_HALVES_MAX];
 	enum verdict verdict;
 	enum drop_reason drop_reason;
+	enum drop_reason would_drop; /* but for policy.mode: audit */
 	enum reply_kind reply;
 	uint16_t out_port;               /* meaningful unless dropped */
 	uint32_t vtep;                   /* FDB_NONE: not tunnelled */

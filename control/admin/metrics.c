@@ -228,6 +228,11 @@ print_control(FILE *f, const struct view *v)
 		(double)v->n_source_errors);
 	gauge(f, "build_errors", "tables that could not be built; the former ones stay in force",
 		(double)v->n_build_errors);
+	gauge(f, "policy_audit", "1 while policy.mode is audit, so that NetworkPolicies drop nothing",
+		v->policy_mode == POLICY_MODE_AUDIT);
+	gauge(f, "policy_audit_namespaces",
+		"namespaces whose annotation says audit, so that policies drop nothing there",
+		(double)v->n_audit_namespaces);
 	family(f, "objects", "gauge", "objects of the cluster that are known");
 	for (enum object_kind kind = 0; kind < N_OBJECT_KINDS; kind++)
 		fprintf(f, "ringway_objects{kind=\"%s\"} %zu\n", object_kind_name(kind), v->n_objects[kind]);

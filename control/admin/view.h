@@ -93,6 +93,8 @@ struct view {
 	bool has_all_pods;      /* pods of all nodes are watched there, not only this node's */
 	unsigned n_watches;
 	struct watch_view watches[N_API_KINDS];
+	enum policy_mode policy_mode; /* of the cluster */
+	size_t n_audit_namespaces;    /* that say it themselves */
 	size_t n_source_errors, n_build_errors;
 	char build_error[256]; /* why the last build failed; "" when it did not */
 	struct uplink_view uplink;

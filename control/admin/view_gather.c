@@ -260,6 +260,14 @@ count_pod(const struct attached *pod, void *arg)
 	++*(size_t *)arg;
 }
 
+static void
+count_audit(const struct object *object, void *arg)
+{
+	const struct namespace_object *o = (const struct namespace_object *)object;
+
+	*(size_t *)arg += o->has_policy_mode && o->policy_mode == POLICY_MODE_AUDIT;
+}
+
 struct view *
 view_new(struct daemon *d)
 {
@@ -291,6 +299,8 @@ view_new(struct daemon *d)
 		gather_range(d->ipam, family, &v->ranges[family]);
 	attach_each(d->attach, count_pod, &v->n_pods);
 	gather_source(d, now_ns, v);
+	v->policy_mode = (enum policy_mode)d->config.policy.mode;
+	store_each(d->store, OBJECT_NAMESPACE, count_audit, &v->n_audit_namespaces);
 	gather_tables(d->publisher, now_ns, v);
 	gather_uplink(underlay_facts(d->underlay), &v->uplink);
 	judge_readiness(d, v);

@@ -40,6 +40,10 @@ print_summary(const struct cli *cli, const json_t *doc)
 		ROW("API server", "%s, pods of %s", field_str(json_object_get(doc, "api"), "server"),
 			strcmp(field_str(json_object_get(doc, "api"), "pods"), "all") == 0 ? "all nodes"
 											   : "this node");
+	if (*field_str(json_object_get(doc, "policy_mode"), "text") == '\0')
+		ROW("Policies", "enforced");
+	else
+		ROW("Policies", "AUDIT: %s", field_str(json_object_get(doc, "policy_mode"), "text"));
 	table_cell(t, "Objects");
 	{
 		char text[256] = "";
@@ -248,7 +252,12 @@ const struct command status_command = {
 		"\"watches\": [{\"kind\", \"state\": waiting, listing or watching, \"synced\", \"objects\", "
 		"\"resource_version\", \"event_age_seconds\": null before the first, \"problem\", "
 		"\"problem_seconds\", "
-		"\"lists\", \"restarts\", \"bytes\"}]}, \"peers\": as "
+		"\"lists\", \"restarts\", \"bytes\"}]}, \"policy_mode\": {\"mode\": \"enforce\" or "
+		"\"audit\", "
+		"\"audit_namespaces\", "
+		"\"enforce_namespaces\": that say it themselves, \"would_drop\": {\"packets\", "
+		"\"reasons\": [{\"reason\", "
+		"\"help\", \"packets\"}]}, \"text\": where nothing is dropped, in words}, \"peers\": as "
 		"`ringway nodes`, \"source_errors\", \"build_errors\", \"warnings\", \"worked_around\": "
 		"[TEXT]}. Exit status 1 "
 		"when not ready.",

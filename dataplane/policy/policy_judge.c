@@ -240,9 +240,10 @@ policy_deny(struct worker *w, struct burst *b, struct pkt *p, const struct pod_p
 	}
 	TRACE(b, "policy", "would be dropped (policy.mode: audit) as %s, and goes on",
 		drop_reason_label(reason));
-	if (!p->would_drop)
+	if (p->would_drop == DROP_NONE) {
 		count(&w->counters, would_drop[reason]);
-	p->would_drop = true;
+		p->would_drop = (uint8_t)reason;
+	}
 	return false;
 }
 

@@ -272,6 +272,41 @@ nobody_else_is_isolated_if_labels_can_avoid_it(void **state)
 	lab_free(lab);
 }
 
+/* With the reasons that a drop has, and on to where it goes. */
+static void
+what_passes_by_audit_alone_is_told(void **state)
+{
+	struct lab *lab = lab_new(POLICY("deny", "{podSelector: {}, policyTypes: [Ingress, Egress]}"));
+	const json_t *doc, *would_drop;
+
+	put_yaml(lab->store, "kind: Namespace\napiVersion: v1\nmetadata: {name: shop, annotations: "
+			     "{ringway.io/policy-mode: audit}}\n");
+	policy_builder_release(lab->policies, lab->table);
+	build(lab);
+	/* each end's advice, since it is judged at both */
+	assert_int_equal(json_array_size(ask(lab, "shop/pod1", "shop/pod2:5432", NULL)), 2);
+	doc = lab->reply.json;
+	would_drop = json_object_get(doc, "would_drop");
+	assert_string_equal(STR(doc, "verdict"), "forward");
+	assert_string_equal(STR(doc, "drop_reason"), "");
+	assert_string_equal(STR(would_drop, "reason"), "policy_egress");
+	assert_string_equal(STR(would_drop, "help"), drop_reason_help(DROP_POLICY_EGRESS));
+	assert_string_equal(STR(doc, "hint"), explain_hint(DROP_POLICY_EGRESS));
+	assert_non_null(strstr(STR(doc, "summary"), "forward, to pod shop/pod2"));
+	assert_non_null(strstr(STR(doc, "summary"), "would be dropped (policy.mode: audit), policy_egress"));
+	assert_true(
+		json_is_true(json_object_get(json_array_get(json_object_get(doc, "policies"), 0), "audit")));
+	/* what is allowed is told as ever */
+	put_yaml(lab->store, WEB_TO_FAR);
+	policy_builder_release(lab->policies, lab->table);
+	build(lab);
+	ask(lab, "shop/pod1", "bank/far:53/udp", NULL);
+	assert_true(json_is_null(json_object_get(lab->reply.json, "would_drop")));
+	assert_null(strstr(STR(lab->reply.json, "summary"), "audit"));
+	assert_string_equal(STR(lab->reply.json, "hint"), "");
+	lab_free(lab);
+}
+
 int
 main(void)
 {
@@ -280,6 +315,7 @@ main(void)
 		cmocka_unit_test(both_ends_that_deny_get_one_each),
 		cmocka_unit_test(addresses_outside_and_echoes_get_the_least_that_can_be_written),
 		cmocka_unit_test(nobody_else_is_isolated_if_labels_can_avoid_it),
+		cmocka_unit_test(what_passes_by_audit_alone_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,6 +196,68 @@ who_uses_up_what_others_need_is_named(void **state)
 }
 
 static void
+put_namespace(struct store *store, const char *name, enum policy_mode mode)
+{
+	struct namespace_object *o = calloc(1, sizeof(*o));
+
+	o->object = (struct object){ .kind = OBJECT_NAMESPACE, .ns = strdup(""), .name = strdup(name) };
+	o->has_policy_mode = mode != N_POLICY_MODES;
+	o->policy_mode = o->has_policy_mode ? mode : POLICY_MODE_ENFORCE;
+	assert_int_equal(store_put(store, &o->object), 0);
+}
+
+static void
+expect_mode(const struct lab *lab, const char *mode, const char *text)
+{
+	json_t *doc = status_of(lab), *told = json_object_get(doc, "policy_mode");
+
+	assert_string_equal(STR(told, "mode"), mode);
+	assert_string_equal(STR(told, "text"), text);
+	json_decref(doc);
+}
+
+static void
+where_policies_drop_nothing_is_told(void **state)
+{
+	struct lab *lab = *state;
+	json_t *doc, *mode, *would_drop;
+
+	put_namespace(lab->store, "quiet", N_POLICY_MODES);
+	expect_mode(lab, "enforce", "");
+	put_namespace(lab->store, "shop", POLICY_MODE_AUDIT);
+	put_namespace(lab->store, "dev", POLICY_MODE_AUDIT);
+	put_namespace(lab->store, "bank", POLICY_MODE_ENFORCE);
+	lab->worker.counters.counts[COUNT_POLICY_WOULD_DROP_INGRESS] = 3;
+	lab->worker.counters.counts[COUNT_POLICY_WOULD_DROP_CLOSED] = 4;
+	expect_mode(lab, "enforce",
+		"NetworkPolicies drop nothing in namespaces dev, shop (ringway.io/policy-mode: audit): 7 "
+		"packets would have been dropped");
+	lab->view.policy_mode = POLICY_MODE_AUDIT;
+	expect_mode(lab, "audit",
+		"NetworkPolicies drop nothing, but in namespaces bank (policy.mode: audit): 7 packets would "
+		"have been dropped");
+	store_remove(lab->store, OBJECT_NAMESPACE, "", "bank");
+	expect_mode(lab, "audit",
+		"NetworkPolicies drop nothing (policy.mode: audit): 7 packets would have been dropped");
+	doc = status_of(lab);
+	mode = json_object_get(doc, "policy_mode");
+	assert_int_equal(json_array_size(json_object_get(mode, "audit_namespaces")), 2);
+	assert_int_equal(json_array_size(json_object_get(mode, "enforce_namespaces")), 0);
+	would_drop = json_object_get(mode, "would_drop");
+	assert_int_equal(INT(would_drop, "packets"), 7);
+	assert_int_equal(json_array_size(json_object_get(would_drop, "reasons")), 2);
+	assert_string_equal(
+		STR(json_array_get(json_object_get(would_drop, "reasons"), 1), "reason"), "policy_closed");
+	json_decref(doc);
+	/* many are not all named */
+	for (char name[] = "ns0"; name[2] < '9'; name[2]++)
+		put_namespace(lab->store, name, POLICY_MODE_ENFORCE);
+	expect_mode(lab, "audit",
+		"NetworkPolicies drop nothing, but in namespaces ns0, ns1, ns2, ns3, ns4, ns5, ns6, ns7 and "
+		"1 more (policy.mode: audit): 7 packets would have been dropped");
+}
+
+static void
 status_works_before_the_first_tables(void **state)
 {
 	struct lab *lab = *state;
@@ -238,6 +300,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			a_short_pool_and_a_stuck_worker_are_warnings, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_uses_up_what_others_need_is_named, setup, teardown),
+		cmocka_unit_test_setup_teardown(where_policies_drop_nothing_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(status_works_before_the_first_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(new_kernels_need_no_workaround, setup, teardown),
 	};
