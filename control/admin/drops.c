@@ -1,5 +1,7 @@
 #include "control/admin/drops.h"
 
+#include "control/admin/policy_mode.h"
+
 json_t *
 drops_of_port(const struct port_stats *stats)
 {
@@ -84,22 +86,43 @@ list_json(const char *names)
 	return list;
 }
 
+static json_t *
+denial_json(const struct denial_view *d)
+{
+	return json_pack("{s:s, s:o, s:o, s:I, s:b}", "direction", d->is_egress ? "egress" : "ingress",
+		"policies", list_json(d->policies), "pods", list_json(d->pods), "denied",
+		(json_int_t)d->packets, "audit", d->is_audit);
+}
+
 json_t *
-drops_by_policies_json(const struct view *v, bool all)
+drops_by_policies_json(const struct view *v)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < v->n_denials; i++) {
-		const struct denial_view *d = &v->denials[i];
-
-		if (all || (d->packets != 0 && !d->is_audit))
-			json_array_append_new(
-				list, json_pack("{s:s, s:o, s:o, s:I, s:b}", "direction",
-					      d->is_egress ? "egress" : "ingress", "policies",
-					      list_json(d->policies), "pods", list_json(d->pods), "denied",
-					      (json_int_t)d->packets, "audit", d->is_audit));
-	}
+	for (size_t i = 0; i < v->n_denials; i++)
+		json_array_append_new(list, denial_json(&v->denials[i]));
 	return list;
+}
+
+/* Those that denied packets, which passed or not. */
+static json_t *
+deniers_json(const struct view *v, bool is_audit)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < v->n_denials; i++)
+		if (v->denials[i].packets != 0 && v->denials[i].is_audit == is_audit)
+			json_array_append_new(list, denial_json(&v->denials[i]));
+	return list;
+}
+
+static json_t *
+would_drop_json(const struct view *v)
+{
+	json_t *would_drop = policy_mode_would_drop_json(v);
+
+	json_object_set_new(would_drop, "policies", deniers_json(v, true));
+	return would_drop;
 }
 
 json_t *
@@ -112,7 +135,7 @@ drops_json(const struct view *v)
 		json_array_append_new(reasons, reason_json(v, reason, &dropped));
 	for (unsigned i = 0; i < v->n_workers; i++)
 		received += v->workers[i].counters.counts[COUNT_RECEIVED];
-	return json_pack("{s:I, s:I, s:o, s:o, s:o}", "received", (json_int_t)received, "dropped",
-		(json_int_t)dropped, "reasons", reasons, "policies", drops_by_policies_json(v, false),
-		"kernel", kernel_json(v));
+	return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "received", (json_int_t)received, "dropped",
+		(json_int_t)dropped, "reasons", reasons, "policies", deniers_json(v, false), "would_drop",
+		would_drop_json(v), "kernel", kernel_json(v));
 }

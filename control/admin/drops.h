@@ -14,8 +14,7 @@ json_t *drops_of_port(const struct port_stats *stats);
 
 admin_handler drops_handle;
 
-/* Pods that policies isolate, and the packets that these denied: as the help of `ringway policies` describes "sets". Without
- * all, only where packets were dropped. */
-json_t *drops_by_policies_json(const struct view *v, bool all);
+/* Pods that policies isolate, and the packets that these denied: as the help of `ringway policies` describes "sets". */
+json_t *drops_by_policies_json(const struct view *v);
 
 #endif

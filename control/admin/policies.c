@@ -75,10 +75,12 @@ add_policy(const struct object *object, void *arg)
 	json_t *key = key_of(object->ns, object->name), *item;
 	uint64_t version = publisher_policy_version(l->d->publisher, object->ns, object->name);
 
-	item = json_pack("{s:s, s:s, s:o, s:o, s:b, s:i, s:i, s:[], s:s}", "namespace", object->ns, "name",
-		object->name, "directions", directions_json((const struct network_policy_object *)object),
-		"generation", version == 0 ? json_null() : json_integer((json_int_t)version), "pending",
-		version == 0, "pods", 0, "hits", 0, "rules", "problem", "");
+	item = json_pack("{s:s, s:s, s:o, s:s, s:o, s:b, s:i, s:i, s:[], s:s}", "namespace", object->ns,
+		"name", object->name, "directions",
+		directions_json((const struct network_policy_object *)object), "mode",
+		policy_builder_is_audit(l->builder, object->ns) ? "audit" : "enforce", "generation",
+		version == 0 ? json_null() : json_integer((json_int_t)version), "pending", version == 0,
+		"pods", 0, "hits", 0, "rules", "problem", "");
 	json_object_update(item, json_object_get(l->told, json_string_value(key)));
 	if (version == 0)
 		json_object_set_new(
@@ -108,7 +110,7 @@ policies_handle(struct daemon *d, const struct admin_request *req, struct admin_
 	l.build_error = status.error;
 	store_each(d->store, OBJECT_NETWORK_POLICY, add_policy, &l);
 	reply->json = json_pack("{s:I, s:o, s:o}", "version", (json_int_t)status.version, "policies", l.items,
-		"sets", drops_by_policies_json(v, true));
+		"sets", drops_by_policies_json(v));
 	json_decref(l.told);
 	view_free(v);
 }

@@ -468,7 +468,6 @@ policy_builder_each(
 		const struct policy_record *p = b->records.items[i];
 		struct policy_told told = { .ns = p->ns,
 			.name = p->name,
-			.is_audit = policy_builder_is_audit(b, p->ns),
 			.isolates = { p->isolates[POLICY_INGRESS], p->isolates[POLICY_EGRESS] },
 			.n_pods = p->n_users,
 			.n_rules = tell_rules(b, p, NULL) };

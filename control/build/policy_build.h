@@ -56,7 +56,6 @@ bool policy_builder_pod(const struct policy_builder *b, uint16_t port, const cha
 /* A policy as it is in force on this node. */
 struct policy_told {
 	const char *ns, *name;
-	bool is_audit; /* what it denies passes */
 	bool isolates[N_POLICY_DIRECTIONS];
 	size_t n_pods;  /* of this node, that it selects */
 	size_t n_rules; /* 0: it selects none */

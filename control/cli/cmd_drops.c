@@ -54,7 +54,7 @@ print_ports(const struct cli *cli, const json_t *doc)
 }
 
 static void
-print_policies(const struct cli *cli, const json_t *doc)
+print_policies(const struct cli *cli, const json_t *rows)
 {
 	static const struct listing_column columns[] = {
 		{ { "DENIED BY", LEFT, 16 }, "policies", NULL },
@@ -63,12 +63,29 @@ print_policies(const struct cli *cli, const json_t *doc)
 		{ { "OF PODS", LEFT, 16 }, "pods", NULL },
 	};
 	static const struct listing policies = { NULL, 4, columns };
-	const json_t *rows = json_object_get(doc, "policies");
 
 	if (json_array_size(rows) != 0) {
 		fputc('\n', cli->out);
 		listing_print(cli, &policies, rows);
 	}
+}
+
+static void
+print_would_drop(const struct cli *cli, const json_t *would_drop)
+{
+	static const struct listing_column columns[] = {
+		{ { "WOULD BE", LEFT, 0 }, "reason", NULL },
+		{ { "PACKETS", RIGHT, 0 }, "packets", NULL },
+		{ { "MEANING", LEFT, 20 }, "help", NULL },
+	};
+	static const struct listing reasons = { NULL, 3, columns };
+
+	if (field_int(would_drop, "packets") == 0)
+		return;
+	fprintf(cli->out, "\n%lld packets would be dropped but for policy.mode: audit\n\n",
+		field_int(would_drop, "packets"));
+	listing_print(cli, &reasons, json_object_get(would_drop, "reasons"));
+	print_policies(cli, json_object_get(would_drop, "policies"));
 }
 
 static void
@@ -136,8 +153,9 @@ drops_run(const struct cli *cli, void *input)
 		table_print(t, cli->out, cli->width);
 	}
 	print_ports(cli, doc);
-	print_policies(cli, doc);
+	print_policies(cli, json_object_get(doc, "policies"));
 	print_kernel(cli, doc);
+	print_would_drop(cli, json_object_get(doc, "would_drop"));
 	table_free(t);
 	json_decref(doc);
 	return CLI_FINE;
@@ -152,6 +170,9 @@ const struct command drops_command = {
 		     "\"uplink\", \"packets\"}]}], \"policies\": [{\"direction\", \"policies\", \"pods\", "
 		     "\"denied\", "
 		     "\"audit\"}] as in `ringway policies`, since these policies are as they are, "
+		     "\"would_drop\": {\"packets\": that passed "
+		     "because of policy.mode: audit, \"reasons\": [{\"reason\", \"help\", \"packets\"}], "
+		     "\"policies\": the same of these}, "
 		     "\"kernel\": [{\"port\", \"name\", \"cause\", \"help\", \"packets\"}]: lost before our "
 		     "socket}; "
 		     "reasons without packets only with --all.",

@@ -38,6 +38,7 @@ print(const struct cli *cli, const json_t *doc)
 		{ { "NAMESPACE", LEFT, 12 }, "namespace", NULL },
 		{ { "NAME", LEFT, 12 }, "name", NULL },
 		{ { "ISOLATES", LEFT, 0 }, "directions", NULL },
+		{ { "MODE", LEFT, 0 }, "mode", NULL },
 		{ { "SINCE", RIGHT, 0 }, NULL, generation_text },
 		{ { "PODS HERE", RIGHT, 0 }, "pods", NULL },
 		{ { "RULES", RIGHT, 0 }, NULL, rules_text },
@@ -50,7 +51,7 @@ print(const struct cli *cli, const json_t *doc)
 		{ { "BY", LEFT, 16 }, "policies", NULL },
 		{ { "DENIED", RIGHT, 0 }, NULL, denied_text },
 	};
-	static const struct listing policies = { "there are no NetworkPolicies", 8, columns };
+	static const struct listing policies = { "there are no NetworkPolicies", 9, columns };
 	static const struct listing sets = { NULL, 4, set_columns };
 
 	if (json_array_size(json_object_get(doc, "policies")) != 0)
@@ -83,7 +84,8 @@ const struct command policies_command = {
 	.help = "NetworkPolicies: whom they isolate, let pass, and deny.",
 	.json_help =
 		"{\"version\": of the tables in force, \"policies\": [{\"namespace\", \"name\", "
-		"\"directions\": that it isolates, \"generation\": the version that it came into force with "
+		"\"directions\": that it isolates, \"mode\": \"enforce\" or \"audit\", which drops nothing, "
+		"\"generation\": the version that it came into force with "
 		"as it is now, or null, \"pending\": it is not yet in force as it is, since tables cannot be "
 		"built, \"pods\": of this node that it selects, \"hits\": packets that its rules allowed "
 		"since they are as they are, \"rules\": [{\"direction\", \"index\", \"hits\", \"nobody\": "

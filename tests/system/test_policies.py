@@ -280,6 +280,39 @@ def test_forgotten_dns_is_a_problem_at_the_first_query(cluster):
         assert not told()
 
 
+def test_audit_lets_pass_what_policies_deny_and_counts_it(cluster):
+    def annotate(**annotations):
+        write_namespace(cluster, "shop", "green", **annotations)
+        cluster.wait_published()
+
+    def would_drop():
+        return cluster.b.ringway("drops")["would_drop"]
+
+    try:
+        annotate(**{"ringway.io/policy-mode": "audit"})
+        with policies(cluster, deny={"podSelector": DB}):
+            before = drops(cluster)
+            for proto in ("tcp", "udp"):
+                expect_answer(cluster.web, cluster.db, proto=proto)
+            wanted = {"direction": "ingress", "policies": ["shop/deny"], "pods": ["shop/db"], "audit": True}
+            wait_until(lambda: any(wanted.items() <= row.items() for row in would_drop()["policies"]),
+                       what="packets that the policy would drop")
+            assert "policy_ingress" in [row["reason"] for row in would_drop()["reasons"]]
+            assert drops(cluster) == before
+            assert [policy["mode"] for policy in cluster.b.ringway("policies")["policies"]] == ["audit"]
+            told = cluster.b.ringway("status")["policy_mode"]
+            assert (told["mode"], told["audit_namespaces"]) == ("enforce", ["shop"]) and told["text"], told
+            assert "warn" in [check["status"] for check in cluster.b.ringway("doctor", check=False)["checks"]
+                              if check["check"] == "policies"]
+            told = cluster.b.ringway("explain", "--from", "shop/near", "--to", f"{cluster.db.ip[4]}:{PORT}/tcp")
+            assert (told["verdict"], told["would_drop"]["reason"]) == ("forward", "policy_ingress"), told
+            annotate()
+            assert cluster.b.ringway("status")["policy_mode"]["text"] == ""
+            expect_drop(cluster, cluster.web, cluster.db)
+    finally:
+        annotate()
+
+
 PUSHER = """
 import socket, sys, time, os
 listener = socket.create_server(("::", 9009), family=socket.AF_INET6, dualstack_ipv6=True)

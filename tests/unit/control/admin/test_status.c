@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "control/admin/drops.h"
 #include "control/admin/nodes.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/objects.h"
@@ -257,6 +258,37 @@ where_policies_drop_nothing_is_told(void **state)
 		"1 more (policy.mode: audit): 7 packets would have been dropped");
 }
 
+/* By reason, and by the policies that deny it. */
+static void
+what_would_be_dropped_is_told_apart(void **state)
+{
+	struct denial_view denials[] = {
+		{ .policies = (char *)"shop/a, shop/b", .pods = (char *)"shop/p, shop/q", .packets = 3 },
+		{ .is_audit = true, .policies = (char *)"dev/none", .pods = (char *)"dev/r" },
+		{ .is_audit = true, .policies = (char *)"dev/deny", .pods = (char *)"dev/p", .packets = 7 },
+	};
+	struct lab *lab = *state;
+	json_t *doc, *would_drop, *row;
+
+	lab->worker.counters.counts[COUNT_POLICY_WOULD_DROP_INGRESS] = 7;
+	lab->view.denials = denials;
+	lab->view.n_denials = 3;
+	doc = drops_json(&lab->view);
+	assert_int_equal(INT(doc, "dropped"), 0);
+	assert_int_equal(json_array_size(json_object_get(doc, "policies")), 1);
+	assert_int_equal(INT(json_array_get(json_object_get(doc, "policies"), 0), "denied"), 3);
+	would_drop = json_object_get(doc, "would_drop");
+	assert_int_equal(INT(would_drop, "packets"), 7);
+	row = json_array_get(json_object_get(would_drop, "reasons"), 0);
+	assert_string_equal(STR(row, "reason"), "policy_ingress");
+	assert_int_equal(json_array_size(json_object_get(would_drop, "policies")), 1);
+	row = json_array_get(json_object_get(would_drop, "policies"), 0);
+	assert_string_equal(
+		json_string_value(json_array_get(json_object_get(row, "policies"), 0)), "dev/deny");
+	assert_int_equal(INT(row, "denied"), 7);
+	json_decref(doc);
+}
+
 static void
 status_works_before_the_first_tables(void **state)
 {
@@ -301,6 +333,7 @@ main(void)
 			a_short_pool_and_a_stuck_worker_are_warnings, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_uses_up_what_others_need_is_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(where_policies_drop_nothing_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_would_be_dropped_is_told_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(status_works_before_the_first_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(new_kernels_need_no_workaround, setup, teardown),
 	};
