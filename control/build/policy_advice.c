@@ -190,6 +190,53 @@ count_newly_isolated(const struct policy_builder *b, const struct network_policy
 	return c.n;
 }
 
+/* --- whom it is about besides */
+
+struct others {
+	const struct selector *selector;
+	const char *ns;
+	const struct pod_object *first;
+	size_t n;
+};
+
+/* One with further labels than those that it was selected by is hardly of the same workload. */
+static bool
+has_further_labels(const struct pod_object *pod, const struct selector *s)
+{
+	for (size_t i = 0; i < pod->labels.n; i++) {
+		const char *key = pod->labels.items[i].key;
+
+		if (!is_generated(key) && labels_get(&s->match_labels, key) == NULL)
+			return true;
+	}
+	return false;
+}
+
+static void
+look_at_other(const struct object *object, void *arg)
+{
+	const struct pod_object *pod = (const struct pod_object *)object;
+	struct others *o = arg;
+
+	if (strcmp(object->ns, o->ns) != 0 || pod->host_network || pod->has_ended ||
+		!selector_matches(o->selector, &pod->labels) || !has_further_labels(pod, o->selector))
+		return;
+	if (o->n++ == 0)
+		o->first = pod;
+}
+
+static void
+note_others(const struct policy_builder *b, struct policy_advice *a, const struct selector *selector,
+	const char *ns, const char *whose)
+{
+	struct others o = { .selector = selector, .ns = ns };
+
+	store_each(b->store, OBJECT_POD, look_at_other, &o);
+	if (o.n != 0)
+		add_note(a, "%s labels are also those of %zu pod%s with further ones, %.63s/%.63s for one.",
+			whose, o.n, o.n == 1 ? "" : "s", ns, o.first->object.name);
+}
+
 /* --- its name */
 
 /* Lower case letters, digits and '-', as names of objects have them. */
@@ -262,7 +309,8 @@ name_of(const struct policy_builder *b, const struct local_pod *self, const stru
 /* --- the rule */
 
 static bool
-fill_peer(struct policy_advice *a, struct policy_peer *out, const struct peer *peer)
+fill_peer(const struct policy_builder *b, struct policy_advice *a, struct policy_peer *out,
+	const struct peer *peer)
 {
 	if (peer->pod == NULL) {
 		out->block = calloc(1, sizeof(*out->block));
@@ -288,6 +336,8 @@ fill_peer(struct policy_advice *a, struct policy_peer *out, const struct peer *p
 	if (selector_is_empty(out->pods))
 		add_note(a, "The peer, pod %s/%s, has no labels: all pods of its namespace are allowed.",
 			peer->pod->object.ns, peer->pod->object.name);
+	else
+		note_others(b, a, out->pods, peer->pod->object.ns, "The peer's");
 	return true;
 }
 
@@ -313,7 +363,8 @@ fill_port(struct policy_advice *a, struct policy_rule *rule, const struct policy
 }
 
 static bool
-fill_rule(struct policy_advice *a, const struct peer *peer, const struct policy_denied *denied)
+fill_rule(const struct policy_builder *b, struct policy_advice *a, const struct peer *peer,
+	const struct policy_denied *denied)
 {
 	struct policy_rule *rule = calloc(1, sizeof(*rule));
 
@@ -326,7 +377,7 @@ fill_rule(struct policy_advice *a, const struct peer *peer, const struct policy_
 	if (rule->peers == NULL)
 		return false;
 	rule->n_peers = 1;
-	return fill_peer(a, &rule->peers[0], peer) && fill_port(a, rule, denied);
+	return fill_peer(b, a, &rule->peers[0], peer) && fill_port(a, rule, denied);
 }
 
 /* By the workload's labels; by all if these select somebody who is not isolated yet. */
@@ -357,6 +408,10 @@ fill_subject(const struct policy_builder *b, struct policy_advice *a, const stru
 			"isolated. Give the pod a label that they do not have, and select by that.",
 			a->n_isolated, a->n_isolated == 1 ? "pod" : "pods",
 			direction == POLICY_INGRESS ? "ingress" : "egress");
+	else if (pod != NULL && selector_is_empty(&a->policy->pods))
+		add_note(a, "The pod has no labels: all pods of its namespace are concerned.");
+	else if (pod != NULL)
+		note_others(b, a, &a->policy->pods, self->ns, "The pod's");
 	return true;
 }
 
@@ -386,7 +441,7 @@ policy_builder_advise(
 		.kind = OBJECT_NETWORK_POLICY, .ns = strdup(self->ns), .name = name_of(b, self, &peer, denied)
 	};
 	if (out->policy->object.ns != NULL && out->policy->object.name != NULL &&
-		fill_rule(out, &peer, denied) && fill_subject(b, out, self, denied->direction))
+		fill_rule(b, out, &peer, denied) && fill_subject(b, out, self, denied->direction))
 		return 0;
 	object_free(&out->policy->object);
 	out->policy = NULL;

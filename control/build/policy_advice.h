@@ -16,7 +16,7 @@ struct policy_denied {
 	uint16_t server_port; /* the pod's own (ingress) or the peer's; of TCP, UDP and SCTP */
 };
 
-#define POLICY_ADVICE_NOTE_SIZE 512
+#define POLICY_ADVICE_NOTE_SIZE 1024
 
 struct policy_advice {
 	struct network_policy_object *policy; /* by a name that none has; object_free() */

@@ -307,6 +307,38 @@ what_passes_by_audit_alone_is_told(void **state)
 	lab_free(lab);
 }
 
+/* Whoever has all of a pod's labels, and more, is meant too, and may have been kept apart on purpose. */
+static void
+whom_it_concerns_besides_is_told(void **state)
+{
+	struct lab *lab = lab_new(POLICY("deny", "{podSelector: {}, policyTypes: [Ingress]}"));
+	const json_t *advice;
+
+	put_yaml(lab->store,
+		"kind: Pod\napiVersion: v1\nmetadata: {name: vault, namespace: shop, labels: {app: db, tier: "
+		"secret}}\nspec: {nodeName: b, containers: [{name: c}]}\n---\n"
+		"kind: Pod\napiVersion: v1\nmetadata: {name: twin, namespace: shop, labels: {app: web, "
+		"version: \"1\", pod-template-hash: x7}}\nspec: {nodeName: b, containers: [{name: c}]}\n");
+	policy_builder_release(lab->policies, lab->table);
+	build(lab);
+	advice = json_array_get(ask(lab, "shop/pod1", "shop/pod2:80", NULL), 0);
+	assert_string_equal(STR(advice, "note"), "This would let it in. The pod's labels are also those of 1 "
+						 "pod with further ones, shop/vault for one.");
+	advice = json_array_get(ask(lab, "shop/pod2", "shop/pod1:80", NULL), 0);
+	assert_string_equal(STR(advice, "note"),
+		"This would let it in. The peer's labels are also those of 1 "
+		"pod with further ones, shop/vault for one.");
+	put_yaml(lab->store, "kind: Pod\napiVersion: v1\nmetadata: {name: pod2, namespace: shop}\n"
+			     "spec: {nodeName: a, containers: [{name: c}]}\n"
+			     "status: {podIPs: [{ip: 10.244.1.11}, {ip: \"fd00:10:244:1::11\"}]}\n");
+	policy_builder_release(lab->policies, lab->table);
+	build(lab);
+	advice = json_array_get(ask(lab, "shop/pod1", "shop/pod2:80", NULL), 0);
+	assert_string_equal(STR(advice, "note"), "This would let it in. The pod has no labels: all pods of "
+						 "its namespace are concerned.");
+	lab_free(lab);
+}
+
 int
 main(void)
 {
@@ -316,6 +348,7 @@ main(void)
 		cmocka_unit_test(addresses_outside_and_echoes_get_the_least_that_can_be_written),
 		cmocka_unit_test(nobody_else_is_isolated_if_labels_can_avoid_it),
 		cmocka_unit_test(what_passes_by_audit_alone_is_told),
+		cmocka_unit_test(whom_it_concerns_besides_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
