@@ -1,6 +1,7 @@
 #include "control/model/nearest.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define WORD_MAX 63
 
@@ -10,27 +11,35 @@ least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* Row by row, of which the last three are kept: as many letters of a as rows, of b as columns. */
+/* Row by row, of which the last three are kept: as many letters of a as rows, of b as columns. What both begin or end with
+ * costs nothing. */
 unsigned
 nearest_distance(const char *a, const char *b)
 {
-	unsigned rows[3][WORD_MAX + 1];
+	unsigned rows[3][WORD_MAX + 1], lowest = 0;
 	unsigned *before = rows[0], *last = rows[1], *row = rows[2];
-	size_t n = strlen(b);
+	size_t m = strlen(a), n = strlen(b);
 
-	if (n > WORD_MAX)
+	for (; m != 0 && n != 0 && *a == *b; m--, n--)
+		a++, b++;
+	for (; m != 0 && n != 0 && a[m - 1] == b[n - 1]; m--)
+		n--;
+	if (n > WORD_MAX || m > n + NEAREST_MAX || n > m + NEAREST_MAX)
 		return UINT32_MAX;
 	for (size_t k = 0; k <= n; k++)
 		last[k] = (unsigned)k;
-	for (size_t i = 1; a[i - 1] != '\0'; i++) {
-		unsigned *spare = before;
+	for (size_t i = 1; i <= m; i++) {
+		unsigned *spare = before, former = lowest;
 
-		row[0] = (unsigned)i;
+		row[0] = lowest = (unsigned)i;
 		for (size_t k = 1; k <= n; k++) {
 			row[k] = least(last[k - 1] + (a[i - 1] != b[k - 1]), least(row[k - 1], last[k]) + 1);
 			if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
 				row[k] = least(row[k], before[k - 2] + 1);
+			lowest = least(lowest, row[k]);
 		}
+		if (least(lowest, former) > NEAREST_MAX) /* and what follows is made of these two rows */
+			return UINT32_MAX;
 		before = last;
 		last = row;
 		row = spare;

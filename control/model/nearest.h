@@ -7,8 +7,8 @@
 /* Typing errors that are worth a guess. */
 #define NEAREST_MAX 3
 
-/* How many letters must be put in, left out or changed, or change places with the next, to make one word the other;
- * UINT32_MAX: they are too long. */
+/* How many letters must be put in, left out or changed, or change places with the next, to make one word the other. Of what
+ * needs more than NEAREST_MAX, or is too long, perhaps UINT32_MAX: a cluster has millions of pairs of words. */
 unsigned nearest_distance(const char *a, const char *b);
 
 /* The best guess so far; all zero: none. */
