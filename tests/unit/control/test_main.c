@@ -1,49 +1,15 @@
 /* ringwayd as a user meets it before it runs: bad arguments, bad configuration, bad manifests, --check. The program is
  * named by RINGWAYD. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
 
-#include <cmocka.h>
+#include "tests/support/scratch.h"
 
 #define OUT_SIZE 16384 /* the list of options is the longest */
-
-static char dir[] = "/tmp/test_main.XXXXXX";
 
 /* Runs ringwayd with these arguments; returns its exit status, with all it printed in out. */
 static int
 ringwayd(char out[OUT_SIZE], const char *arguments)
 {
-	char command[2048];
-	size_t n;
-	FILE *pipe;
-	int status;
-
-	snprintf(command, sizeof(command), "cd %s && %s %s 2>&1", dir, getenv("RINGWAYD"), arguments);
-	pipe = popen(command, "r");
-	assert_non_null(pipe);
-	n = fread(out, 1, OUT_SIZE - 1, pipe);
-	out[n] = '\0';
-	status = pclose(pipe);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
-static void
-write_file(const char *name, const char *text)
-{
-	char path[256];
-	FILE *out;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	out = fopen(path, "w");
-	assert_non_null(out);
-	fputs(text, out);
-	fclose(out);
+	return scratch_run(out, OUT_SIZE, "%s %s", getenv("RINGWAYD"), arguments);
 }
 
 static void
@@ -65,7 +31,7 @@ test_bad_configuration(void **state)
 {
 	char out[OUT_SIZE];
 
-	write_file("bad.conf", "overlay:\n  vnii: 1\n  port: 0\n");
+	scratch_write("bad.conf", "overlay:\n  vnii: 1\n  port: 0\n");
 	assert_int_equal(ringwayd(out, "--config bad.conf --set log.level=loud"), 2);
 	assert_string_equal(out, "bad.conf:2: overlay.vnii: no such option; is overlay.vni meant?\n"
 				 "bad.conf:3: overlay.port: is 0, must be from 1 to 65535\n"
@@ -82,12 +48,12 @@ test_check(void **state)
 {
 	char out[OUT_SIZE];
 
-	write_file("ringway.conf", "");
+	scratch_write("ringway.conf", "");
 	assert_int_equal(ringwayd(out, CHECK), 2);
 	assert_non_null(strstr(out, "there is no Node node-a; add it, or set node.name"));
-	write_file("node.yaml", "apiVersion: v1\nkind: Node\nmetadata: {name: node-a}\n"
-				"spec: {podCIDRs: [10.244.1.0/24, 'fd00:1::/64']}\n"
-				"status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}\n");
+	scratch_write("node.yaml", "apiVersion: v1\nkind: Node\nmetadata: {name: node-a}\n"
+				   "spec: {podCIDRs: [10.244.1.0/24, 'fd00:1::/64']}\n"
+				   "status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}\n");
 	assert_int_equal(ringwayd(out, CHECK), 0);
 	assert_string_equal(out, "1 file, 1 Node, 0 Namespace, 0 Pod, 0 Service, 0 EndpointSlice, 0 "
 				 "NetworkPolicy: 0 errors\n");
@@ -97,8 +63,8 @@ test_check(void **state)
 		"of cluster.podCIDRs\n"
 		"1 file, 1 Node, 0 Namespace, 0 Pod, 0 Service, 0 EndpointSlice, 0 NetworkPolicy: 1 error\n");
 	assert_int_equal(ringwayd(out, "--no-such-option"), 2);
-	write_file("web.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
-			       "spec:\n  clusterIP: 10.96.0\n  ports: [{port: 80}]\n");
+	scratch_write("web.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+				  "spec:\n  clusterIP: 10.96.0\n  ports: [{port: 80}]\n");
 	assert_int_equal(ringwayd(out, CHECK), 2);
 	assert_string_equal(out,
 		"web.yaml:5: spec.clusterIP: \"10.96.0\" is not an IP address (Service web)\n"
@@ -112,9 +78,9 @@ test_check_of_an_api_server(void **state)
 {
 	char out[OUT_SIZE];
 
-	write_file("empty.conf", "");
-	write_file("ca", "PEM");
-	write_file("token", "abc");
+	scratch_write("empty.conf", "");
+	scratch_write("ca", "PEM");
+	scratch_write("token", "abc");
 	assert_int_equal(ringwayd(out, "--check --config empty.conf"), 2);
 	assert_string_equal(out,
 		"cluster.manifests is not set: name the directory with the cluster's manifests, or set "
@@ -137,21 +103,6 @@ test_check_of_an_api_server(void **state)
 	assert_string_equal(out, "https://192.0.2.1 with a token; it was not asked: 0 errors\n");
 }
 
-static int
-make_dir(void **state)
-{
-	return mkdtemp(dir) == NULL;
-}
-
-static int
-remove_dir(void **state)
-{
-	char command[64];
-
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
-}
-
 int
 main(void)
 {
@@ -162,5 +113,5 @@ main(void)
 		cmocka_unit_test(test_check_of_an_api_server),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

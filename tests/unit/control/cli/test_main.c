@@ -1,17 +1,9 @@
 /* What `ringway` does about its arguments: exit status and message, as a script and a person see them. The
  * program is run, from the path in RINGWAY_COMMAND. No daemon is there. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
 
 #include "control/cli/command.h"
+#include "tests/support/scratch.h"
 
 static char output[16384];
 
@@ -19,20 +11,8 @@ static char output[16384];
 static int
 ringway(const char *args)
 {
-	char command[1024];
-	size_t len;
-	FILE *f;
-	int status;
-
-	snprintf(command, sizeof(command), "RINGWAY_SOCKET=/nonexistent/ringway.sock %s %s 2>&1",
+	return scratch_run(output, sizeof(output), "RINGWAY_SOCKET=/nonexistent/ringway.sock %s %s",
 		getenv("RINGWAY_COMMAND"), args);
-	f = popen(command, "r");
-	assert_non_null(f);
-	len = fread(output, 1, sizeof(output) - 1, f);
-	output[len] = '\0';
-	status = pclose(f);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
 }
 
 static void
@@ -157,5 +137,5 @@ main(void)
 		cmocka_unit_test(doctor_without_a_daemon_still_shows_its_checks_and_exits_with_3),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -1,70 +1,18 @@
 /* `ringway policies lint` on a directory, as people run it: the program, from the path in RINGWAY_COMMAND; no daemon is there. What
  * it finds is for tests/unit/control/lint to try. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "control/cli/command.h"
+#include "tests/support/scratch.h"
 
 static char output[16384];
-static char dir[64];
-
-static int
-setup(void **state)
-{
-	strcpy(dir, "/tmp/test_policies_lint.XXXXXX");
-	return mkdtemp(dir) == NULL;
-}
-
-static int
-teardown(void **state)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
-}
-
-static void
-write_file(const char *name, const char *text)
-{
-	char path[128];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
 
 /* Both streams go into output. Returns the exit status. */
 static int
 lint(const char *options)
 {
-	char command[1024];
-	size_t len;
-	FILE *f;
-	int status;
-
-	snprintf(command, sizeof(command), "cd %s && %s policies lint --manifests . %s 2>&1", dir,
+	return scratch_run(output, sizeof(output), "%s policies lint --manifests . %s",
 		getenv("RINGWAY_COMMAND"), options);
-	f = popen(command, "r");
-	assert_non_null(f);
-	len = fread(output, 1, sizeof(output) - 1, f);
-	output[len] = '\0';
-	status = pclose(f);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
 }
 
 static void
@@ -72,7 +20,7 @@ it_needs_no_daemon_and_tells_by_its_exit_status(void **state)
 {
 	json_t *doc;
 
-	write_file("web.yaml",
+	scratch_write("web.yaml",
 		"kind: Pod\napiVersion: v1\nmetadata: {name: web, namespace: shop, labels: {app: web}}\n"
 		"spec: {containers: [{name: c}]}\n---\n"
 		"kind: NetworkPolicy\napiVersion: networking.k8s.io/v1\nmetadata: {name: a, namespace: "
@@ -80,7 +28,7 @@ it_needs_no_daemon_and_tells_by_its_exit_status(void **state)
 		"spec: {podSelector: {matchLabels: {app: web}}, egress: [{}]}\n");
 	assert_int_equal(lint(""), CLI_FINE);
 	assert_string_equal(output, "nothing was found\n");
-	write_file("more.yaml",
+	scratch_write("more.yaml",
 		"kind: NetworkPolicy\napiVersion: networking.k8s.io/v1\nmetadata: {name: b, namespace: "
 		"shop}\n"
 		"spec: {podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: wed}}}]}]}\n");
@@ -94,9 +42,10 @@ it_needs_no_daemon_and_tells_by_its_exit_status(void **state)
 	doc = json_loads(output, 0, NULL);
 	assert_int_equal(json_array_size(json_object_get(doc, "findings")), 1);
 	json_decref(doc);
-	write_file("more.yaml", "kind: NetworkPolicy\napiVersion: networking.k8s.io/v1\nmetadata: {name: b, "
-				"namespace: shop}\n"
-				"spec: {podSelector: {}, ingress: [{ports: [{port: 9, endPort: 8}]}]}\n");
+	scratch_write("more.yaml",
+		"kind: NetworkPolicy\napiVersion: networking.k8s.io/v1\nmetadata: {name: b, "
+		"namespace: shop}\n"
+		"spec: {podSelector: {}, ingress: [{ports: [{port: 9, endPort: 8}]}]}\n");
 	assert_int_equal(lint(""), CLI_USAGE);
 	assert_non_null(strstr(output, "endPort: is 8, before port 9"));
 	assert_int_equal(lint("--manifests none"), CLI_USAGE);
@@ -107,7 +56,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			it_needs_no_daemon_and_tells_by_its_exit_status, setup, teardown),
+			it_needs_no_daemon_and_tells_by_its_exit_status, scratch_make, scratch_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,72 +1,21 @@
 /* `ringway policies test` on the manifests of tests/policies, as people run it. The program is run, from the path in
  * RINGWAY_COMMAND; no daemon is there. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "control/cli/command.h"
+#include "tests/support/scratch.h"
 
 #define POLICIES SOURCE_ROOT "/tests/policies/"
 
 static char output[65536];
-static char dir[64];
-
-static int
-setup(void **state)
-{
-	strcpy(dir, "/tmp/test_policies_test.XXXXXX");
-	return mkdtemp(dir) == NULL;
-}
-
-static int
-teardown(void **state)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
-}
-
-static void
-write_file(const char *name, const char *text)
-{
-	char path[128];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
 
 /* Both streams go into output. Returns the exit status. */
 static int
 test(const char *manifests, const char *cases, const char *options)
 {
-	char command[1024];
-	size_t len;
-	FILE *f;
-	int status;
-
-	snprintf(command, sizeof(command), "cd %s && %s policies test %s --manifests %s --cases %s 2>&1", dir,
+	return scratch_run(output, sizeof(output), "%s policies test %s --manifests %s --cases %s",
 		getenv("RINGWAY_COMMAND"), options, manifests, cases);
-	f = popen(command, "r");
-	assert_non_null(f);
-	len = fread(output, 1, sizeof(output) - 1, f);
-	output[len] = '\0';
-	status = pclose(f);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
 }
 
 static void
@@ -102,7 +51,7 @@ static const char wrong_cases[] =
 static void
 mismatches_are_told_with_their_reason(void **state)
 {
-	write_file("wrong.jsonl", wrong_cases);
+	scratch_write("wrong.jsonl", wrong_cases);
 	assert_int_equal(test(POLICIES "manifests", "wrong.jsonl", ""), CLI_PROBLEM);
 	assert_says("wrong.jsonl:1: open: shop/db to shop/web, port 8080/TCP is denied, expected allow\n"
 		    "    ingress of pod shop/web from ");
@@ -131,7 +80,7 @@ json_has_an_object_for_each_case(void **state)
 	const json_t *c;
 	json_t *doc;
 
-	write_file("wrong.jsonl", wrong_cases);
+	scratch_write("wrong.jsonl", wrong_cases);
 	assert_int_equal(test(POLICIES "manifests", "wrong.jsonl", "-o json"), CLI_PROBLEM);
 	doc = json_loads(output, 0, NULL);
 	assert_non_null(doc);
@@ -159,7 +108,7 @@ json_has_an_object_for_each_case(void **state)
 static void
 bad_lines_are_all_named(void **state)
 {
-	write_file("bad.jsonl",
+	scratch_write("bad.jsonl",
 		"{\"from\": \"shop/web\", \"to\": \"shop/db\", \"port\": 80, \"expected\": \"allow\"}\n"
 		"{\"from\": \"shop/webb\", \"to\": \"shop/db\", \"port\": 80, \"expected\": \"allow\"}\n"
 		"{\"from\": \"shop/web\", \"to\": \"shop/db\", \"port\": \"http\", \"expected\": \"allow\"}\n"
@@ -194,11 +143,11 @@ errors_in_manifests_are_the_daemons(void **state)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "%s/manifests", dir);
+	snprintf(path, sizeof(path), "%s/manifests", scratch_dir);
 	assert_int_equal(mkdir(path, 0700), 0);
-	write_file("manifests/p.yaml", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: "
-				       "{name: a, namespace: b}\nspec:\n  podSelektor: {}\n");
-	write_file("bad.jsonl", "nonsense\n");
+	scratch_write("manifests/p.yaml", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: "
+					  "{name: a, namespace: b}\nspec:\n  podSelektor: {}\n");
+	scratch_write("bad.jsonl", "nonsense\n");
 	assert_int_equal(test("manifests", "bad.jsonl", ""), CLI_USAGE);
 	assert_says("p.yaml:5: spec.podSelektor: is not known here");
 	assert_says("bad.jsonl:1: not a JSON object");
@@ -213,11 +162,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(every_case_is_as_expected, setup, teardown),
-		cmocka_unit_test_setup_teardown(mismatches_are_told_with_their_reason, setup, teardown),
-		cmocka_unit_test_setup_teardown(json_has_an_object_for_each_case, setup, teardown),
-		cmocka_unit_test_setup_teardown(bad_lines_are_all_named, setup, teardown),
-		cmocka_unit_test_setup_teardown(errors_in_manifests_are_the_daemons, setup, teardown),
+		cmocka_unit_test_setup_teardown(every_case_is_as_expected, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(
+			mismatches_are_told_with_their_reason, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(
+			json_has_an_object_for_each_case, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(bad_lines_are_all_named, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(
+			errors_in_manifests_are_the_daemons, scratch_make, scratch_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,29 +1,8 @@
 #include "control/source/api/api_credentials.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-static char dir[] = "/tmp/test_api_credentials.XXXXXX";
-
-static void
-write_file(const char *name, const char *text)
-{
-	char path[128];
-	FILE *out;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	out = fopen(path, "w");
-	assert_non_null(out);
-	fputs(text, out);
-	fclose(out);
-}
+#include "tests/support/scratch.h"
 
 static void
 set(struct config *c, const char *key, const char *format, ...)
@@ -43,10 +22,10 @@ make_config(struct config *c, const char *server)
 {
 	assert_int_equal(config_init(c), 0);
 	set(c, "cluster.apiServer", "%s", server);
-	set(c, "cluster.caFile", "%s/ca", dir);
-	set(c, "cluster.tokenFile", "%s/token", dir);
-	write_file("ca", "PEM\n");
-	write_file("token", "abc\n");
+	set(c, "cluster.caFile", "%s/ca", scratch_dir);
+	set(c, "cluster.tokenFile", "%s/token", scratch_dir);
+	scratch_write("ca", "PEM\n");
+	scratch_write("token", "abc\n");
 }
 
 static void
@@ -61,13 +40,13 @@ test_files_are_read_and_read_again(void **state)
 	assert_string_equal(k.server, "https://192.0.2.1:6443");
 	assert_string_equal(k.ca.data, "PEM\n");
 	assert_string_equal(k.token.data, "abc");
-	write_file("token", "def ghi\r\nInjected: x");
+	scratch_write("token", "def ghi\r\nInjected: x");
 	assert_int_equal(api_credentials_refresh(&k, error), 0);
 	assert_string_equal(k.token.data, "def");
 	/* what cannot be read stays */
-	write_file("token", "");
+	scratch_write("token", "");
 	assert_int_equal(api_credentials_refresh(&k, error), -ENODATA);
-	assert_non_null(strstr(error, "the token, /tmp/test_api_credentials."));
+	assert_non_null(strstr(error, "the token, /tmp/ringway-test."));
 	assert_non_null(strstr(error, "/token, cannot be read: it is empty"));
 	assert_string_equal(k.token.data, "def");
 	kubeconfig_fini(&k);
@@ -82,8 +61,8 @@ test_a_kubeconfig_with_another_server(void **state)
 	struct config c;
 
 	make_config(&c, "");
-	set(&c, "cluster.kubeconfig", "%s/kube", dir);
-	write_file("kube",
+	set(&c, "cluster.kubeconfig", "%s/kube", scratch_dir);
+	scratch_write("kube",
 		"current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n"
 		"clusters: [{name: c, cluster: {server: 'https://a', certificate-authority: ca}}]\n"
 		"users: [{name: u, user: {token: t}}]\n");
@@ -175,25 +154,6 @@ test_a_missing_file_is_named(void **state)
 	config_fini(&c);
 }
 
-static int
-make_dir(void **state)
-{
-	return mkdtemp(dir) == NULL;
-}
-
-static int
-remove_dir(void **state)
-{
-	static const char *const names[] = { "ca", "token", "kube" };
-	char path[128];
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		unlink(path);
-	}
-	return rmdir(dir);
-}
-
 int
 main(void)
 {
@@ -205,5 +165,5 @@ main(void)
 		cmocka_unit_test(test_a_missing_file_is_named),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
