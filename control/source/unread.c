@@ -175,11 +175,20 @@ read_beginning(const char *text, size_t size, unsigned error_line)
 	return NULL;
 }
 
-/* With a line "...", what follows may be a document of its own, of which a beginning says nothing. */
+/* With a line "...", what follows may be a document of its own, of which a beginning says nothing. So it may behind a break
+ * of lines that is none to us: YAML 1.1 has a carriage return alone, and three characters of Unicode (section 5.4). */
 static bool
 ends_itself(const char *text, size_t size)
 {
-	return memmem(text, size, "\n...", 4) != NULL;
+	static const char *const ends[] = { "\n...", "\xc2\x85", "\u2028", "\u2029" };
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (memmem(text, size, ends[i], strlen(ends[i])) != NULL)
+			return true;
+	for (size_t i = 0; i < size; i++)
+		if (text[i] == '\r' && (i + 1 == size || text[i + 1] != '\n'))
+			return true;
+	return false;
 }
 
 int

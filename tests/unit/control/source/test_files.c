@@ -451,6 +451,10 @@ test_what_is_known_of_unread_policies(void **state)
 		{ "kind: [\n", "" },
 		/* what stands before the error is another document, or ends one */
 		{ "kind: ConfigMap\nmetadata: {name: x}\n...\nkind: NetworkPolicy\n bad\n", "|a.yaml:4\n" },
+		{ "kind: ConfigMap\nmetadata: {name: x}\r---\rkind: NetworkPolicy\rspec: [\r",
+			"|a.yaml:6\n" },
+		{ "kind: ConfigMap\nmetadata: {name: x}\u2028---\u2028kind: NetworkPolicy\u2028spec: [\u2028",
+			"|a.yaml:6\n" },
 		{ "kind: ConfigMap\n...\n" HEAD "metadata: {name: x}\nspec: [\n", "|a.yaml:3\n" },
 		{ "{\"kind\": \"NetworkPolicy\", \"metadata\": {\"namespace\": \"shop\"}, \"spec\": {\n",
 			"|a.yaml:2\n" },
