@@ -33,6 +33,7 @@ struct api_client {
 	struct loop_timer *watchdog; /* for requests that nothing comes for */
 	struct loop_timer *reread;
 	struct api_request *first;
+	struct api_request *probe; /* one of them: asks whether the server is there; NULL: it is not asked */
 };
 
 struct api_request {
@@ -41,7 +42,9 @@ struct api_request {
 	CURL *easy;
 	struct curl_slist *headers;
 	uint64_t heard_ns;
-	int stopped; /* what config.bytes said below 0 */
+	bool is_waiting;   /* for what there may not be */
+	bool is_suspected; /* nothing had come for too long when the watchdog looked */
+	int stopped;       /* what config.bytes said below 0 */
 	char error[CURL_ERROR_SIZE];
 	char status[STATUS_SIZE]; /* the body of what is not 2xx */
 	size_t status_len;
@@ -163,6 +166,12 @@ api_request_cancel(struct api_request *r)
 	request_free(r);
 }
 
+void
+api_request_wait(struct api_request *r)
+{
+	r->is_waiting = true;
+}
+
 /* What the server says is wrong: an object of kind Status, or plain text. */
 static void
 describe_status(const struct api_request *r, long status, char error[static API_ERROR_SIZE])
@@ -241,6 +250,13 @@ finish_requests(struct api_client *c)
 
 /* --- silence */
 
+static void
+note_heard(struct api_request *r)
+{
+	r->heard_ns = clock_now_ns();
+	r->is_suspected = false;
+}
+
 /* A new request would go over the same connection: it must not be there any more. */
 static void
 close_connection(struct api_request *r)
@@ -251,14 +267,48 @@ close_connection(struct api_request *r)
 		shutdown(fd, SHUT_RDWR);
 }
 
-static struct api_request *
-find_silent(const struct api_client *c, uint64_t now_ns)
+static void
+fail_silent(struct api_request *r)
 {
-	struct api_request *r = c->first;
+	struct api_answer answer = { 0 };
 
-	while (r != NULL && now_ns - r->heard_ns < c->idle_ns)
-		r = r->next;
-	return r;
+	snprintf(answer.error, sizeof(answer.error), "nothing came from the server for %llu s",
+		(unsigned long long)(r->client->idle_ns / NS_PER_S));
+	close_connection(r);
+	request_end(r, &answer);
+}
+
+/* Any answer says that the server is there: those that wait for news go on waiting. */
+static void
+on_probed(const struct api_answer *answer, void *arg)
+{
+	struct api_client *c = arg;
+
+	c->probe = NULL;
+	for (struct api_request *r = c->first; r != NULL; r = r->next) {
+		if (!r->is_waiting || !r->is_suspected)
+			continue;
+		if (answer->status != 0)
+			note_heard(r);
+		else
+			r->is_waiting =
+				false; /* for long enough: it fails when the watchdog looks, at once */
+	}
+	if (answer->status == 0)
+		loop_timer_set(c->watchdog, 0, 0);
+}
+
+/* A watch of what does not change is silent: servers send bookmarks only where there is a newer version to tell. And what came
+ * may be there without having been read, when we were busy. */
+static void
+suspect(struct api_request *r)
+{
+	struct api_client *c = r->client;
+	struct api_request_config probe = {
+		.path = "/version", .accept = "application/json", .done = on_probed, .arg = c
+	};
+
+	r->is_suspected = !r->is_waiting || c->probe != NULL || api_client_get(c, &c->probe, &probe) == 0;
 }
 
 static void
@@ -266,18 +316,19 @@ look_for_silence(void *arg)
 {
 	struct api_client *c = arg;
 	uint64_t now_ns = clock_now_ns();
-	struct api_request *r = find_silent(c, now_ns);
+	struct api_request *silent = NULL;
 
-	if (r != NULL) {
-		struct api_answer answer = { 0 };
-
-		snprintf(answer.error, sizeof(answer.error), "nothing came from the server for %llu s",
-			(unsigned long long)(c->idle_ns / NS_PER_S));
-		close_connection(r);
-		request_end(r, &answer);
-	}
+	for (struct api_request *r = c->first; r != NULL; r = r->next)
+		if (now_ns - r->heard_ns >= c->idle_ns && (!r->is_suspected || !r->is_waiting)) {
+			if (r->is_suspected)
+				silent = r;
+			else
+				suspect(r);
+		}
 	/* one at a time: closing its connection ends the others that go over it */
-	loop_timer_set(c->watchdog, r != NULL ? 0 : c->idle_ns / 4, 0);
+	if (silent != NULL)
+		fail_silent(silent);
+	loop_timer_set(c->watchdog, silent != NULL ? 0 : c->idle_ns / 4, 0);
 }
 
 /* --- a request */
@@ -288,7 +339,7 @@ on_header(char *bytes, size_t size, size_t n, void *arg)
 	struct api_request *r = arg;
 	long status = 0;
 
-	r->heard_ns = clock_now_ns();
+	note_heard(r);
 	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (n == 2 && bytes[0] == '\r' && status / 100 == 2 && r->config.opened != NULL)
 		r->config.opened(r->config.arg);
@@ -302,7 +353,7 @@ on_bytes(char *bytes, size_t size, size_t n, void *arg)
 	size_t room = sizeof(r->status) - 1 - r->status_len;
 	long status = 0;
 
-	r->heard_ns = clock_now_ns();
+	note_heard(r);
 	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status / 100 != 2) {
 		room = room < n ? room : n;
@@ -357,7 +408,9 @@ set_credentials(struct api_request *r)
 	char *bearer = NULL;
 	bool is_set;
 
-	if (set_blob(r->easy, CURLOPT_CAINFO_BLOB, &k->ca) != CURLE_OK ||
+	/* the blob takes the place of the system's file, but not of its directory */
+	if ((k->ca.data != NULL && curl_easy_setopt(r->easy, CURLOPT_CAPATH, NULL) != CURLE_OK) ||
+		set_blob(r->easy, CURLOPT_CAINFO_BLOB, &k->ca) != CURLE_OK ||
 		set_blob(r->easy, CURLOPT_SSLCERT_BLOB, &k->cert) != CURLE_OK ||
 		set_blob(r->easy, CURLOPT_SSLKEY_BLOB, &k->key) != CURLE_OK)
 		return false;
@@ -380,6 +433,8 @@ set_connection(CURL *easy)
 	       curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	       /* else a request's end waits for the thread that looks its server up */
+	       curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_S) == CURLE_OK &&
@@ -469,6 +524,7 @@ api_client_free(struct api_client *c)
 {
 	if (c == NULL)
 		return;
+	api_request_cancel(c->probe);
 	if (c->multi != NULL)
 		curl_multi_cleanup(c->multi);
 	loop_timer_free(c->timer);

@@ -36,7 +36,8 @@ struct api_request_config {
 };
 
 /* credentials: the client's from now on, also when it fails. idle_s: a request for which nothing came for so long has failed, and
- * its connection is closed, since the server may be gone without a word. 0 or -errno. */
+ * its connection is closed, since the server may be gone without a word; one that waits (below) only when the server does not
+ * answer a small request either. 0 or -errno. */
 int api_client_new(
 	struct api_client **out, struct loop *loop, struct kubeconfig *credentials, uint32_t idle_s);
 
@@ -45,6 +46,9 @@ void api_client_free(struct api_client *c);
 
 /* 0 or -ENOMEM. */
 int api_client_get(struct api_client *c, struct api_request **out, const struct api_request_config *config);
+
+/* From now on what comes for it is news, of which there may be none. */
+void api_request_wait(struct api_request *r);
 
 /* done is not called. NULL is fine. */
 void api_request_cancel(struct api_request *r);

@@ -141,6 +141,8 @@ list_complete(struct api_watch *w)
 	w->status.is_synced = true;
 	w->status.event_ns = clock_now_ns();
 	w->is_first_list = false;
+	if (w->request != NULL)
+		api_request_wait(w->request);
 	note_success(w);
 	tell(w);
 }
@@ -216,8 +218,10 @@ on_opened(void *arg)
 
 	w->opened_ns = clock_now_ns();
 	w->n_not_found = 0;
-	if (w->step == STEP_WATCH && !w->is_first_list)
+	if (w->step == STEP_WATCH && !w->is_first_list) {
+		api_request_wait(w->request);
 		note_success(w);
+	}
 }
 
 static int
