@@ -33,7 +33,7 @@ PATHS = {
 }
 
 
-def make_certificates(directory):
+def make_certificates(directory, ca="throw-away CA"):
     """ca.crt, and server.crt with server.key for 127.0.0.1; client.crt with client.key."""
     directory = pathlib.Path(directory)
 
@@ -41,7 +41,7 @@ def make_certificates(directory):
         subprocess.run(["openssl", *arguments], check=True, cwd=directory, capture_output=True)
 
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-            "-subj", "/CN=throw-away CA", "-keyout", "ca.key", "-out", "ca.crt")
+            "-subj", f"/CN={ca}", "-keyout", "ca.key", "-out", "ca.crt")
     for name, extension in (("server", "subjectAltName=IP:127.0.0.1"), ("client", "extendedKeyUsage=clientAuth")):
         (directory / f"{name}.ext").write_text(extension)
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}",
@@ -92,6 +92,9 @@ class FakeApi:
         self.paths = kinds or PATHS
         self.bookmark_s = 0.5
         self.page_max = 500
+        self.between_pages = None  # called before a list's second page; pages then are of the version of their moment
+        self.moves_pages = False
+        self.is_curt = False  # watches end after their first event or bookmark
         self.version = 1000
         self.oldest = 0  # of the versions that a watch may begin from
         self.objects = {}  # (kind, namespace, name): object
@@ -99,6 +102,7 @@ class FakeApi:
         self.failures = []
         self.accepts = {}  # kind: headers Accept
         self.requests = []  # (path, {parameter: value}, status)
+        self.times = []  # of the requests
         self.is_frozen = False
         self.generation = 0  # of connections: those of former ones end
         self.connections = set()
@@ -116,7 +120,7 @@ class FakeApi:
 
         class Handler(_Handler):
             def setup(self):
-                self.api, self.generation = api, api.generation
+                self.api, self.generation = api, self.server.generation
                 super().setup()
 
         class Server(http.server.ThreadingHTTPServer):
@@ -126,6 +130,7 @@ class FakeApi:
                 super().__init__(listener.getsockname(), Handler, bind_and_activate=False)
                 self.socket.close()
                 self.socket = listener
+                self.generation = api.generation
                 self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                 self.context.load_cert_chain(api.directory / "server.crt", api.directory / "server.key")
                 self.context.load_verify_locations(api.directory / "ca.crt")
@@ -251,11 +256,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         query = dict(urllib.parse.parse_qsl(url.query))
         is_watch = query.get("watch") == "true"
         with api.changed:
-            api.changed.wait_for(lambda: not api.is_frozen)
+            api.changed.wait_for(lambda: not api.is_frozen or api.generation != self.generation)
+            if api.generation != self.generation:  # it was being connected when the server stopped
+                self.close_connection = True
+                return
             kind, api_version = api.paths.get(url.path, (None, None))
             status, body, headers = self.refuse(kind, query, is_watch)
             api.accepts.setdefault(kind, set()).add(self.headers.get("Accept", ""))
             api.requests.append((url.path, query, status))
+            api.times.append(time.monotonic())
         if status != 200 or body:
             self.answer(status, body or status_object(status, f"fake {status}"), headers)
         elif is_watch:
@@ -296,6 +305,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def list(self, kind, query):
         api = self.api
+        if "continue" in query and api.between_pages:
+            changes, api.between_pages = api.between_pages, None
+            changes()
+            api.moves_pages = True
         with api.changed:
             version = api.version
             items = [obj for key, obj in sorted(api.objects.items()) if key[0] == kind and self.selects(query, obj)]
@@ -308,7 +321,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.answer(410, status_object(410, "The provided continue parameter is too old"))
             return
         end = start + min(int(query.get("limit", len(items) or 1)), api.page_max)
-        metadata = {"resourceVersion": str(version)}
+        metadata = {"resourceVersion": str(api.version if api.moves_pages else version)}
         if end < len(items):
             metadata.update({"continue": f"{end}/{version}", "remainingItemCount": len(items) - end})
         self.answer(200, {"kind": f"{kind}List", "apiVersion": "v1", "metadata": metadata,
@@ -366,6 +379,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             for event, obj in events:
                 self.send_event(event, self.shown(obj, kind, api_version))
             self.bookmark(kind, api_version, noted)
+            if api.is_curt:
+                break
         self.wfile.write(b"0\r\n\r\n")
 
 

@@ -13,7 +13,7 @@ from traffic import Running, serving, wait_reachable
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 
-from fake_api import PATHS, FakeApi, kubeconfig  # noqa: E402  pylint: disable=wrong-import-position
+from fake_api import PATHS, FakeApi, kubeconfig, make_certificates  # noqa: E402  pylint: disable=wrong-import-position
 
 IDLE_S = 3
 
@@ -81,14 +81,16 @@ def test_it_lists_then_watches(world):
     for i in range(7):
         api.put("Service", service(f"s{i}", f"10.96.1.{i}"))
     api.has_watch_list, api.page_max = False, 3
+    api.between_pages = lambda: api.put("Service", service("s0", "10.96.1.100"))
     node.start()
     node.wait_ready()
     names = {"web", *(f"s{i}" for i in range(7))}
     node.wait_services(*names)
     # one refusal is enough for all kinds that are asked after it; pages follow one another
-    assert len(api.asked("Service", limit="500")) == 3
-    assert {query["continue"].split("/")[0] for _, query, _ in api.asked("Service") if "continue" in query} == {"3", "6"}
+    assert {query.get("continue", "0/").split("/")[0] for _, query, _ in api.asked("Service", limit="500")} == {"0", "3", "6"}
     node.wait_watching()
+    # what changed in one page before the next was asked for
+    wait_until(lambda: "10.96.1.100" in str(node.ringway("services")), what="the change between pages")
     # namespaces come as metadata, pods as this node's
     assert node.ringway("status")["objects"]["Namespace"] == 1
     assert any("as=PartialObjectMetadataList;" in accept for accept in api.accepts["Namespace"])
@@ -139,12 +141,16 @@ def test_what_fails_is_tried_again(world):
     node.wait_watching()
     # an answer that is none, as some proxy may give it, is no empty list
     api.fail(410, kind="Service", watch=True)
-    api.fail(200, kind="Service", watch=False, times=2, body=b"{}")
+    odd = api.fail(200, kind="Service", watch=False, times=-1, body=b"{}")
     api.has_watch_list = False
     api.stop()
     api.start()
     node.wait_problem("Service", "or is none")
     assert node.service_names() == {"other"}
+    # nor is what is not even text
+    odd.status, odd.body = 502, "«é»".encode("latin-1")
+    node.wait_problem("Service", "HTTP 502: ???")
+    odd.times = 0
     node.wait_watching()
     # the server away: what is known stays, and status says so
     api.stop()
@@ -185,6 +191,35 @@ def test_what_fails_is_tried_again(world):
     node.wait_watching()
     api.put("Service", service("thawed", "10.96.0.23"))
     node.wait_services("fresh", "thawed")
+    # watches that end as soon as they have begun are not begun anew at once
+    api.is_curt = True
+    api.stop()
+    api.start()
+    first = len(api.requests)
+
+    def asked_at():
+        return [at for at, (path, _, status) in list(zip(api.times, api.requests))[first:]
+                if path == "/api/v1/services" and status == 200]
+
+    wait_until(lambda: len(asked_at()) > 3, what="watches that end")
+    times = asked_at()
+    assert all(later - earlier > 0.4 for earlier, later in zip(times, times[1:])), times
+
+
+def test_only_the_given_ca_is_trusted(world):
+    """Not those that the system trusts."""
+    node, api = world
+    (node.dir / "other").mkdir()
+    make_certificates(node.dir / "other", "another CA")
+    run(node.wrap("mount -t tmpfs none /etc/ssl/certs"))
+    name = run(f"openssl x509 -hash -noout -in {api.directory}/ca.crt").stdout.strip()
+    run(node.wrap(f"cp {api.directory}/ca.crt /etc/ssl/certs/{name}.0"))
+    ca = node.dir / "ca.crt"
+    ca.write_bytes((node.dir / "other/ca.crt").read_bytes())
+    node.options = {"cluster": {"caFile": str(ca)}}
+    node.start()
+    wait_until(node.socket.exists, what="the admin socket")
+    node.wait_problem("Service", "SSL certificate problem")
 
 
 def test_a_start_waits_for_all_kinds(world):

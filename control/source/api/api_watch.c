@@ -63,15 +63,25 @@ kind_name(const struct api_watch *w)
 
 /* --- how it goes */
 
+/* What a server says may be anything, and may have been cut within a character: it becomes part of JSON, and of lines. */
+static void
+make_printable(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 static void
 note_trouble(struct api_watch *w, const char *reason)
 {
+	snprintf(w->status.reason, sizeof(w->status.reason), "%s", reason);
+	make_printable(w->status.reason);
 	if (w->status.since_s == 0) {
 		w->status.since_s = time(NULL);
 		log_warn("%s at %s: %s; what is known stays in force", kind_name(w),
-			api_client_server(w->config.client), reason);
+			api_client_server(w->config.client), w->status.reason);
 	}
-	snprintf(w->status.reason, sizeof(w->status.reason), "%s", reason);
 	tell(w);
 }
 
@@ -254,14 +264,15 @@ forget_list(struct api_watch *w)
 
 /* Whatever else comes with "200 OK", from a proxy or a server that is starting, must not look like a list without objects. */
 static bool
-is_list(const json_t *envelope)
+is_list(const struct api_watch *w, const json_t *envelope)
 {
 	const char *kind = json_string_value(json_object_get(envelope, "kind"));
 	const char *version =
 		json_string_value(json_object_get(json_object_get(envelope, "metadata"), "resourceVersion"));
 	size_t len = kind == NULL ? 0 : strlen(kind);
 
-	return len > 4 && strcmp(kind + len - 4, "List") == 0 && version != NULL && *version != '\0';
+	return len > 4 && strcmp(kind + len - 4, "List") == 0 && version != NULL && *version != '\0' &&
+	       strlen(version) < sizeof(w->status.resource_version);
 }
 
 /* A page is here as a whole; the next one, or the watch, follows at once. */
@@ -274,18 +285,21 @@ page_complete(struct api_watch *w)
 
 	if (result < 0)
 		return result;
-	if (!is_list(envelope)) {
+	if (!is_list(w, envelope)) {
 		json_decref(envelope);
 		return -EINVAL;
 	}
 	metadata = json_object_get(envelope, "metadata");
 	next = json_string_value(json_object_get(metadata, "continue"));
-	note_version(w, envelope);
+	/* later pages may be of a later version: what changed since then in earlier ones comes from the watch */
+	if (w->step == STEP_LIST)
+		note_version(w, envelope);
 	free(w->next_page);
 	w->next_page = next == NULL || *next == '\0' ? NULL : strdup(next);
-	w->step = w->next_page == NULL ? STEP_WATCH : STEP_PAGE;
 	if (next != NULL && *next != '\0' && w->next_page == NULL)
 		result = -ENOMEM;
+	else
+		w->step = w->next_page == NULL ? STEP_WATCH : STEP_PAGE;
 	json_decref(envelope);
 	if (result == 0 && w->next_page == NULL)
 		list_complete(w);
@@ -347,8 +361,8 @@ on_done(const struct api_answer *answer, void *arg)
 {
 	struct api_watch *w = arg;
 	const char *reason = answer->error;
-	bool was_steady =
-		w->step == STEP_WATCH && w->opened_ns != 0 && clock_now_ns() - w->opened_ns >= STEADY_NS;
+	bool is_watch = w->step == STEP_WATCH;
+	bool was_steady = is_watch && w->opened_ns != 0 && clock_now_ns() - w->opened_ns >= STEADY_NS;
 	json_t *none;
 
 	w->request = NULL;
@@ -356,7 +370,7 @@ on_done(const struct api_answer *answer, void *arg)
 		note_steady(w);
 	if (*w->failure != '\0')
 		reason = w->failure;
-	if (*reason == '\0' && w->step == STEP_WATCH) {
+	if (*reason == '\0' && is_watch) {
 		/* servers end watches now and then; one that does nothing else is asked less often */
 		if (api_stream_end(&w->stream, &none) < 0)
 			reason = "the watch was cut in the middle of an event";
@@ -368,7 +382,10 @@ on_done(const struct api_answer *answer, void *arg)
 		reason = "the list was cut short, or is none";
 	}
 	api_stream_fini(&w->stream);
-	if (*reason == '\0')
+	if (*reason == '\0' && is_watch && !was_steady)
+		wait_ms(w,
+			api_backoff_next(&w->backoff)); /* nothing is amiss, but that could go on for ever */
+	else if (*reason == '\0')
 		start(w);
 	else
 		try_again(w, answer, reason);
