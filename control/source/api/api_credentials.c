@@ -11,6 +11,7 @@
 #include "dataplane/net/ip_addr.h"
 
 #define SECRET_SIZE_MAX (1 << 20)
+#define BLANKS " \t\r\n"
 
 static int
 secret_refresh(struct kube_secret *s, const char *what, char error[static KUBECONFIG_ERROR_SIZE])
@@ -22,7 +23,7 @@ secret_refresh(struct kube_secret *s, const char *what, char error[static KUBECO
 	if (s->file == NULL)
 		return 0;
 	result = text_file_read(s->file, SECRET_SIZE_MAX, &data, &size);
-	if (result == 0 && size == 0) {
+	if (result == 0 && strspn(data, BLANKS) == size) {
 		free(data);
 		result = -ENODATA;
 	}
@@ -43,14 +44,16 @@ secret_refresh(struct kube_secret *s, const char *what, char error[static KUBECO
 static void
 trim_token(struct kube_secret *token)
 {
-	char *end = token->data;
+	size_t before, len = 0;
 
-	while (end != NULL && isgraph((unsigned char)*end))
-		end++;
-	if (end == NULL)
+	if (token->data == NULL)
 		return;
-	*end = '\0';
-	token->size = (size_t)(end - token->data);
+	before = strspn(token->data, BLANKS);
+	while (isgraph((unsigned char)token->data[before + len]))
+		len++;
+	memmove(token->data, token->data + before, len);
+	token->data[len] = '\0';
+	token->size = len;
 }
 
 int

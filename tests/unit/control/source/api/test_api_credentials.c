@@ -43,12 +43,19 @@ test_files_are_read_and_read_again(void **state)
 	scratch_write("token", "def ghi\r\nInjected: x");
 	assert_int_equal(api_credentials_refresh(&k, error), 0);
 	assert_string_equal(k.token.data, "def");
+	scratch_write("token", "\n jkl\n");
+	assert_int_equal(api_credentials_refresh(&k, error), 0);
+	assert_string_equal(k.token.data, "jkl");
+	assert_int_equal(k.token.size, 3);
 	/* what cannot be read stays */
+	scratch_write("token", " \n");
+	assert_int_equal(api_credentials_refresh(&k, error), -ENODATA);
+	assert_string_equal(k.token.data, "jkl");
 	scratch_write("token", "");
 	assert_int_equal(api_credentials_refresh(&k, error), -ENODATA);
 	assert_non_null(strstr(error, "the token, /tmp/ringway-test."));
 	assert_non_null(strstr(error, "/token, cannot be read: it is empty"));
-	assert_string_equal(k.token.data, "def");
+	assert_string_equal(k.token.data, "jkl");
 	kubeconfig_fini(&k);
 	config_fini(&c);
 }
