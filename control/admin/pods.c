@@ -60,18 +60,30 @@ port_of(const struct view *v, const struct attached *pod)
 	return NULL;
 }
 
+/* Whether packets pass all the same, and are only counted. */
+static bool
+is_audited(const struct policy_table *policies, uint16_t port)
+{
+	const struct pod_policy *p = policies == NULL ? NULL : policy_of_port(policies, port);
+
+	return p != NULL && p->is_audit;
+}
+
 /* What keeps the pod from its traffic, or "". */
 static const char *
 problem_of(const struct listing *l, const struct attached *pod, const struct port_view *port)
 {
-	const char *closed = NULL;
+	const struct publisher *publisher = l->d->publisher;
+	const struct tables *t = publisher == NULL ? NULL : publisher_tables(publisher);
+	const char *closed;
 
 	if (pod->record.phase == ATTACHMENT_INTENT)
 		return "being attached";
 	if (pod->trouble[0] != '\0')
 		return pod->trouble;
-	if (port != NULL && l->d->publisher != NULL)
-		closed = policy_builder_closed(publisher_policies(l->d->publisher), port->id);
+	if (port == NULL || t == NULL || is_audited(t->policies, port->id))
+		return "";
+	closed = policy_builder_closed(publisher_policies(publisher), port->id);
 	return closed == NULL ? "" : closed;
 }
 

@@ -615,6 +615,10 @@ def test_a_start_with_a_policy_that_cannot_be_read_closes_whom_it_may_select(clu
         assert [text for text in cluster.b.ringway("status")["warnings"] if "shop/typo" in text and "closed" in text]
         told = cluster.b.ringway("explain", "--from", "shop/near", "--to", f"{cluster.db.ip[4]}:{PORT}/tcp", check=False)
         assert told["drop_reason"] == "policy_closed" and "policy-typo.yaml" in told["policies"][-1]["text"], told
+        with audit(cluster):
+            expect_answer(cluster.web, cluster.db)
+            assert not problems()
+        assert problems() == ["db"]
         write_policies(cluster, typo=allow)
         expect_answer(cluster.web, cluster.db)
         expect_drop(cluster, cluster.web, cluster.db, 8081)
