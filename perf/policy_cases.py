@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Writes a made-up cluster's manifests, and cases that are as expected, for measuring `ringway policies test`:
 
     perf/policy_cases.py DIR && time ringway policies test --manifests DIR --cases DIR/cases.jsonl
