@@ -285,9 +285,10 @@ doctor_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 	x.names = (struct names){ d->store, v, publisher_tables(d->publisher),
 		publisher_services(d->publisher) };
 	check_ready(&x);
-	check_texts(&x, "manifests", "fail", "mend the file; until then what it said before stays in force",
-		"no errors", status_source_errors(d));
-	check_texts(&x, "policies", "fail", "mend the file", "none that could not be read",
+	check_texts(&x, "manifests", "fail",
+		"mend what the text names; until then what it said before stays in force", "no errors",
+		status_source_errors(d));
+	check_texts(&x, "policies", "fail", "mend what the text names", "none that could not be read",
 		status_unread_policies(d->store));
 	check_texts(&x, "dns", "warn", "see `ringway status`", "no pod is denied it by policies",
 		status_denied_dns(

@@ -165,6 +165,6 @@ unread_policy_describe(const struct unread_policy_object *unread, char *text, si
 	else
 		snprintf(text, size,
 			"%s could not be read when the daemon started: %spods of namespace %s are closed "
-			"until the file is mended",
+			"until it is mended",
 			origin, is_of_all ? "all " : "the selected ", unread->object.ns);
 }

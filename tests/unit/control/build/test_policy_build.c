@@ -420,7 +420,7 @@ pods_are_closed_that_an_unread_policy_may_select(void **state)
 	assert_closed(&s, "xx-");
 	assert_string_equal(policy_builder_closed(s.b, 0),
 		"shop.yaml:7 (NetworkPolicy shop/db) could not be read when the daemon started: all pods of "
-		"namespace shop are closed until the file is mended");
+		"namespace shop are closed until it is mended");
 	/* those with a label, and those whose labels are not known */
 	store_remove(s.store, OBJECT_UNREAD_POLICY, "shop", "b");
 	put_unread(s.store, "shop", "c", false);
