@@ -17,11 +17,11 @@
 #include "control/source/decode.h"
 #include "control/source/encode_policy.h"
 #include "control/source/yaml_print.h"
-#include "dataplane/policy/policy_state.h"
 #include "tests/packets/names.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/pkt_build.h"
 #include "tests/support/pkt_print.h"
+#include "tests/support/policies.h"
 #include "tests/support/policy_world.h"
 
 #define N_SEEDS 150
@@ -57,21 +57,6 @@ struct told {
 };
 
 static void
-make_states(struct fixture *f)
-{
-	static const uint64_t key[2] = { 1, 2 };
-
-	for (unsigned i = FIXTURE_POD1; i <= FIXTURE_POD2; i++) {
-		struct endpoint *ep = &f->endpoints->endpoints[f->endpoints->by_port[i]];
-
-		ep->policy_state = aligned_alloc(CACHE_LINE, sizeof(*ep->policy_state));
-		assert_non_null(ep->policy_state);
-		memset(ep->policy_state, 0, sizeof(*ep->policy_state));
-		policy_state_adopt(ep->policy_state, key);
-	}
-}
-
-static void
 begin(struct told *t, uint64_t seed)
 {
 	policy_world_init(&t->w, seed, seed % 4 == 0 ? 60 : 16);
@@ -84,7 +69,8 @@ begin(struct told *t, uint64_t seed)
 	t->w.locals[0].port = FIXTURE_POD1;
 	t->w.locals[1].port = FIXTURE_POD2;
 	t->f = fixture_new(1 + seed % 2, false);
-	make_states(t->f);
+	for (unsigned pod = FIXTURE_POD1; pod <= FIXTURE_POD2; pod++)
+		policies_add_state(t->f, pod);
 	t->b = policy_builder_new(t->w.store);
 	t->table = NULL;
 	assert_non_null(t->b);

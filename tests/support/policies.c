@@ -73,17 +73,25 @@ make_state(void)
 	return s;
 }
 
+void
+policies_add_state(struct fixture *f, enum fixture_port pod)
+{
+	struct endpoint *ep = &f->endpoints->endpoints[f->endpoints->by_port[pod]];
+
+	if (ep->policy_state == NULL)
+		ep->policy_state = make_state();
+}
+
 /* The policy of a pod, made when there is none yet. */
 static struct pod_policy *
 policy_of(struct fixture *f, enum fixture_port pod)
 {
-	struct endpoint *ep = &f->endpoints->endpoints[f->endpoints->by_port[pod]];
+	const struct endpoint *ep = &f->endpoints->endpoints[f->endpoints->by_port[pod]];
 
 	if (f->policies == NULL)
 		f->tables.policies = f->policies = make_policies();
 	if (f->policies->by_port[pod] == ENDPOINT_NONE) {
-		if (ep->policy_state == NULL)
-			ep->policy_state = make_state();
+		policies_add_state(f, pod);
 		f->policies->by_port[pod] = f->policies->n;
 		f->policies->pods[f->policies->n++] =
 			(struct pod_policy){ .state = ep->policy_state, .is_audit = f->is_policy_audit };

@@ -39,6 +39,9 @@ void policies_enforce(struct fixture *f, enum fixture_port pod); /* as is the de
 /* The pod's policies could not be compiled. */
 void policies_close(struct fixture *f, enum fixture_port pod);
 
+/* Gives the pod's endpoint a state, as attaching it does, for policies that a test has built itself. */
+void policies_add_state(struct fixture *f, enum fixture_port pod);
+
 /* The pod's state; the pod has a policy. */
 struct policy_state *policies_state(const struct fixture *f, enum fixture_port pod);
 

@@ -10,9 +10,9 @@
 
 #include "control/admin/explain.h"
 #include "control/build/policy_build.h"
-#include "dataplane/policy/policy_state.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/objects.h"
+#include "tests/support/policies.h"
 #include "tests/support/yaml_objects.h"
 
 /* pod1 and pod2 are of this node, and replicas of one workload; far is of another. */
@@ -46,21 +46,6 @@ struct lab {
 };
 
 static void
-give_states(struct fixture *f)
-{
-	static const uint64_t key[2] = { 1, 2 };
-
-	for (unsigned i = FIXTURE_POD1; i <= FIXTURE_POD2; i++) {
-		struct endpoint *ep = &f->endpoints->endpoints[f->endpoints->by_port[i]];
-
-		ep->policy_state = aligned_alloc(CACHE_LINE, sizeof(*ep->policy_state));
-		assert_non_null(ep->policy_state);
-		memset(ep->policy_state, 0, sizeof(*ep->policy_state));
-		policy_state_adopt(ep->policy_state, key);
-	}
-}
-
-static void
 build(struct lab *lab)
 {
 	struct local_pod pods[] = { { .port = FIXTURE_POD1, .ns = "shop", .name = "pod1" },
@@ -83,7 +68,8 @@ lab_new(const char *policies)
 	struct lab *lab = calloc(1, sizeof(*lab));
 
 	lab->fixture = fixture_new(1, false);
-	give_states(lab->fixture);
+	for (unsigned pod = FIXTURE_POD1; pod <= FIXTURE_POD2; pod++)
+		policies_add_state(lab->fixture, pod);
 	lab->store = store_new();
 	put_node(lab->store, "a", "192.0.2.1", "10.244.1.0/24", "fd00:10:244:1::/64");
 	put_node(lab->store, "b", "192.0.2.2", "10.244.2.0/24", "fd00:10:244:2::/64");
