@@ -245,7 +245,9 @@ const struct command policies_test_command = {
 		"without an address, services without a ClusterIP or EndpointSlices, and "
 		"namespaces without an "
 		"object get what a cluster would have given them; where policies are only audited, they are "
-		"judged as if they were enforced.\n\nExit status: 0 all cases are as "
+		"judged as if they were enforced. Addresses by which the outside reaches services, and node "
+		"ports, are not translated: they are judged as the addresses that they are.\n\nExit status: "
+		"0 all cases are as "
 		"expected; "
 		"1 some are "
 		"not; 2 there are errors in manifests or cases, and nothing was judged.",
