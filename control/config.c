@@ -532,6 +532,10 @@ config_check(struct config *c, FILE *errors)
 	if (c->masquerade.flows_per_pod > c->masquerade.flows)
 		complain(&p, "masquerade.flowsPerPod", "is %u, above masquerade.flows (%u)",
 			c->masquerade.flows_per_pod, c->masquerade.flows);
+	if (*c->cni.conf_dir != '\0' && *c->cni.conf_dir != '/')
+		complain(&p, "cni.confDir", "\"%s\" is no absolute path", c->cni.conf_dir);
+	if (*c->cni.bin_dir != '\0' && *c->cni.bin_dir != '/')
+		complain(&p, "cni.binDir", "\"%s\" is no absolute path", c->cni.bin_dir);
 	if (strlen(c->host.interface) == 0 || strlen(c->host.interface) > 15)
 		complain(&p, "host.interface", "must have 1 to 15 characters");
 	else if (strpbrk(c->host.interface, "/: \t") != NULL)

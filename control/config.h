@@ -53,6 +53,9 @@ struct config {
 		char *interface;
 	} host;
 	struct {
+		char *conf_dir, *bin_dir;
+	} cni;
+	struct {
 		struct string_list cpus;
 	} workers;
 	struct {

@@ -24,6 +24,7 @@ struct source;       /* source/files.h: fills the store from manifests */
 struct api_source;   /* source/api/api_source.h: fills the store from an API server */
 struct admin;        /* admin/admin.h: HTTP on the unix socket, and metrics */
 struct health_ports; /* admin/health_ports.h: what load balancers ask */
+struct cni_conf;     /* node/cni_conf.h: has container runtimes use us */
 struct events;       /* dataplane/events.h */
 struct denied_dns;   /* denied_dns.h: whom policies do not let ask for names */
 struct slots;        /* build/slots.h: slot numbers of (backend, frontend) pairs */
@@ -56,6 +57,8 @@ struct daemon {
 	struct loop_fd *admin_fd;
 	struct loop_timer *admin_timer;
 	struct health_ports *health_ports;
+	struct cni_conf *cni_conf;
+	struct loop_timer *cni_conf_timer; /* until it has settled */
 	struct denied_dns *denied_dns;
 };
 

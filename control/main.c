@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control/admin/version.h"
 #include "control/daemon.h"
+#include "control/dir.h"
 #include "control/holder.h"
 #include "control/log.h"
 #include "control/loop.h"
@@ -192,6 +192,7 @@ static const struct part parts[] = {
 	{ "workers", plane_workers_start, plane_workers_stop },
 	{ "admin server", node_admin_start, node_admin_stop },
 	{ "health check ports", node_health_start, node_health_stop },
+	{ "CNI configuration", node_cni_conf_start, node_cni_conf_stop },
 };
 #define N_PARTS (sizeof(parts) / sizeof(parts[0]))
 
@@ -225,26 +226,6 @@ parts_start(struct daemon *d)
 	return 0;
 }
 
-/* mkdir -p. */
-static int
-make_directory(const char *path)
-{
-	char part[4096];
-	size_t len = strlen(path);
-
-	if (len >= sizeof(part))
-		return -ENAMETOOLONG;
-	for (size_t i = 1; i <= len; i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		memcpy(part, path, i);
-		part[i] = '\0';
-		if (mkdir(part, 0755) < 0 && errno != EEXIST)
-			return -errno;
-	}
-	return 0;
-}
-
 /* A former instance whose holder was killed is still closing its sockets; one that means to stay keeps its lock. */
 static bool
 lock_within(int fd, int64_t wait_ms)
@@ -264,7 +245,7 @@ static int
 lock_run_dir(const char *run_dir)
 {
 	char path[4096];
-	int result = make_directory(run_dir);
+	int result = dir_make(run_dir);
 	int fd;
 
 	if (result < 0) {

@@ -293,6 +293,10 @@ doctor_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 	check_texts(&x, "dns", "warn", "see `ringway status`", "no pod is denied it by policies",
 		status_denied_dns(
 			d->denied_dns, publisher_tables(d->publisher), publisher_policies(d->publisher)));
+	check_texts(&x, "cni", "fail",
+		"see `ringway status`; files of other networks are left for you to remove",
+		v->has_cni_conf ? "the container runtime takes our configuration" : "cni.confDir is not set",
+		status_cni_conf(d->cni_conf));
 	check_tables(&x);
 	check_texts(&x, "node", "warn", "see `ringway status`", "no warnings",
 		status_warnings(v, d->attach, d->follow, d->health_ports));

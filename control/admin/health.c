@@ -26,6 +26,16 @@ health_workers_alive(struct daemon *d)
 	return all;
 }
 
+bool
+health_is_ready(struct daemon *d)
+{
+	struct view *v = view_new(d);
+	bool is_ready = v != NULL && v->is_ready;
+
+	view_free(v);
+	return is_ready;
+}
+
 /* The control thread answers, so it lives; a worker that hangs does not come back by itself, and a restart helps. */
 void
 healthz_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)

@@ -10,4 +10,7 @@ admin_handler healthz_handle, readyz_handle;
 /* Whether every worker makes progress; for whoever else answers for this node. */
 bool health_workers_alive(struct daemon *d);
 
+/* Whether packets flow and pods can be attached. */
+bool health_is_ready(struct daemon *d);
+
 #endif

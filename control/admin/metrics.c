@@ -236,6 +236,14 @@ print_control(FILE *f, const struct view *v)
 	family(f, "objects", "gauge", "objects of the cluster that are known");
 	for (enum object_kind kind = 0; kind < N_OBJECT_KINDS; kind++)
 		fprintf(f, "ringway_objects{kind=\"%s\"} %zu\n", object_kind_name(kind), v->n_objects[kind]);
+	if (v->has_cni_conf) {
+		gauge(f, "cni_conf_first",
+			"1 while the container runtime takes Ringway's network configuration",
+			v->is_cni_conf_first);
+		family(f, "cni_conf_restored_total", "counter",
+			"times that it or ringway-cni was removed or changed by others, and put back");
+		fprintf(f, "ringway_cni_conf_restored_total %u\n", v->n_cni_conf_restored);
+	}
 	family(f, "addresses", "gauge", "addresses for pods");
 	for (unsigned i = 0; i < N_FAMILIES; i++)
 		if (v->ranges[i].size != 0)

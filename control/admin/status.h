@@ -34,6 +34,10 @@ struct denied_dns;
 json_t *status_denied_dns(
 	const struct denied_dns *d, const struct tables *tables, const struct policy_builder *policies);
 
+/* What keeps the container runtime from our network, or others who try, as texts. */
+struct cni_conf;
+json_t *status_cni_conf(const struct cni_conf *c);
+
 /* The errors of manifests, with file and line, or of the API server's objects, in force now, as texts. */
 json_t *status_source_errors(const struct daemon *d);
 

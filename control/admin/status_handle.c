@@ -10,7 +10,7 @@ void
 status_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
 {
 	struct utsname kernel;
-	json_t *warnings, *unread, *denied;
+	json_t *warnings, *unread, *denied, *cni_conf;
 	struct view *v;
 
 	publisher_flush(d->publisher);
@@ -24,6 +24,9 @@ status_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 		d->denied_dns, publisher_tables(d->publisher), publisher_policies(d->publisher));
 	json_array_extend(warnings, denied);
 	json_decref(denied);
+	cni_conf = status_cni_conf(d->cni_conf);
+	json_array_extend(warnings, cni_conf);
+	json_decref(cni_conf);
 	if (v != NULL)
 		reply->json = status_json(&(struct status_input){
 			.names = { d->store, v, publisher_tables(d->publisher) },

@@ -7,6 +7,7 @@
 #include "control/follow.h"
 #include "control/model/network_policy.h"
 #include "control/node/attach.h"
+#include "control/node/cni_conf.h"
 #include "control/node/host.h"
 #include "control/node/ipam.h"
 #include "control/source/source.h"
@@ -172,6 +173,20 @@ status_denied_dns(
 		json_array_append_new(l.texts,
 			json_sprintf("and so are %zu more pods that ask for names", l.n - DENIED_MAX));
 	return l.texts;
+}
+
+json_t *
+status_cni_conf(const struct cni_conf *c)
+{
+	json_t *texts = json_array();
+
+	if (!cni_conf_is_managed(c))
+		return texts;
+	if (cni_conf_trouble(c) != NULL)
+		json_array_append_new(texts, json_string(cni_conf_trouble(c)));
+	else if (cni_conf_interference(c) != NULL)
+		json_array_append_new(texts, json_string(cni_conf_interference(c)));
+	return texts;
 }
 
 json_t *

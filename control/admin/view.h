@@ -98,7 +98,10 @@ struct view {
 	size_t n_source_errors, n_build_errors;
 	char build_error[256]; /* why the last build failed; "" when it did not */
 	struct uplink_view uplink;
-	size_t n_pods;                                /* attached */
+	bool has_cni_conf;            /* the container runtime's configuration is our business */
+	bool is_cni_conf_first;       /* and it takes ours */
+	unsigned n_cni_conf_restored; /* times that others' changes were undone */
+	size_t n_pods;                /* attached */
 	struct address_range_view ranges[N_FAMILIES]; /* size 0: the node has none of this family */
 
 	unsigned n_workers, n_ports;

@@ -11,6 +11,7 @@
 #include "control/daemon.h"
 #include "control/follow.h"
 #include "control/node/attach.h"
+#include "control/node/cni_conf.h"
 #include "control/node/ipam.h"
 #include "control/node/underlay.h"
 #include "control/source/api/api_source.h"
@@ -254,6 +255,16 @@ judge_readiness(const struct daemon *d, struct view *v)
 }
 
 static void
+gather_cni_conf(const struct cni_conf *c, struct view *v)
+{
+	v->has_cni_conf = cni_conf_is_managed(c);
+	if (!v->has_cni_conf)
+		return;
+	v->is_cni_conf_first = cni_conf_trouble(c) == NULL;
+	v->n_cni_conf_restored = cni_conf_restored(c);
+}
+
+static void
 count_pod(const struct attached *pod, void *arg)
 {
 	(void)pod;
@@ -303,6 +314,7 @@ view_new(struct daemon *d)
 	store_each(d->store, OBJECT_NAMESPACE, count_audit, &v->n_audit_namespaces);
 	gather_tables(d->publisher, now_ns, v);
 	gather_uplink(underlay_facts(d->underlay), &v->uplink);
+	gather_cni_conf(d->cni_conf, v);
 	judge_readiness(d, v);
 	if (view_gather_denials(v, publisher_policies(d->publisher)))
 		return v;

@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "control/cli/preflight.h"
+#include "control/node/cni_conf_file.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/ip_addr.h"
 
-#define OUR_CONFLIST "00-ringway.conflist"
 #define POD_MTU_LEAST 1280 /* RFC 8200 section 5 */
 
 /* The kernel's links, addresses and routes, read once per check. */
@@ -245,15 +245,6 @@ check_overlap(const struct preflight *p, struct check_result *r)
 	network_free(&n);
 }
 
-static bool
-is_cni_conf(const char *name)
-{
-	const char *dot = strrchr(name, '.');
-
-	return dot != NULL &&
-	       (strcmp(dot, ".conf") == 0 || strcmp(dot, ".conflist") == 0 || strcmp(dot, ".json") == 0);
-}
-
 /* Runtimes take the first file by name, so whatever sorts before ours wins. */
 static void
 check_cni(const struct preflight *p, struct check_result *r)
@@ -272,9 +263,9 @@ check_cni(const struct preflight *p, struct check_result *r)
 		return;
 	}
 	for (struct dirent *e; (e = readdir(dir)) != NULL;) {
-		int order = strcmp(e->d_name, OUR_CONFLIST);
+		int order = strcmp(e->d_name, CNI_CONF_NAME);
 
-		if (!is_cni_conf(e->d_name))
+		if (!cni_conf_is_name(e->d_name))
 			continue;
 		if (order < 0 && len < sizeof(before))
 			len += (size_t)snprintf(before + len, sizeof(before) - len, " %s", e->d_name);
@@ -285,7 +276,7 @@ check_cni(const struct preflight *p, struct check_result *r)
 	if (len != 0)
 		check_say(r, CHECK_FAIL,
 			"move these files away: the container runtime takes the first by name",
-			"sorted before %s in %s:%.200s", OUR_CONFLIST, p->cni_dir, before);
+			"sorted before %s in %s:%.200s", CNI_CONF_NAME, p->cni_dir, before);
 	else if (n_after != 0)
 		check_say(r, CHECK_WARN,
 			"pods that the other plugin attached keep its network until they are made anew; its "

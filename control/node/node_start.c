@@ -15,12 +15,14 @@
 #include "control/log.h"
 #include "control/loop.h"
 #include "control/node/attach.h"
+#include "control/node/cni_conf.h"
 #include "control/node/ipam.h"
 #include "control/node/state.h"
 
 /* Longer than peers keep sending to a pod that is gone: TCP's first retries, DNS's time to live. */
 #define COOLDOWN_S 30
 #define ADMIN_TICK_NS (5 * NS_PER_S)
+#define READY_TICK_NS (NS_PER_S / 4)
 #define CIDRS_MAX 32
 
 int
@@ -185,4 +187,47 @@ node_health_stop(struct daemon *d)
 {
 	health_ports_free(d->health_ports);
 	d->health_ports = NULL;
+}
+
+/* Until the node is ready for the first time. */
+static void
+cni_conf_tick(void *arg)
+{
+	struct daemon *d = arg;
+
+	cni_conf_follow(d->cni_conf, health_is_ready(d));
+	if (cni_conf_has_settled(d->cni_conf))
+		loop_timer_cancel(d->cni_conf_timer);
+}
+
+int
+node_cni_conf_start(struct daemon *d)
+{
+	struct cni_conf_config config = {
+		.loop = d->loop,
+		.conf_dir = d->config.cni.conf_dir,
+		.bin_dir = d->config.cni.bin_dir,
+		.run_dir = d->config.run.dir,
+	};
+	int rc = cni_conf_new(&d->cni_conf, &config);
+
+	if (rc < 0) {
+		log_error("cni.confDir: %s", strerror(-rc));
+		return rc;
+	}
+	d->cni_conf_timer = loop_timer_new(d->loop, cni_conf_tick, d);
+	if (d->cni_conf_timer == NULL)
+		return -ENOMEM;
+	if (!cni_conf_has_settled(d->cni_conf))
+		loop_timer_set(d->cni_conf_timer, 0, READY_TICK_NS);
+	return 0;
+}
+
+void
+node_cni_conf_stop(struct daemon *d)
+{
+	loop_timer_free(d->cni_conf_timer);
+	cni_conf_free(d->cni_conf);
+	d->cni_conf_timer = NULL;
+	d->cni_conf = NULL;
 }

@@ -22,4 +22,8 @@ void node_admin_stop(struct daemon *d);
 int node_health_start(struct daemon *d);
 void node_health_stop(struct daemon *d);
 
+/* d->cni_conf. After all of the above: it waits until pods can be attached. */
+int node_cni_conf_start(struct daemon *d);
+void node_cni_conf_stop(struct daemon *d);
+
 #endif

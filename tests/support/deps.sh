@@ -9,7 +9,7 @@ deps_build=(
 
 # What the cluster of namespaces and its measurements need.
 deps_run=(
-	dpdk-dev ethtool iperf3 iproute2 iputils-ping nghttp2-proxy openssl procps python3-pytest python3-scapy python3-yaml util-linux
+	containernetworking-plugins dpdk-dev ethtool iperf3 iproute2 iputils-ping nghttp2-proxy openssl procps python3-pytest python3-scapy python3-yaml util-linux
 	valgrind
 )
 

@@ -55,6 +55,8 @@ setup(void **state)
 		.is_ready = true,
 		.tables_version = 12,
 		.n_objects = { [OBJECT_SERVICE] = 4 },
+		.has_cni_conf = true,
+		.n_cni_conf_restored = 6,
 		.ranges = { [V4] = { "10.244.1.0/24", 247, 3 } },
 		.n_workers = 2,
 		.n_ports = 3,
@@ -151,6 +153,8 @@ the_daemon_tells_of_itself(void **state)
 	const struct fixture *f = *state;
 
 	assert_has_line(f, "ringway_ready 1");
+	assert_has_line(f, "ringway_cni_conf_first 0");
+	assert_has_line(f, "ringway_cni_conf_restored_total 6");
 	assert_has_line(f, "ringway_tables_version 12");
 	assert_has_line(f, "ringway_worker_up{worker=\"0\"} 1");
 	assert_has_line(f, "ringway_worker_up{worker=\"1\"} 0");

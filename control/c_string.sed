@@ -1,0 +1,3 @@
+# A text file as a C string, for #include.
+s/["\\]/\\&/g
+s/.*/"&\\n"/
