@@ -156,7 +156,7 @@ try_once(const char *socket_path, const char *path, const char *body, int64_t de
 }
 
 enum cni_code
-agent_call(const char *socket_path, const char *path, const json_t *body, int64_t deadline_ms,
+agent_call(const char *socket_path, const char *path, const json_t *body, const struct agent_limits *limits,
 	unsigned *status, json_t **out, struct cni_error *e)
 {
 	char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
@@ -168,10 +168,10 @@ agent_call(const char *socket_path, const char *path, const json_t *body, int64_
 	while (err == 0) {
 		json_decref(*out);
 		*out = NULL;
-		err = try_once(socket_path, path, text, deadline_ms, reply, status, out);
+		err = try_once(socket_path, path, text, limits->deadline_ms, reply, status, out);
 		if (err == 0 && *status != 503)
 			break;
-		if ((err != 0 && !is_passing(err)) || agent_now_ms() + RETRY_MS >= deadline_ms)
+		if ((err != 0 && !is_passing(err)) || agent_now_ms() + RETRY_MS >= limits->away_ms)
 			break;
 		err = 0;
 		nanosleep(&(struct timespec){ .tv_nsec = RETRY_MS * 1000000 }, NULL);

@@ -10,11 +10,16 @@
 
 #define AGENT_WAIT_MS 8000 /* for a daemon that restarts or is not ready */
 
+/* How long a request may take (agent_now_ms()'s clock). */
+struct agent_limits {
+	int64_t away_ms;     /* until then, a daemon that is away or answers 503 is asked again */
+	int64_t deadline_ms; /* until then, one that was reached may work on its answer */
+};
+
 /* Sends a request (body NULL: a GET) and returns the reply's object in *out, owned by the caller, also with
- * an HTTP error status, which is in *status. While the daemon is away, or answers 503, it is asked again
- * until deadline_ms (agent_now_ms()'s clock); then CNI_TRY_AGAIN. */
-enum cni_code agent_call(const char *socket_path, const char *path, const json_t *body, int64_t deadline_ms,
-	unsigned *status, json_t **out, struct cni_error *e);
+ * an HTTP error status, which is in *status. CNI_TRY_AGAIN when the limits are passed. */
+enum cni_code agent_call(const char *socket_path, const char *path, const json_t *body,
+	const struct agent_limits *limits, unsigned *status, json_t **out, struct cni_error *e);
 
 /* CLOCK_MONOTONIC. */
 int64_t agent_now_ms(void);

@@ -14,10 +14,17 @@
 #include "cni/netconf.h"
 #include "cni/port_mappings.h"
 #include "cni/result.h"
+#include "cni/spool.h"
 #include "cni/wiring.h"
 
 #define STDIN_MAX (1024 * 1024)
 #define DEADLINE_S 30 /* far beyond AGENT_WAIT_MS: only a kernel that hangs makes us reach it */
+
+/* A DEL does not wait for a daemon that is away, since it can be kept for it: with many pods to take down, each second counts.
+ * One that is there may have a hundred others to do first. */
+#define DEL_AWAY_MS 200
+#define DEL_WAIT_MS 5000
+#define STATUS_WAIT_MS 1000
 
 static const char *
 environment(const char *name)
@@ -63,15 +70,23 @@ key_to_json(const struct netconf *n)
 	return json_pack("{s:s, s:s}", "containerId", n->container_id, "ifname", n->ifname);
 }
 
+static struct agent_limits
+limits_of(int64_t away_ms, int64_t wait_ms)
+{
+	int64_t now_ms = agent_now_ms();
+
+	return (struct agent_limits){ now_ms + away_ms, now_ms + wait_ms };
+}
+
 /* Asks the daemon; an HTTP error becomes ours. */
 static enum cni_code
-ask(const struct netconf *n, const char *path, json_t *body, int64_t deadline_ms, json_t **reply,
-	struct cni_error *e)
+ask(const struct netconf *n, const char *path, json_t *body, const struct agent_limits *limits,
+	json_t **reply, struct cni_error *e)
 {
 	unsigned status = 0;
 	const json_t *code;
 
-	agent_call(n->socket, path, body, deadline_ms, &status, reply, e);
+	agent_call(n->socket, path, body, limits, &status, reply, e);
 	json_decref(body);
 	if (e->code != CNI_OK || status == 200)
 		return e->code;
@@ -90,16 +105,17 @@ ask(const struct netconf *n, const char *path, json_t *body, int64_t deadline_ms
 static void
 undo(const struct netconf *n, const struct wiring *w)
 {
+	struct agent_limits limits = limits_of(DEL_AWAY_MS, DEL_WAIT_MS);
 	struct cni_error ignored = { CNI_OK };
 	json_t *reply = NULL;
 
 	link_delete(w->link);
-	ask(n, "/v1/cni/del", key_to_json(n), agent_now_ms() + 1000, &reply, &ignored);
+	ask(n, "/v1/cni/del", key_to_json(n), &limits, &reply, &ignored);
 	json_decref(reply);
 }
 
 static enum cni_code
-add(const struct netconf *n, int64_t deadline_ms, json_t **result, struct cni_error *e)
+add(const struct netconf *n, const struct agent_limits *limits, json_t **result, struct cni_error *e)
 {
 	json_t *reply = NULL, *ignored = NULL, *host_ports;
 	struct wiring w;
@@ -115,12 +131,12 @@ add(const struct netconf *n, int64_t deadline_ms, json_t **result, struct cni_er
 		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "containerId", n->container_id, "ifname",
 			n->ifname, "netns", n->netns, "podNamespace", n->pod_ns, "podName", n->pod, "podUid",
 			n->pod_uid, "hostPorts", host_ports),
-		deadline_ms, &reply, e);
+		limits, &reply, e);
 	if (e->code == CNI_OK && wiring_decode(&w, reply, e) == CNI_OK) {
 		if (w.is_attached) {
 			link_check(&w, netns, n->ifname, e);
 		} else if (link_create(&w, netns, n->ifname, e) != CNI_OK ||
-			   ask(n, "/v1/cni/commit", key_to_json(n), deadline_ms, &ignored, e) != CNI_OK) {
+			   ask(n, "/v1/cni/commit", key_to_json(n), limits, &ignored, e) != CNI_OK) {
 			undo(n, &w);
 		}
 		if (e->code == CNI_OK)
@@ -133,18 +149,19 @@ add(const struct netconf *n, int64_t deadline_ms, json_t **result, struct cni_er
 }
 
 static enum cni_code
-del(const struct netconf *n, int64_t deadline_ms, struct cni_error *e)
+del(const struct netconf *n, struct cni_error *e)
 {
+	struct agent_limits limits = limits_of(DEL_AWAY_MS, DEL_WAIT_MS);
 	json_t *reply = NULL;
 
 	/* the daemon removes the links; the namespace may be gone or, by the third DEL, not even be named */
-	ask(n, "/v1/cni/del", key_to_json(n), deadline_ms, &reply, e);
+	ask(n, "/v1/cni/del", key_to_json(n), &limits, &reply, e);
 	json_decref(reply);
-	return e->code;
+	return e->code == CNI_TRY_AGAIN || e->code == CNI_IO_FAILURE ? spool_write(n, e) : e->code;
 }
 
 static enum cni_code
-check(const struct netconf *n, int64_t deadline_ms, struct cni_error *e)
+check(const struct netconf *n, const struct agent_limits *limits, struct cni_error *e)
 {
 	json_t *reply = NULL;
 	struct wiring w;
@@ -152,7 +169,7 @@ check(const struct netconf *n, int64_t deadline_ms, struct cni_error *e)
 
 	if (netns_open(n->netns, &netns, e) != CNI_OK)
 		return e->code;
-	if (ask(n, "/v1/cni/check", key_to_json(n), deadline_ms, &reply, e) == CNI_OK &&
+	if (ask(n, "/v1/cni/check", key_to_json(n), limits, &reply, e) == CNI_OK &&
 		wiring_decode(&w, reply, e) == CNI_OK && result_compare(n, &w, e) == CNI_OK)
 		link_check(&w, netns, n->ifname, e);
 	json_decref(reply);
@@ -160,16 +177,42 @@ check(const struct netconf *n, int64_t deadline_ms, struct cni_error *e)
 	return e->code;
 }
 
-/* Would an ADD work now? A runtime that asks does not want to wait for the answer. */
+/* Would an ADD work now? A runtime that asks does not want to wait for the answer. The specification has 50 for a plugin that
+ * cannot serve an ADD, and 51 for one that cannot and whose containers may have lost connectivity. The daemon knows which; when
+ * there is none, there are no workers either, and no packet of a pod goes anywhere. One that is there and does not answer in time
+ * may have its workers at work: 50. */
 static enum cni_code
 status(const struct netconf *n, struct cni_error *e)
 {
+	struct agent_limits limits = limits_of(DEL_AWAY_MS, STATUS_WAIT_MS);
 	json_t *reply = NULL;
 
-	ask(n, "/readyz", NULL, agent_now_ms() + 1000, &reply, e);
+	ask(n, "/v1/cni/status", NULL, &limits, &reply, e);
 	json_decref(reply);
-	if (e->code != CNI_OK)
+	if (e->code == CNI_TRY_AGAIN && agent_now_ms() < limits.deadline_ms)
+		e->code = CNI_IMPAIRED;
+	else if (e->code != CNI_OK && e->code != CNI_IMPAIRED)
 		e->code = CNI_UNAVAILABLE;
+	return e->code;
+}
+
+/* What the runtime lists is a hint: the daemon removes what is gone besides, and never a live pod's. It collects without being
+ * asked, too, so that one which is away is no error. */
+static enum cni_code
+gc(const struct netconf *n, struct cni_error *e)
+{
+	const json_t *valid = json_object_get(n->config, "cni.dev/valid-attachments");
+	struct agent_limits limits = limits_of(DEL_AWAY_MS, DEL_WAIT_MS);
+	json_t *reply = NULL;
+
+	if (!json_is_array(valid)) /* libcni's first name for it */
+		valid = json_object_get(n->config, "cni.dev/attachments");
+	if (!json_is_array(valid))
+		return CNI_OK;
+	ask(n, "/v1/cni/gc", json_pack("{s:O}", "valid", valid), &limits, &reply, e);
+	json_decref(reply);
+	if (e->code == CNI_TRY_AGAIN)
+		*e = (struct cni_error){ CNI_OK };
 	return e->code;
 }
 
@@ -189,12 +232,12 @@ main(void)
 	json_t *result = NULL;
 	size_t size;
 	char *text;
-	int64_t deadline_ms;
+	struct agent_limits limits;
 
 	signal(SIGALRM, deadline_passed);
 	signal(SIGPIPE, SIG_IGN);
 	alarm(DEADLINE_S);
-	deadline_ms = agent_now_ms() + AGENT_WAIT_MS;
+	limits = limits_of(AGENT_WAIT_MS, AGENT_WAIT_MS);
 	text = stdin_read(&size);
 	if (text == NULL) {
 		cni_fail(&e, CNI_DECODE_FAILURE, NULL,
@@ -202,21 +245,19 @@ main(void)
 	} else if (netconf_parse(&n, environment, text, size, &e) == CNI_OK) {
 		switch (n.command) {
 		case CNI_ADD:
-			add(&n, deadline_ms, &result, &e);
+			add(&n, &limits, &result, &e);
 			break;
 		case CNI_DEL:
-			del(&n, deadline_ms, &e);
+			del(&n, &e);
 			break;
 		case CNI_CHECK:
-			check(&n, deadline_ms, &e);
+			check(&n, &limits, &e);
 			break;
 		case CNI_STATUS:
 			status(&n, &e);
 			break;
 		case CNI_GC:
-			/* A plugin may remove what the runtime does not list, and need not (specification 1.1.0). The
-			 * daemon finds pods that are gone by itself, and no list that is wrong costs a live one its
-			 * network. */
+			gc(&n, &e);
 			break;
 		case CNI_VERSION:
 			result = result_versions(n.version);

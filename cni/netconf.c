@@ -185,7 +185,7 @@ static enum cni_code
 config_parse(struct netconf *n, const char *text, size_t size, struct cni_error *e)
 {
 	json_error_t where;
-	const char *version, *name, *socket;
+	const char *version, *name, *socket, *state_dir;
 	enum cni_code code;
 
 	if (size == 0 && n->command == CNI_VERSION)
@@ -214,7 +214,8 @@ config_parse(struct netconf *n, const char *text, size_t size, struct cni_error 
 			"%s came with cniVersion %s, the configuration says %s", commands[n->command].name,
 			commands[n->command].since, version);
 	if ((code = string_get(n->config, "name", &name, e)) != CNI_OK ||
-		(code = string_get(n->config, "socket", &socket, e)) != CNI_OK)
+		(code = string_get(n->config, "socket", &socket, e)) != CNI_OK ||
+		(code = string_get(n->config, "stateDir", &state_dir, e)) != CNI_OK)
 		return code;
 	if (name == NULL || name[0] == '\0')
 		return cni_fail(e, CNI_BAD_CONFIG, NULL, "network configuration: \"name\" is missing");
@@ -222,6 +223,12 @@ config_parse(struct netconf *n, const char *text, size_t size, struct cni_error 
 		return cni_fail(e, CNI_BAD_CONFIG, "It is run.dir of ringway.yaml and ringway.sock.",
 			"network configuration: \"socket\" is not an absolute path of at most %zu characters",
 			sizeof(n->socket) - 1);
+	if (state_dir != NULL &&
+		(state_dir[0] != '/' || !copy(n->state_dir, sizeof(n->state_dir), state_dir)))
+		return cni_fail(e, CNI_BAD_CONFIG, "It is state.dir of ringway.yaml.",
+			"network configuration: \"stateDir\" is not an absolute path of at most %zu "
+			"characters",
+			sizeof(n->state_dir) - 1);
 	n->prev_result = json_object_get(n->config, "prevResult");
 	if (n->prev_result != NULL && !json_is_object(n->prev_result))
 		return cni_fail(
@@ -237,7 +244,9 @@ netconf_parse(struct netconf *n, const char *(*lookup)(const char *name), const 
 {
 	enum cni_code code;
 
-	*n = (struct netconf){ .version = OLDEST_VERSION, .socket = DEFAULT_SOCKET };
+	*n = (struct netconf){
+		.version = OLDEST_VERSION, .socket = DEFAULT_SOCKET, .state_dir = DEFAULT_STATE_DIR
+	};
 	if ((code = command_parse(n, lookup("CNI_COMMAND"), e)) != CNI_OK)
 		return code;
 	/* the configuration first: errors are reported in its version */

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #define DEFAULT_SOCKET "/run/ringway/ringway.sock"
+#define DEFAULT_STATE_DIR "/var/lib/ringway"
 
 /* Codes of the specification's error table, and below ours. */
 enum cni_code {
@@ -20,7 +21,8 @@ enum cni_code {
 	CNI_DECODE_FAILURE = 6,
 	CNI_BAD_CONFIG = 7,
 	CNI_TRY_AGAIN = 11,
-	CNI_UNAVAILABLE = 50,
+	CNI_UNAVAILABLE = 50,     /* STATUS: an ADD would fail */
+	CNI_IMPAIRED = 51,        /* STATUS: and so may be the traffic of pods that are attached */
 	CNI_FAILED = 100,         /* the pod could not be wired */
 	CNI_NO_ADDRESS = 101,     /* IPAM is full */
 	CNI_CHECK_MISMATCH = 102, /* what is there differs from what was attached */
@@ -48,6 +50,7 @@ struct netconf {
 	char container_id[129], ifname[IF_NAMESIZE], netns[256];
 	char pod_ns[64], pod[254], pod_uid[64]; /* of CNI_ARGS; "" when not said */
 	char socket[108];
+	char state_dir[200];       /* ringwayd's: cni/spool.h */
 	json_t *config;            /* all of stdin; NULL when it was empty */
 	const json_t *prev_result; /* inside config, or NULL */
 };

@@ -12,6 +12,7 @@ struct store;        /* model/store.h: the cluster's objects */
 struct state;        /* node/state.h: what must survive, in SQLite */
 struct ipam;         /* node/ipam.h: addresses of this node's pod CIDRs */
 struct attach;       /* node/attach.h: pods and the host's stack, as ports */
+struct spool;        /* node/spool.h: DELs that came while there was no daemon */
 struct underlay;     /* node/underlay.h: the uplink, its neighbours and routes, by netlink */
 struct arena;        /* dataplane/io/arena.h: roles and exceptions, shared memory that outlives the process */
 struct engine;       /* dataplane/engine.h: workers, shards, ports */
@@ -48,6 +49,7 @@ struct daemon {
 	struct xdp *xdp;
 	struct ipam *ipam;
 	struct attach *attach;
+	struct spool *spool;
 	struct underlay *underlay;
 	struct publisher *publisher;
 	struct follow *follow;

@@ -190,6 +190,7 @@ static const struct part parts[] = {
 	{ "publication", plane_follow_start, plane_follow_stop },
 	{ "source", source_start, source_stop },
 	{ "workers", plane_workers_start, plane_workers_stop },
+	{ "spool", node_spool_start, node_spool_stop },
 	{ "admin server", node_admin_start, node_admin_stop },
 	{ "health check ports", node_health_start, node_health_stop },
 	{ "CNI configuration", node_cni_conf_start, node_cni_conf_stop },

@@ -1,10 +1,13 @@
 #include "control/admin/cni.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "control/admin/view.h"
 #include "control/daemon.h"
 #include "control/node/attach.h"
+#include "control/node/spool.h"
 #include "dataplane/tables.h"
 
 /* Offloads of the pod's end. A UDP_SEGMENT burst would arrive as one datagram; the others make frames longer than the
@@ -173,6 +176,12 @@ serve(struct daemon *d, const struct admin_request *req, struct admin_reply *rep
 void
 cni_add(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
 {
+	/* a DEL of the same key that waits is older, and must not hit what is made now */
+	if (spool_settle(d->spool, body_text(req, "containerId"), body_text(req, "ifname")) < 0) {
+		admin_fail(reply, 503, "`ringway status` tells more.",
+			"an earlier DEL of this container cannot be done: %s", spool_warning(d->spool));
+		return;
+	}
 	serve(d, req, reply, attach_add);
 }
 
@@ -196,4 +205,66 @@ cni_del(struct daemon *d, const struct admin_request *req, struct admin_reply *r
 
 	if (attach_remove(d->attach, &request, &e) < 0)
 		refuse(reply, &e);
+}
+
+void
+cni_gc(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
+{
+	const json_t *list = json_object_get(req->body, "valid"), *entry;
+	struct attach_key *keys = calloc(json_array_size(list) + 1, sizeof(*keys));
+	size_t i;
+
+	if (!json_is_array(list) || keys == NULL) {
+		admin_fail(reply, keys == NULL ? 500 : 400, NULL,
+			keys == NULL ? "out of memory" : "\"valid\" is not a list");
+		free(keys);
+		return;
+	}
+	json_array_foreach (list, i, entry) {
+		/* the specification has containerID; nothing is taken for gone because of an entry that is not understood */
+		keys[i].container_id = json_string_value(json_object_get(entry, "containerID"));
+		keys[i].ifname = json_string_value(json_object_get(entry, "ifname"));
+		if (keys[i].container_id == NULL || keys[i].ifname == NULL) {
+			admin_fail(reply, 400, "It has \"containerID\" and \"ifname\".",
+				"attachment %zu of the list is not understood", i);
+			free(keys);
+			return;
+		}
+	}
+	reply->json = json_pack("{s:i}", "removed", (int)attach_gc(d->attach, keys, json_array_size(list)));
+	free(keys);
+}
+
+enum {
+	CODE_UNAVAILABLE = 50,
+	CODE_IMPAIRED = 51,
+};
+
+/* Pods that are here lose packets, too, by what keeps us from being ready: no worker, no way out, no tables. A pod that is cut off by
+ * itself, or a node that is full, does not count: a runtime which is told 50 or 51 reports its node as not ready, and the pods that work
+ * would be driven away. */
+static bool
+is_impaired(const struct view *v)
+{
+	bool is_any_dead = false;
+
+	for (unsigned i = 0; i < v->n_workers; i++)
+		is_any_dead |= !v->workers[i].is_alive;
+	return v->n_pods != 0 &&
+	       (is_any_dead || v->tables_version == 0 || (*v->uplink.interface != '\0' && !v->uplink.is_up));
+}
+
+void
+cni_status(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
+{
+	struct view *v = view_new(d);
+
+	if (v == NULL) {
+		admin_fail(reply, 500, NULL, "out of memory");
+	} else if (!v->is_ready) {
+		admin_fail(reply, 409, "`ringway status` tells more.", "%s", v->not_ready);
+		json_object_set_new(reply->json, "cniCode",
+			json_integer(is_impaired(v) ? CODE_IMPAIRED : CODE_UNAVAILABLE));
+	}
+	view_free(v);
 }

@@ -1,6 +1,7 @@
-/* POST /v1/cni/{add,commit,check,del}: what ringway-cni asks (node/attach.h). The bodies name the attachment by
+/* /v1/cni/{add,commit,check,del,gc,status}: what ringway-cni asks (node/attach.h). The bodies name the attachment by
  * "containerId" and "ifname"; add also takes "netns", "podNamespace", "podName" and "podUid". The answer to all but del is what the
- * links have to be; errors carry "cniCode" for the shim's own error. Control thread only. */
+ * links have to be; errors carry "cniCode" for the shim's own error. gc takes the runtime's list as "valid", status nothing. Control
+ * thread only. */
 #ifndef RINGWAY_ADMIN_CNI_H
 #define RINGWAY_ADMIN_CNI_H
 
@@ -10,5 +11,7 @@ admin_handler cni_add;
 admin_handler cni_commit;
 admin_handler cni_check;
 admin_handler cni_del;
+admin_handler cni_gc;
+admin_handler cni_status;
 
 #endif

@@ -299,7 +299,7 @@ doctor_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 		status_cni_conf(d->cni_conf));
 	check_tables(&x);
 	check_texts(&x, "node", "warn", "see `ringway status`", "no warnings",
-		status_warnings(v, d->attach, d->follow, d->health_ports));
+		status_warnings(v, d->attach, d->follow, d->health_ports, d->spool));
 	check_policy_mode(&x);
 	check_peers(&x);
 	check_services(&x);

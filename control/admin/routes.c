@@ -17,6 +17,8 @@ const struct admin_route admin_routes[] = {
 	{ "POST", "/v1/cni/check", cni_check, "ringway-cni: is a pod still attached as it was" },
 	{ "POST", "/v1/cni/commit", cni_commit, "ringway-cni: the links are made" },
 	{ "POST", "/v1/cni/del", cni_del, "ringway-cni: a pod goes" },
+	{ "POST", "/v1/cni/gc", cni_gc, "ringway-cni: what a runtime still has" },
+	{ "GET", "/v1/cni/status", cni_status, "ringway-cni: would an ADD succeed" },
 	{ "GET", "/v1/doctor", doctor_handle, "what is wrong with this node, and what to do" },
 	{ "GET", "/v1/drops", drops_handle, "what was dropped, why, and who sent it" },
 	{ "GET", "/v1/endpoints", endpoints_handle, "every endpoint of every service, and the way to it" },

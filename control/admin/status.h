@@ -19,12 +19,13 @@ json_t *status_json(const struct status_input *in);
 /* What the running kernel lacks and Ringway does by itself, as texts. */
 json_t *status_worked_around(const char *release);
 
-/* What works but should worry somebody, as texts. attach and follow may be NULL. */
+/* What works but should worry somebody, as texts. All but the view may be NULL. */
 struct attach;
 struct follow;
 struct health_ports;
+struct spool;
 json_t *status_warnings(const struct view *v, const struct attach *attach, const struct follow *follow,
-	const struct health_ports *health_ports);
+	const struct health_ports *health_ports, const struct spool *spool);
 
 /* Pods that are closed for want of policies that could not be read, as texts. */
 json_t *status_unread_policies(const struct store *store);

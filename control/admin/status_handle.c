@@ -16,7 +16,7 @@ status_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 	publisher_flush(d->publisher);
 	v = view_new(d);
 	uname(&kernel);
-	warnings = v == NULL ? NULL : status_warnings(v, d->attach, d->follow, d->health_ports);
+	warnings = v == NULL ? NULL : status_warnings(v, d->attach, d->follow, d->health_ports, d->spool);
 	unread = status_unread_policies(d->store);
 	json_array_extend(warnings, unread);
 	json_decref(unread);

@@ -10,6 +10,7 @@
 #include "control/node/cni_conf.h"
 #include "control/node/host.h"
 #include "control/node/ipam.h"
+#include "control/node/spool.h"
 #include "control/source/source.h"
 #include "dataplane/clock.h"
 
@@ -191,7 +192,7 @@ status_cni_conf(const struct cni_conf *c)
 
 json_t *
 status_warnings(const struct view *v, const struct attach *attach, const struct follow *follow,
-	const struct health_ports *health_ports)
+	const struct health_ports *health_ports, const struct spool *spool)
 {
 	const struct host *host = attach == NULL ? NULL : attach_host(attach);
 	json_t *warnings = json_array();
@@ -218,6 +219,8 @@ status_warnings(const struct view *v, const struct attach *attach, const struct 
 					     "larger pod CIDR, or run fewer pods on it",
 					r->used, r->size, r->cidr));
 	}
+	if (spool_warning(spool)[0] != '\0')
+		json_array_append_new(warnings, json_string(spool_warning(spool)));
 	health_ports_each_warning(health_ports, add_warning, warnings);
 	for (unsigned i = 0; i < v->n_workers && !v->awaits_source; i++)
 		if (!v->workers[i].is_alive)

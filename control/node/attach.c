@@ -238,18 +238,64 @@ attach_follow(struct attach *a, const struct node_object *node, uint16_t pod_mtu
 
 /* --- time passes */
 
-/* True when the pod is to be forgotten. */
-static bool
-is_dead(const struct attach *a, const struct attached *pod)
+/* Why the pod is to be forgotten, or NULL. */
+static const char *
+why_dead(const struct attach *a, struct attached *pod)
 {
 	struct netdev_link link;
 	int rc;
 
 	if (pod->record.phase == ATTACHMENT_INTENT)
-		return attach_now_s() - pod->record.since_s > INTENT_S;
+		return attach_now_s() - pod->record.since_s > INTENT_S ? "its ADD was never finished" : NULL;
 	rc = netdev_get(a->netdev, pod->record.link, &link);
 	/* whatever else keeps the kernel from answering says nothing of the link */
-	return rc == -ENODEV || (rc == 0 && pod->ifindex != 0 && link.ifindex != pod->ifindex);
+	if (rc == -ENODEV || (rc == 0 && pod->ifindex != 0 && link.ifindex != pod->ifindex))
+		return "its interface was removed";
+	return collect_look(&pod->collect, pod->record.netns, collect_now_s())
+		       ? "its network namespace was removed"
+		       : NULL;
+}
+
+static void
+forget(struct attach *a, struct attached *pod, const char *why)
+{
+	char name[POD_TEXT_SIZE];
+	struct attach_error e;
+
+	log_info("%s is gone: %s", attach_pod_text(pod, name), why);
+	attach_withdraw(a, pod);
+	if (attach_destroy(a, pod, &e) < 0)
+		log_warn("%s: %s", name, e.text);
+}
+
+static bool
+is_listed(const struct attached *pod, const struct attach_key *keys, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(pod->record.container_id, keys[i].container_id) == 0 &&
+			strcmp(pod->record.ifname, keys[i].ifname) == 0)
+			return true;
+	return false;
+}
+
+size_t
+attach_gc(struct attach *a, const struct attach_key *valid, size_t n)
+{
+	size_t removed = 0;
+
+	for (size_t i = a->n_pods; i-- > 0;) {
+		struct attached *pod = a->pods[i];
+
+		if (pod->record.phase != ATTACHMENT_COMMITTED)
+			continue; /* of an ADD that is under way */
+		if (is_listed(pod, valid, n)) {
+			collect_note_listed(&pod->collect, pod->record.netns);
+		} else if (collect_look_unlisted(&pod->collect, pod->record.netns, collect_now_s())) {
+			forget(a, pod, "its runtime does not list it, and nothing is left in it");
+			removed++;
+		}
+	}
+	return removed;
 }
 
 void
@@ -257,18 +303,13 @@ attach_tick(struct attach *a)
 {
 	char name[POD_TEXT_SIZE], error[ATTACH_TEXT_SIZE];
 	bool changed = false;
-	struct attach_error e;
 
 	for (size_t i = a->n_pods; i-- > 0;) {
 		struct attached *pod = a->pods[i];
+		const char *why = why_dead(a, pod);
 
-		if (is_dead(a, pod)) {
-			log_info("%s is gone: %s", attach_pod_text(pod, name),
-				pod->record.phase == ATTACHMENT_INTENT ? "its ADD was never finished"
-								       : "its interface was removed");
-			attach_withdraw(a, pod);
-			if (attach_destroy(a, pod, &e) < 0)
-				log_warn("%s: %s", name, e.text);
+		if (why != NULL) {
+			forget(a, pod, why);
 		} else if (pod->record.phase == ATTACHMENT_COMMITTED && pod->port == NULL &&
 			   pod_port_open(pod, &a->config, a->netdev) == 0) {
 			log_info("%s is attached again", attach_pod_text(pod, name));

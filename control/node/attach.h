@@ -10,6 +10,7 @@
 
 #include "control/model/store.h"
 #include "control/node/attachment.h"
+#include "control/node/collect.h"
 #include "control/node/ipam.h"
 #include "xdp/loader.h"
 
@@ -52,7 +53,8 @@ struct attached {
 	struct policy_state *policy_state;
 	bool is_named;                  /* the tables in force may name its memory, though it has no port */
 	char trouble[ATTACH_TEXT_SIZE]; /* why a committed one has no port; "" */
-	struct attached *next;          /* of those that are gone */
+	struct collect_note collect;
+	struct attached *next; /* of those that are gone */
 };
 
 /* Why a request was refused, for the shim. */
@@ -94,8 +96,16 @@ int attach_check(struct attach *a, const struct attach_request *req, const struc
 	struct attach_error *e);
 int attach_remove(struct attach *a, const struct attach_request *req, struct attach_error *e);
 
-/* To be called every few seconds: undoes intents that nobody committed, forgets pods whose links are gone, tries again to
- * attach the broken ones, and to have tables without those that left. */
+/* A container and interface, of a list. */
+struct attach_key {
+	const char *container_id, *ifname;
+};
+
+/* A runtime's list of what it has: removes of the others those that are gone (collect.h). Returns how many. */
+size_t attach_gc(struct attach *a, const struct attach_key *valid, size_t n);
+
+/* To be called every few seconds: undoes intents that nobody committed, forgets pods whose links or namespaces are gone, tries
+ * again to attach the broken ones, and to have tables without those that left. */
 void attach_tick(struct attach *a);
 
 /* What the publisher makes the endpoint table of: pods with a port and the host. Fills at most max, returns

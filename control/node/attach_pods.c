@@ -142,25 +142,53 @@ shortage_tell(struct attach *a, enum family_index family)
 	a->is_short[family] = is_short;
 }
 
+/* The namespace with most pods here, as "; most of them, 5, by namespace shop", or "". */
+static void
+worst_user(const struct attach *a, char out[static ATTACH_TEXT_SIZE])
+{
+	const char *worst = "";
+	size_t most = 0;
+
+	for (size_t i = 0; i < a->n_pods; i++) {
+		const char *ns = a->pods[i]->record.pod_ns;
+		size_t n = 0;
+
+		for (size_t k = 0; k < a->n_pods; k++)
+			n += strcmp(a->pods[k]->record.pod_ns, ns) == 0;
+		if (n > most && ns[0] != '\0') {
+			most = n;
+			worst = ns;
+		}
+	}
+	out[0] = '\0';
+	if (most != 0)
+		snprintf(out, ATTACH_TEXT_SIZE, "; most pods, %zu, are of namespace %s", most, worst);
+}
+
 static int
 full(const struct attach *a, enum family_index family, struct attach_error *e)
 {
 	struct ipam_counts counts = ipam_count(a->config.ipam, family);
 	int64_t wait_s = ipam_next_free_s(a->config.ipam, family, attach_now_s());
-	char range[IP_PREFIX_STRLEN];
+	char range[IP_PREFIX_STRLEN], worst[ATTACH_TEXT_SIZE];
 
 	ip_prefix_format(ipam_range(a->config.ipam, family), range);
+	worst_user(a, worst);
 	if (wait_s < 0)
 		return attach_refuse(e, STATUS_CONFLICT, CODE_NO_ADDRESS,
-			"Give the node a larger pod CIDR, or fewer pods.",
-			"no %s address is free in %s: all %u are used", family_names[family], range,
-			counts.total);
+			"Give the node a larger pod CIDR (it is taken from the Node object; a node with "
+			"another one has to "
+			"be made anew), or lower kubelet's maxPods, so that the scheduler places fewer pods "
+			"here.",
+			"no %s address is free in %s: all %u are used%s", family_names[family], range,
+			counts.total, worst);
 	return attach_refuse(e, wait_s <= RETRY_S ? STATUS_NOT_READY : STATUS_CONFLICT, CODE_TRY_AGAIN,
 		"A released address is left alone for a while, so that nothing meant for its former pod "
 		"reaches another.",
 		"no %s address is free in %s: %u of %u are used, %u were released lately, the next is free "
-		"in %lld s",
-		family_names[family], range, counts.used, counts.total, counts.cooling, (long long)wait_s);
+		"in %lld s%s",
+		family_names[family], range, counts.used, counts.total, counts.cooling, (long long)wait_s,
+		worst);
 }
 
 void

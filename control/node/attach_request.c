@@ -28,16 +28,19 @@ key_hash(const struct attach_request *req, unsigned salt)
 static bool
 is_link_taken(const struct attach *a, const char *link)
 {
+	struct netdev_link stranger;
+
 	for (size_t i = 0; i < a->n_pods; i++)
 		if (strcmp(a->pods[i]->record.link, link) == 0)
 			return true;
 	for (const struct attached *pod = a->gone; pod != NULL; pod = pod->next)
 		if (strcmp(pod->record.link, link) == 0)
 			return true; /* so does its memory have that name */
-	return false;
+	return netdev_get(a->netdev, link, &stranger) == 0;
 }
 
-/* Names of the links: 40 bits of hash, so a collision is rare, and settled by another salt. */
+/* Names of the links: 40 bits of hash, so a collision is rare; it, and a name that somebody else has
+ * taken, is settled by another salt. */
 static void
 names_choose(const struct attach *a, const struct attach_request *req, struct attachment_record *record)
 {
@@ -235,6 +238,7 @@ attach_commit(struct attach *a, const struct attach_request *req, const struct a
 	if (attach_save(a, &committed) < 0)
 		return attach_state_trouble(a, e); /* the shim gives up and removes it */
 	pod->record = committed;
+	collect_begin(&pod->collect, pod->record.netns);
 	return 0;
 }
 

@@ -335,7 +335,7 @@ cni_conf_new(struct cni_conf **out, const struct cni_conf_config *config)
 	c->inotify_fd = -1;
 	c->dirs[FILE_CONF] = strdup(config->conf_dir);
 	c->dirs[FILE_SHIM] = strdup(config->bin_dir);
-	c->text = cni_conf_text(config->run_dir);
+	c->text = cni_conf_text(config->run_dir, config->state_dir);
 	rc = c->dirs[FILE_CONF] == NULL || c->dirs[FILE_SHIM] == NULL || c->text == NULL ? -ENOMEM : 0;
 	if (rc == 0) {
 		cni_shim_init(&c->shim, c->dirs[FILE_SHIM], config->shim);

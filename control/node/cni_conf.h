@@ -13,10 +13,11 @@ struct loop;
 
 struct cni_conf_config {
 	struct loop *loop;
-	const char *conf_dir; /* "": not managed */
-	const char *bin_dir;  /* "": the shim is not our business */
-	const char *run_dir;  /* of the admin socket */
-	const char *shim;     /* what goes into bin_dir; NULL: that beside the running program */
+	const char *conf_dir;  /* "": not managed */
+	const char *bin_dir;   /* "": the shim is not our business */
+	const char *run_dir;   /* of the admin socket */
+	const char *state_dir; /* of the DEL spool */
+	const char *shim;      /* what goes into bin_dir; NULL: that beside the running program */
 };
 
 /* The texts are copied. 0 or -errno. */

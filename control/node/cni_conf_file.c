@@ -30,13 +30,14 @@ cni_conf_is_name(const char *name)
 }
 
 char *
-cni_conf_text(const char *run_dir)
+cni_conf_text(const char *run_dir, const char *state_dir)
 {
 	json_t *conf = json_loads(template, 0, NULL);
 	json_t *plugin = json_array_get(json_object_get(conf, "plugins"), 0);
 	char *json = NULL, *text = NULL;
 
-	if (json_object_set_new(plugin, "socket", json_sprintf("%s/ringway.sock", run_dir)) == 0)
+	if (json_object_set_new(plugin, "socket", json_sprintf("%s/ringway.sock", run_dir)) == 0 &&
+		json_object_set_new(plugin, "stateDir", json_string(state_dir)) == 0)
 		json = json_dumps(conf, JSON_INDENT(2));
 	if (json != NULL && asprintf(&text, "%s\n", json) < 0)
 		text = NULL;

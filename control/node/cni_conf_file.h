@@ -18,9 +18,9 @@
 /* Whether runtimes read a file of this name. */
 bool cni_conf_is_name(const char *name);
 
-/* What our file has to say: conf/00-ringway.conflist, with the admin socket of this run.dir. For the caller to free; NULL if out
+/* What our file has to say: conf/00-ringway.conflist, with the admin socket of this run.dir, and this state.dir. For the caller to free; NULL if out
  * of memory. */
-char *cni_conf_text(const char *run_dir);
+char *cni_conf_text(const char *run_dir, const char *state_dir);
 
 /* Puts a file into the directory, which is made with its parents if missing: written beside it, synced, renamed over what is
  * there, and the directory synced, so that a crash leaves the old one or the new one. 0 or -errno. */

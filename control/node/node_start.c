@@ -17,6 +17,7 @@
 #include "control/node/attach.h"
 #include "control/node/cni_conf.h"
 #include "control/node/ipam.h"
+#include "control/node/spool.h"
 #include "control/node/state.h"
 
 /* Longer than peers keep sending to a pod that is gone: TCP's first retries, DNS's time to live. */
@@ -114,6 +115,23 @@ node_attach_stop(struct daemon *d)
 	d->ipam = NULL;
 }
 
+int
+node_spool_start(struct daemon *d)
+{
+	const struct spool_config config = {
+		.state_dir = d->config.state.dir, .loop = d->loop, .attach = d->attach
+	};
+
+	return spool_new(&d->spool, &config);
+}
+
+void
+node_spool_stop(struct daemon *d)
+{
+	spool_free(d->spool);
+	d->spool = NULL;
+}
+
 static void
 admin_serve(uint32_t events, void *arg)
 {
@@ -208,6 +226,7 @@ node_cni_conf_start(struct daemon *d)
 		.conf_dir = d->config.cni.conf_dir,
 		.bin_dir = d->config.cni.bin_dir,
 		.run_dir = d->config.run.dir,
+		.state_dir = d->config.state.dir,
 	};
 	int rc = cni_conf_new(&d->cni_conf, &config);
 

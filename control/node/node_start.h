@@ -14,6 +14,10 @@ void node_state_stop(struct daemon *d);
 int node_attach_start(struct daemon *d);
 void node_attach_stop(struct daemon *d);
 
+/* d->spool, in state.dir, worked off. After d->follow and the source, before the admin server. */
+int node_spool_start(struct daemon *d);
+void node_spool_stop(struct daemon *d);
+
 /* d->admin, in run.dir. After all of the above, since it serves as soon as it is there. */
 int node_admin_start(struct daemon *d);
 void node_admin_stop(struct daemon *d);

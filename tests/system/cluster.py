@@ -298,7 +298,8 @@ class Node(BareNode):
             ["unshare", "--mount", "--propagation", "slave", "sh", "-c",
              "mount -t sysfs sysfs /sys && echo up && exec sleep infinity"], ns=self.ns)
         self.machine.wait_for("up")
-        self.netconf = {"cniVersion": "1.0.0", "name": "ringway", "type": "ringway-cni", "socket": str(self.socket)}
+        self.netconf = {"cniVersion": "1.0.0", "name": "ringway", "type": "ringway-cni", "socket": str(self.socket),
+                        "stateDir": str(self.dir / "state")}
 
     def config(self):
         """What goes into ringway.yaml."""

@@ -1,8 +1,10 @@
 """ringway-cni against a daemon of the test's own: what it makes in the pod's namespace, what it says when something is
 wrong, and that it leaves nothing then."""
 
+import concurrent.futures
 import http.server
 import json
+import socket
 import socketserver
 import subprocess
 import threading
@@ -28,7 +30,7 @@ class FakeDaemon(socketserver.ThreadingUnixStreamServer):
 
     def __init__(self, path):
         self.replies = {"/v1/cni/add": [(200, WIRING)], "/v1/cni/commit": [(200, WIRING)], "/v1/cni/del": [(200, {})],
-                        "/v1/cni/check": [(200, WIRING)], "/readyz": [(200, {})]}
+                        "/v1/cni/check": [(200, WIRING)], "/v1/cni/status": [(200, {})], "/v1/cni/gc": [(200, {})]}
         self.asked = []
         super().__init__(str(path), Handler)
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -60,6 +62,7 @@ class Stand:
         self.node, self.pod = lab.netns("node"), lab.netns("pod")
         self.pod.ip("link set lo down")
         self.socket = lab.dir / "sock"
+        self.state = lab.dir / "state"
 
     def serve(self, lab):
         daemon = FakeDaemon(self.socket)
@@ -69,7 +72,8 @@ class Stand:
 
     def cni(self, command, version="1.0.0", **changes):
         """Exit code and printed object."""
-        config = {"cniVersion": version, "name": "ringway", "type": "ringway-cni", "socket": str(self.socket)}
+        config = {"cniVersion": version, "name": "ringway", "type": "ringway-cni", "socket": str(self.socket),
+                  "stateDir": str(self.state)}
         env = {"CNI_COMMAND": command, "CNI_CONTAINERID": "c1", "CNI_NETNS": self.pod.path, "CNI_IFNAME": "eth0",
                "CNI_ARGS": "K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-1;K8S_POD_UID=7a-1"}
         for key, value in changes.items():
@@ -193,12 +197,32 @@ def test_namespaces_that_are_none(lab, stand):
     stand.assert_nothing_left()
 
 
-def test_a_daemon_that_is_away_is_waited_for(stand):
-    before = time.monotonic()
-    code, error = stand.cni("ADD")
-    assert code == 1 and error["code"] == 11 and "ringwayd does not answer" in error["msg"]
-    assert time.monotonic() - before > 7.5  # eight
+def test_a_daemon_that_is_away_or_hangs_is_waited_for(lab, stand):
+    hung = socket.socket(socket.AF_UNIX)
+    hung.bind(str(lab.dir / "hung"))
+    hung.listen()  # nobody accepts
+    lab.defer(hung.close)
+
+    def add(**changes):
+        before = time.monotonic()
+        return (*stand.cni("ADD", **changes), time.monotonic() - before)
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for code, error, took in pool.map(lambda changes: add(**changes), ({}, {"socket": str(lab.dir / "hung")})):
+            assert code == 1 and error["code"] == 11 and "ringwayd does not answer" in error["msg"]
+            assert took > 7.5  # eight
     stand.assert_nothing_left()
+
+
+def test_a_del_without_a_daemon_is_written_down(stand):
+    for netns in (stand.pod.path, stand.pod.path, ""):
+        assert stand.cni("DEL", CNI_NETNS=netns) == (0, None)
+    assert stand.cni("DEL", CNI_IFNAME="net1") == (0, None)
+    spool = stand.state / "spool"
+    assert {file.name for file in spool.iterdir()} == {"c1@eth0.del", "c1@net1.del"}
+    assert json.loads((spool / "c1@eth0.del").read_text()) == {"containerId": "c1", "ifname": "eth0"}
+    code, error = stand.cni("DEL", stateDir="/proc/none")
+    assert code == 1 and error["code"] == 11 and "/proc/none/spool cannot keep the DEL" in error["msg"]
 
 
 def test_a_daemon_that_comes_back_in_time_is_used(lab, stand):
@@ -218,20 +242,28 @@ def test_not_ready_is_asked_again(lab, stand):
 
 
 def test_status(lab, stand):
-    code, error = stand.cni("STATUS", "1.1.0")
-    assert code == 1 and error["code"] == 50
+    def expect(status_code, message):
+        code, error = stand.cni("STATUS", "1.1.0")
+        assert code == 1 and error["code"] == status_code and message in error["msg"], error
+
+    expect(51, "ringwayd does not answer")
     daemon = stand.serve(lab)
     assert stand.cni("STATUS", "1.1.0") == (0, None)
-    daemon.replies["/readyz"] = [(503, {"error": "not yet"})]
-    code, error = stand.cni("STATUS", "1.1.0")
-    assert code == 1 and error["code"] == 50 and "not yet" in error["msg"]
+    for reply, code in (({"error": "no Node", "cniCode": 50}, 50), ({"error": "no uplink", "cniCode": 51}, 51),
+                        ({"error": "what else"}, 50)):
+        daemon.replies["/v1/cni/status"] = [(409, reply)]
+        expect(code, reply["error"])
 
 
-def test_gc_leaves_everything_to_the_daemon(lab, stand):
-    assert stand.cni("GC", "1.1.0") == (0, None)
+def test_gc_tells_the_daemon_what_there_is(lab, stand):
+    valid = [{"containerID": "c1", "ifname": "eth0"}]
+    gc = {"cni.dev/valid-attachments": valid}
+    assert stand.cni("GC", "1.1.0", **gc) == (0, None)  # it collects by itself when it is back
     daemon = stand.serve(lab)
-    assert stand.cni("GC", "1.1.0") == (0, None)
-    assert daemon.asked == []
+    assert stand.cni("GC", "1.1.0", **gc) == (0, None)
+    assert daemon.asked == [("/v1/cni/gc", {"valid": valid})]
+    assert stand.cni("GC", "1.1.0") == (0, None)  # no list is not an empty one
+    assert len(daemon.asked) == 1
     code, error = stand.cni("GC", "1.0.0")
     assert code == 1 and error["code"] == 1
 

@@ -112,7 +112,7 @@ status_of(const struct lab *lab)
 		.pid = 42,
 		.source_errors = json_pack("[s]", "web.yaml:3: spec: wrong"),
 		.build_errors = json_array(),
-		.warnings = status_warnings(&lab->view, NULL, NULL, NULL),
+		.warnings = status_warnings(&lab->view, NULL, NULL, NULL, NULL),
 		.worked_around = status_worked_around("6.1.0"),
 	});
 }
@@ -149,14 +149,14 @@ static void
 a_short_pool_and_a_stuck_worker_are_warnings(void **state)
 {
 	struct lab *lab = *state;
-	json_t *warnings = status_warnings(&lab->view, NULL, NULL, NULL);
+	json_t *warnings = status_warnings(&lab->view, NULL, NULL, NULL, NULL);
 
 	assert_int_equal(json_array_size(warnings), 1);
 	assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)),
 		"200 of 247 addresses for pods in 10.244.1.0/24"));
 	json_decref(warnings);
 	lab->worker.is_alive = false;
-	warnings = status_warnings(&lab->view, NULL, NULL, NULL);
+	warnings = status_warnings(&lab->view, NULL, NULL, NULL, NULL);
 	assert_int_equal(json_array_size(warnings), 2);
 	assert_string_equal(json_string_value(json_array_get(warnings, 1)), "worker 0 makes no progress");
 	json_decref(warnings);
@@ -182,7 +182,7 @@ who_uses_up_what_others_need_is_named(void **state)
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_true(ip_addr_parse(cases[i].client, &lab->worker.greedy_client));
 		lab->worker.greedy_client_s = cases[i].ago_s;
-		warnings = status_warnings(&lab->view, NULL, NULL, NULL);
+		warnings = status_warnings(&lab->view, NULL, NULL, NULL, NULL);
 		assert_int_equal(json_array_size(warnings), cases[i].expected != NULL);
 		if (cases[i].expected != NULL)
 			assert_non_null(
@@ -190,7 +190,7 @@ who_uses_up_what_others_need_is_named(void **state)
 		json_decref(warnings);
 	}
 	assert_true(ip_addr_parse("10.244.1.10", &lab->worker.greedy_pod));
-	warnings = status_warnings(&lab->view, NULL, NULL, NULL);
+	warnings = status_warnings(&lab->view, NULL, NULL, NULL, NULL);
 	assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)),
 		"pod 10.244.1.10 has used up its flows or ports out of the cluster"));
 	json_decref(warnings);

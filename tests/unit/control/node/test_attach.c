@@ -1,4 +1,4 @@
-/* What becomes of a pod that leaves while tables without it cannot be published. With a veth pair, a program and a socket, in
+/* What becomes of a pod that leaves while tables without it cannot be published, and of DELs that came without a daemon. With a veth pair, a program and a socket, in
  * namespaces of the test's own; whether a publication succeeds is the test's to say. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "control/node/attach.h"
+#include "control/node/spool.h"
 #include "control/node/state.h"
 #include "dataplane/engine.h"
 #include "dataplane/io/arena.h"
@@ -241,6 +242,114 @@ a_start_releases_what_is_no_pods(void **state)
 	assert_int_equal(regions(w), 2 * PODS - 2 + 1);
 }
 
+static void
+spool_put(const struct world *w, const char *name, const char *text)
+{
+	char path[160];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/spool/%s", w->dir, name);
+	f = fopen(path, "we");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static bool
+spool_has(const struct world *w, const char *name)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/spool/%s", w->dir, name);
+	return access(path, F_OK) == 0;
+}
+
+static struct spool *
+spool(const struct world *w)
+{
+	struct spool_config config = { .state_dir = w->dir, .attach = w->attach };
+	struct spool *s;
+
+	assert_int_equal(spool_new(&s, &config), 0);
+	return s;
+}
+
+/* They came while there was no daemon. */
+static void
+dels_that_were_written_down_are_done(void **state)
+{
+	struct world *w = *state;
+	struct spool *s = spool(w); /* makes the directory */
+
+	spool_put(w, "c0@eth0.del", "{\"containerId\":\"c0\",\"ifname\":\"eth0\"}");
+	spool_put(w, "gone@eth0.del", "{\"containerId\":\"gone\",\"ifname\":\"eth0\"}");
+	spool_put(w, "c1@net1.del", "{\"containerId\":\"c1\",\"ifname\":\"net1\"}");
+	spool_put(w, ".4711", "half of on");
+	spool_free(s);
+	s = spool(w);
+	assert_int_equal(pods(w), PODS - 1);
+	assert_false(spool_has(w, "c0@eth0.del"));
+	assert_false(spool_has(w, "gone@eth0.del"));
+	assert_false(spool_has(w, "c1@net1.del")); /* another interface of c1's */
+	assert_string_equal(spool_warning(s), "");
+	spool_free(s);
+}
+
+static void
+what_is_no_del_is_kept_aside(void **state)
+{
+	static const char *const texts[] = { "", "{", "[]", "{\"containerId\":\"c0\"}",
+		"{\"containerId\":\"c1\",\"ifname\":\"eth0\"}", "{\"containerId\":7,\"ifname\":\"eth0\"}" };
+	static const char *const names[] = { "c0.del", "@eth0.del", "c0@.del", "c0@abcdefghijklmnop.del" };
+	struct world *w = *state;
+	struct spool *s = spool(w);
+
+	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		spool_put(w, "c0@eth0.del", texts[i]);
+		spool_work(s);
+		assert_false(spool_has(w, "c0@eth0.del"));
+		assert_true(spool_has(w, "c0@eth0.del.corrupt"));
+		assert_non_null(strstr(spool_warning(s), "1 files in"));
+	}
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		spool_put(w, names[i], "{\"containerId\":\"c0\",\"ifname\":\"eth0\"}");
+		spool_work(s);
+		assert_false(spool_has(w, names[i]));
+	}
+	assert_int_equal(pods(w), PODS);
+	spool_free(s);
+}
+
+/* Before it is added again under the same key. */
+static void
+an_add_settles_the_del_before_it(void **state)
+{
+	struct world *w = *state;
+	struct spool *s = spool(w);
+
+	spool_put(w, "c0@eth0.del", "{\"containerId\":\"c0\",\"ifname\":\"eth0\"}");
+	assert_int_equal(spool_settle(s, "c1", "eth0"), 0);
+	assert_int_equal(spool_settle(s, "../c0", "eth0"), 0);
+	assert_true(spool_has(w, "c0@eth0.del"));
+	assert_int_equal(spool_settle(s, "c0", "eth0"), 0);
+	assert_false(spool_has(w, "c0@eth0.del"));
+	assert_int_equal(pods(w), PODS - 1);
+	spool_free(s);
+}
+
+static void
+a_spool_that_cannot_be_made_is_told(void **state)
+{
+	struct world *w = *state;
+	struct spool_config config = { .state_dir = "/proc/no-such-directory", .attach = w->attach };
+	struct spool *s;
+
+	assert_int_equal(spool_new(&s, &config), 0);
+	assert_non_null(strstr(spool_warning(s), "cannot be used"));
+	assert_int_equal(spool_settle(s, "c0", "eth0"), 0);
+	spool_free(s);
+}
+
 static int
 own_mounts(void **state)
 {
@@ -256,6 +365,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_pods_memory_goes_with_the_tables_that_name_it, start, stop),
 		cmocka_unit_test_setup_teardown(so_does_that_of_a_pod_which_is_found_dead, start, stop),
 		cmocka_unit_test_setup_teardown(a_start_releases_what_is_no_pods, start, stop),
+		cmocka_unit_test_setup_teardown(dels_that_were_written_down_are_done, start, stop),
+		cmocka_unit_test_setup_teardown(what_is_no_del_is_kept_aside, start, stop),
+		cmocka_unit_test_setup_teardown(an_add_settles_the_del_before_it, start, stop),
+		cmocka_unit_test_setup_teardown(a_spool_that_cannot_be_made_is_told, start, stop),
 	};
 
 	if (geteuid() != 0) {

@@ -60,6 +60,7 @@ begin(struct fixture *f)
 		.conf_dir = f->conf_dir,
 		.bin_dir = f->bin_dir,
 		.run_dir = "/run/ringway-a",
+		.state_dir = "/var/lib/ringway-a",
 		.shim = f->shim };
 
 	cni_conf_free(f->conf);
@@ -112,7 +113,8 @@ static void delete (const char *dir, const char *name)
 static void
 our_file_is_the_one_in_conf_with_the_socket_of_run_dir(void **state)
 {
-	char path[PATH_MAX], *text, *installed = cni_conf_text("/run/ringway"), *other = cni_conf_text("/x");
+	char path[PATH_MAX], *text, *installed = cni_conf_text("/run/ringway", "/var/lib/ringway"),
+				    *other = cni_conf_text("/x", "/y");
 	json_t *a, *b, *c;
 	size_t size;
 
