@@ -3,28 +3,22 @@
  * next start takes up from there. SIGHUP reads log.level anew. */
 #include <argp.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "control/admin/version.h"
 #include "control/daemon.h"
-#include "control/dir.h"
 #include "control/holder.h"
+#include "control/instance.h"
 #include "control/log.h"
 #include "control/loop.h"
 #include "control/model/store.h"
 #include "control/node/node_start.h"
 #include "control/plane.h"
 #include "control/source/source.h"
-
-/* How long a second start waits for the first to go, before it says that there is one. */
-#define LOCK_WAIT_MS 3000
 
 #define CONFIG_FILE "/etc/ringway/ringway.yaml"
 
@@ -35,11 +29,13 @@ struct arguments {
 	size_t n_sets;
 	const char *sets[64];
 	bool checks_only;
+	bool waits; /* for another instance to end */
 };
 
 enum {
 	KEY_SET = 256,
 	KEY_CHECK,
+	KEY_WAIT,
 	KEY_HELP_CONFIG,
 };
 
@@ -47,6 +43,9 @@ static const struct argp_option argp_options[] = {
 	{ "config", 'c', "FILE", 0, "read this configuration instead of " CONFIG_FILE },
 	{ "set", KEY_SET, "KEY=VALUE", 0, "set an option, above the file; may be repeated" },
 	{ "check", KEY_CHECK, NULL, 0, "check configuration and manifests, and exit" },
+	{ "wait", KEY_WAIT, NULL, 0,
+		"when another ringwayd runs on this run.dir, wait until it ends and take over, instead of "
+		"failing" },
 	{ "help-config", KEY_HELP_CONFIG, "markdown", OPTION_ARG_OPTIONAL,
 		"list the options of the configuration" },
 	{ 0 },
@@ -69,6 +68,9 @@ parse_argument(int key, char *value, struct argp_state *state)
 		return 0;
 	case KEY_CHECK:
 		args->checks_only = true;
+		return 0;
+	case KEY_WAIT:
+		args->waits = true;
 		return 0;
 	case KEY_HELP_CONFIG:
 		if (value != NULL && strcmp(value, "markdown") != 0)
@@ -119,7 +121,6 @@ struct part {
 struct process {
 	struct daemon daemon;
 	const struct arguments *args;
-	int lock_fd;
 };
 
 static void
@@ -227,57 +228,6 @@ parts_start(struct daemon *d)
 	return 0;
 }
 
-/* A former instance whose holder was killed is still closing its sockets; one that means to stay keeps its lock. */
-static bool
-lock_within(int fd, int64_t wait_ms)
-{
-	uint64_t deadline = clock_now_ns() + (uint64_t)wait_ms * NS_PER_MS;
-
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK || clock_now_ns() >= deadline)
-			return false;
-		poll(NULL, 0, 5);
-	}
-	return true;
-}
-
-/* One instance per run directory. The lock ends with the process that holds the descriptor. */
-static int
-lock_run_dir(const char *run_dir)
-{
-	char path[4096];
-	int result = dir_make(run_dir);
-	int fd;
-
-	if (result < 0) {
-		log_error("%s cannot be made: %s; set run.dir to a directory that can", run_dir,
-			strerror(-result));
-		return result;
-	}
-	snprintf(path, sizeof(path), "%s/ringwayd.lock", run_dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		result = -errno;
-		log_error("%s: %s; ringwayd needs to be root, or another run.dir", path, strerror(errno));
-		return result;
-	}
-	if (!lock_within(fd, LOCK_WAIT_MS)) {
-		char owner[32] = "";
-
-		if (read(fd, owner, sizeof(owner) - 1) < 0)
-			owner[0] = '\0';
-		log_error("another ringwayd (process %s) runs on %s; stop it first, or set run.dir and "
-			  "state.dir to "
-			  "other directories",
-			owner, run_dir);
-		close(fd);
-		return -EBUSY;
-	}
-	if (ftruncate(fd, 0) == 0)
-		dprintf(fd, "%d", getpid());
-	return fd;
-}
-
 static int
 serve(int holder_socket, void *arg)
 {
@@ -305,7 +255,7 @@ main(int argc, char **argv)
 	struct arguments args = { 0 };
 	struct process process = { .args = &args };
 	struct config *config = &process.daemon.config;
-	int status;
+	int status = 1;
 
 	argp_err_exit_status = 2; /* as for errors of the configuration */
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
@@ -316,8 +266,8 @@ main(int argc, char **argv)
 		status = source_check(config, stdout) == 0 ? 0 : 2;
 	} else {
 		plane_hurry(&process.daemon);
-		process.lock_fd = lock_run_dir(config->run.dir);
-		status = process.lock_fd < 0 ? 1 : holder_run(serve, &process);
+		if ((args.waits ? instance_wait : instance_lock)(config) == 0)
+			status = holder_run(serve, &process);
 	}
 	config_fini(config);
 	return status;

@@ -112,6 +112,25 @@ def test_two_starts_at_once(node):
     assert_pods_work(node)
 
 
+def test_a_start_that_waits_takes_over(node):
+    """As the next pod of a DaemonSet does during a rollout. One that is told to end while it waits ends, as does one that
+    could not start."""
+    command = node.wrap([node.daemon.args[-3], "--wait", "--config", node.dir / "ringway.yaml"])
+    waiting, other = node.lab.start(command), node.lab.start(command)
+    for one in (waiting, other):
+        one.wait_for("waiting until it ends")
+    assert other.stop() == 0
+    hopeless = node.lab.start([*command, "--set", "cluster.manifests="])
+    assert hopeless.popen.wait(PATIENCE) == 1
+    assert "cluster.manifests is not set" in hopeless.output()
+    assert_pods_work(node)
+    node.stop()
+    waiting.wait_for("taking over")
+    node.daemon = waiting
+    node.wait_ready()
+    assert_pods_work(node)
+
+
 def test_a_daemon_that_keeps_dying_is_started_ever_later(node):
     for _ in range(4):
         (worker,) = wait_until(lambda: children(node.daemon.pid), what="a process")

@@ -1,0 +1,121 @@
+#include "control/instance.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "control/dir.h"
+#include "control/log.h"
+#include "control/source/source.h"
+#include "dataplane/clock.h"
+
+/* How long a second start waits for the first to go, before it says that there is one. */
+#define LOCK_WAIT_MS 3000
+
+/* How often one that waits looks: for so long no packet passes in vain. */
+#define LOOK_MS 5
+
+static int
+open_lock(const char *run_dir)
+{
+	char path[4096];
+	int result = dir_make(run_dir);
+	int fd;
+
+	if (result < 0) {
+		log_error("%s cannot be made: %s; set run.dir to a directory that can", run_dir,
+			strerror(-result));
+		return result;
+	}
+	snprintf(path, sizeof(path), "%s/ringwayd.lock", run_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		result = -errno;
+		log_error("%s: %s; ringwayd needs to be root, or another run.dir", path, strerror(errno));
+		return result;
+	}
+	return fd;
+}
+
+static bool
+lock_within(int fd, int64_t wait_ms)
+{
+	int64_t start = clock_now_ms();
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (clock_now_ms() - start >= wait_ms)
+			return false;
+		poll(NULL, 0, LOOK_MS);
+	}
+	return true;
+}
+
+/* The descriptor stays open for as long as the process lives. */
+static void
+sign_lock(int fd)
+{
+	if (ftruncate(fd, 0) == 0)
+		dprintf(fd, "%d", getpid());
+}
+
+int
+instance_lock(const struct config *config)
+{
+	int fd = open_lock(config->run.dir);
+	char owner[32] = "";
+
+	if (fd < 0)
+		return fd;
+	/* a former instance whose holder was killed is still closing its sockets; one that means to stay keeps its lock */
+	if (lock_within(fd, LOCK_WAIT_MS)) {
+		sign_lock(fd);
+		return 0;
+	}
+	if (read(fd, owner, sizeof(owner) - 1) < 0)
+		owner[0] = '\0';
+	log_error("another ringwayd (process %s) runs on %s; stop it first, or set run.dir and state.dir to "
+		  "other "
+		  "directories",
+		owner, config->run.dir);
+	close(fd);
+	return -EBUSY;
+}
+
+/* Nothing is there to be undone. As the first process of a container, we would not be ended by default. */
+static void
+leave(int signo)
+{
+	_exit(EXIT_SUCCESS);
+}
+
+int
+instance_wait(const struct config *config)
+{
+	int fd = open_lock(config->run.dir);
+
+	if (fd < 0)
+		return fd;
+	/* ours until the holder blocks them, which it does before there is anything to lose */
+	signal(SIGTERM, leave);
+	signal(SIGINT, leave);
+	if (!lock_within(fd, 0)) {
+		/* who could not start must not be taken for a successor */
+		if (source_check(config, stderr) != 0) {
+			close(fd);
+			return -EINVAL;
+		}
+		log_info("another ringwayd runs on %s: waiting until it ends", config->run.dir);
+		while (!lock_within(fd, LOCK_WAIT_MS))
+			;
+		log_info("the other ringwayd has ended: taking over");
+	}
+	sign_lock(fd);
+	return 0;
+}

@@ -1,0 +1,16 @@
+/* One instance per run directory: who holds the lock of <run.dir>/ringwayd.lock. It is the process's and its children's
+ * until the last of them ends. Before threads exist. */
+#ifndef RINGWAY_INSTANCE_H
+#define RINGWAY_INSTANCE_H
+
+#include "control/config.h"
+
+/* Makes the run directory if it is missing and takes the lock, waiting a little for a former instance that is still closing
+ * its sockets. 0, or -errno having said why: -EBUSY when another one stays. */
+int instance_lock(const struct config *config);
+
+/* The same, but waits for as long as the other one stays, unless we could not start with this configuration anyhow. SIGTERM
+ * and SIGINT end the process meanwhile. */
+int instance_wait(const struct config *config);
+
+#endif
