@@ -7,10 +7,10 @@ deps_build=(
 	libyaml-dev linux-libc-dev llvm meson ninja-build pkg-config python3 zlib1g-dev
 )
 
-# What the cluster of namespaces and its measurements need.
+# What the clusters of namespaces and their measurements need.
 deps_run=(
-	containernetworking-plugins dpdk-dev ethtool iperf3 iproute2 iputils-ping nghttp2-proxy openssl procps python3-pytest python3-scapy python3-yaml util-linux
-	valgrind
+	busybox-static containerd containernetworking-plugins dpdk-dev ethtool iperf3 iproute2 iputils-ping nghttp2-proxy
+	openssl procps python3-pytest python3-scapy python3-yaml runc util-linux valgrind
 )
 
 # Only .ci/run's stages.

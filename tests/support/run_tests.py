@@ -152,16 +152,14 @@ def run_pytest(targets, report, options=(), env=None, root=ROOT):
     return rc, cases
 
 
-def run_system(build, names, counts):
-    directory = os.path.join(ROOT, "tests", "system")
-    if not os.path.isdir(directory):
-        return
+def run_system(build, names, with_cluster, counts):
+    directories = [os.path.join(ROOT, "tests", name) for name in ["system", *(["cluster"] if with_cluster else [])]]
     if os.geteuid() != 0:
-        counts.add_skip("tests/system", "needs root, to make network namespaces")
+        counts.add_skip("system tests", "need root, to make network namespaces")
         return
     print("== system tests", flush=True)
     before = surroundings()
-    if not run_twice(directory, os.path.join(build, "test-results"), counts,
+    if not run_twice(directories, os.path.join(build, "test-results"), counts,
                      options=["-k", " or ".join(names)] if names else [], env=dict(os.environ, RINGWAY_BUILD=build)):
         return
     if names:
@@ -169,18 +167,18 @@ def run_system(build, names, counts):
     count_leftovers(before, counts)
 
 
-def run_twice(directory, results, counts, options=(), env=None, root=ROOT):
-    """Runs and counts the tests of a directory, and those that fail once more. False: there was nothing to run."""
+def run_twice(directories, results, counts, options=(), env=None, root=ROOT):
+    """Runs and counts the tests of directories, and those that fail once more. False: there was nothing to run."""
     shutil.rmtree(os.path.join(results, "flaky"), ignore_errors=True)
-    rc, cases = run_pytest([directory], os.path.join(results, "system.xml"), options, env, root)
+    rc, cases = run_pytest(directories, os.path.join(results, "system.xml"), options, env, root)
     if rc == 5:  # pytest's word for "nothing matched"
         return False
     if cases is None:
-        counts.add_failure("tests/system", f"pytest exited {rc} and left no report")
+        counts.add_failure("system tests", f"pytest exited {rc} and left no report")
         return True
     failed = [case for case in cases.values() if case.failed]
     if rc != 0 and not failed:
-        counts.add_failure("tests/system", f"pytest exited {rc}")
+        counts.add_failure("system tests", f"pytest exited {rc}")
     again = {}
     if rc == 1 and 0 < len(failed) <= AGAIN_MAX:  # 1: all were run
         print(f"== once more, alone: {len(failed)} that failed", flush=True)
@@ -251,6 +249,7 @@ def main():
     parser.add_argument("--build", required=True)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only-suites", help="these suites of meson's, and no system tests", default="")
+    parser.add_argument("--no-cluster", action="store_true", help="not those on a real Kubernetes cluster")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -260,7 +259,7 @@ def main():
         print("== units and packets", flush=True)
         run_meson(args.build, tests, args.jobs, counts)
     if not args.only_suites:
-        run_system(args.build, args.names, counts)
+        run_system(args.build, args.names, not args.no_cluster, counts)
     if not counts.passed + counts.failed + counts.skipped:
         print("no test has this name" if args.names else "there is no test")
         print(counts.closing())

@@ -41,7 +41,7 @@ class Counting(unittest.TestCase):
             (tests / "test_it.py").write_text(FIRST_TIME + text)
             self.counts = run_tests.Counts()
             with contextlib.redirect_stdout(io.StringIO()), self.quiet():
-                run_tests.run_twice(str(tests), os.path.join(root, "results"), self.counts, root=root)
+                run_tests.run_twice([str(tests)], os.path.join(root, "results"), self.counts, root=root)
             self.kept = {path.name: path.read_text() for path in pathlib.Path(root, "results").glob("flaky/*")}
             return self.counts.closing().splitlines()
 

@@ -1,0 +1,95 @@
+"""Builds the programs of a Kubernetes cluster (etcd, kube-apiserver, kubelet and others) that go.mod names, once, and keeps
+them in the build directory: minutes when cold, nothing when they are there. `programs.py DIRECTORY` by hand, or
+
+    directory, reason = programs.make(build)       the directory with them, or None and why there are none
+"""
+
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).parent
+TRIES = 3
+PACKAGES = {
+    "etcd": "go.etcd.io/etcd/server/v3",
+    **{name: f"k8s.io/kubernetes/cmd/{name}" for name in
+       ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet")}}
+
+
+def kubernetes_version():
+    return re.search(r"k8s\.io/kubernetes (v[0-9.]+)", (HERE / "go.mod").read_text()).group(1)
+
+
+def why_not():
+    """None when a toolchain is here that can build them, else why not."""
+    wanted = re.search(r"^go ([0-9.]+)", (HERE / "go.mod").read_text(), re.M).group(1)
+    if not shutil.which("go"):
+        return f"needs a Go toolchain, {wanted} or later, to build Kubernetes"
+    version = subprocess.run(["go", "env", "GOVERSION"], cwd=HERE, capture_output=True, text=True, check=False,
+                             env=dict(os.environ, GOTOOLCHAIN="local")).stdout.strip().removeprefix("go")
+
+    def number(text):
+        return [int(part) for part in re.findall(r"\d+", text)[:3]]
+
+    if not version or number(version) < number(wanted):
+        return f"needs Go {wanted} or later to build Kubernetes; here is {version or 'one that does not run'}"
+    return None
+
+
+def flags():
+    """Of go build. The version is what clients parse; without it they refuse to talk."""
+    return ["-ldflags", f"-s -w -X k8s.io/component-base/version.gitVersion={kubernetes_version()}"]
+
+
+def digest():
+    """Changes with whatever the programs are made of."""
+    parts = [(HERE / name).read_bytes() for name in ("go.mod", "go.sum", "programs.go")]
+    return hashlib.sha256(b"".join(parts) + repr(flags()).encode()).hexdigest()
+
+
+def make(build):
+    """See above. A build that fails is an error, not a reason to go without."""
+    directory = pathlib.Path(build) / "cluster" / "bin"
+    stamp = directory / "made-of"
+    if stamp.exists() and stamp.read_text() == digest():
+        return directory, None
+    reason = why_not()
+    if reason:
+        return None, reason
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    started = time.monotonic()
+    print(f"building Kubernetes {kubernetes_version()} and etcd: some minutes, once", flush=True)
+    # Go's own cache of packages would outlive the build directory; modules stay where the user's Go keeps them.
+    env = dict(os.environ, CGO_ENABLED="0", GOTOOLCHAIN="local", GOFLAGS="-trimpath -buildvcs=false -mod=readonly",
+               GOCACHE=str(directory.parent / "go-build"))
+    command = ["go", "build", "-o", f"{directory}/", *flags(), *PACKAGES.values()]
+    for attempt in range(1, TRIES + 1):  # modules are fetched from afar, which may fail; what is compiled stays so
+        if subprocess.run(command, cwd=HERE, env=env, check=False).returncode == 0:
+            break
+        print(f"go build failed (try {attempt} of {TRIES})", flush=True)
+    else:
+        raise RuntimeError("Kubernetes could not be built; Go's reasons are above")
+    shutil.rmtree(directory.parent / "go-build")
+    (directory / "server").rename(directory / "etcd")
+    stamp.write_text(digest())
+    print(f"built in {time.monotonic() - started:.0f} s")
+    return directory, None
+
+
+def main():
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit("usage: programs.py BUILD_DIRECTORY: builds what the tests in tests/cluster run, into BUILD_DIRECTORY/cluster/bin")
+    directory, reason = make(sys.argv[1])
+    if reason:
+        sys.exit(f"programs.py: {reason}")
+    print(directory)
+
+
+if __name__ == "__main__":
+    main()
