@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "cni/offload.h"
+#include "cni/steps.h"
 
 #ifndef NSFS_MAGIC
 #define NSFS_MAGIC 0x6e736673
@@ -253,7 +254,9 @@ pod_configure(const struct wiring *w, const char *ifname, struct cni_error *e)
 		nl_socket_free(sk);
 		return e->code;
 	}
+	steps_mark("sysctls");
 	offloads_disable(w, ifname);
+	steps_mark("offloads");
 	if (rc == 0) {
 		step = "switch on lo";
 		rc = link_up(sk, (int)if_nametoindex("lo"));
@@ -271,6 +274,7 @@ pod_configure(const struct wiring *w, const char *ifname, struct cni_error *e)
 		rc = route_add(sk, ifindex, &w->addrs[i]);
 	}
 	nl_socket_free(sk);
+	steps_mark("addresses");
 	return rc == 0 ? CNI_OK
 		       : cni_fail(e, CNI_FAILED, NULL, "cannot set up %s in the pod: %s: %s", ifname, step,
 				 nl_geterror(rc));
@@ -283,6 +287,7 @@ link_create(const struct wiring *w, int netns, const char *ifname, struct cni_er
 
 	if (pair_create(w, netns, ifname, e) != CNI_OK)
 		return e->code;
+	steps_mark("pair");
 	back = netns_enter(netns);
 	if (back < 0) {
 		cni_fail(

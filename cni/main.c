@@ -15,6 +15,7 @@
 #include "cni/port_mappings.h"
 #include "cni/result.h"
 #include "cni/spool.h"
+#include "cni/steps.h"
 #include "cni/wiring.h"
 
 #define STDIN_MAX (1024 * 1024)
@@ -132,6 +133,7 @@ add(const struct netconf *n, const struct agent_limits *limits, json_t **result,
 			n->ifname, "netns", n->netns, "podNamespace", n->pod_ns, "podName", n->pod, "podUid",
 			n->pod_uid, "hostPorts", host_ports),
 		limits, &reply, e);
+	steps_mark("intent");
 	if (e->code == CNI_OK && wiring_decode(&w, reply, e) == CNI_OK) {
 		if (w.is_attached) {
 			link_check(&w, netns, n->ifname, e);
@@ -139,6 +141,8 @@ add(const struct netconf *n, const struct agent_limits *limits, json_t **result,
 			   ask(n, "/v1/cni/commit", key_to_json(n), limits, &ignored, e) != CNI_OK) {
 			undo(n, &w);
 		}
+		steps_mark("commit");
+		steps_take(json_object_get(ignored, "steps"));
 		if (e->code == CNI_OK)
 			*result = result_new(n, &w);
 	}
@@ -234,6 +238,7 @@ main(void)
 	char *text;
 	struct agent_limits limits;
 
+	steps_start();
 	signal(SIGALRM, deadline_passed);
 	signal(SIGPIPE, SIG_IGN);
 	alarm(DEADLINE_S);
@@ -270,5 +275,6 @@ main(void)
 		print(result);
 	netconf_fini(&n);
 	free(text);
+	steps_write();
 	return e.code == CNI_OK && fflush(stdout) == 0 ? 0 : 1;
 }

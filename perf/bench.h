@@ -16,4 +16,7 @@ int bench_update(const struct params *p);
 /* The same for a policy, a pod or a namespace. Parses its own arguments. */
 int bench_policy_update(int argc, char **argv);
 
+/* How long a runtime waits for a pod's network. Parses its own arguments. */
+int bench_cni(int argc, char **argv);
+
 #endif

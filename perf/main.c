@@ -8,6 +8,8 @@ static const char usage[] =
 	"       ringway-perf wire [OPTION...]       the full path over AF_XDP on veth: packets per second\n"
 	"       ringway-perf update [OPTION...]     one changed endpoint: time until all workers use it\n"
 	"       ringway-perf policy-update [OPTION...]   one changed policy, pod or namespace: likewise\n"
+	"       ringway-perf cni [OPTION...]        a pod's ADD and DEL beside the plugin ptp: time, by "
+	"step\n"
 	"\n"
 	"'ringway-perf COMMAND --help' lists a command's options. Exit code 0: the run holds; 1: it does not "
 	"(packets were\n"
@@ -36,6 +38,10 @@ main(int argc, char **argv)
 	if (argc >= 2 && strcmp(argv[1], "policy-update") == 0) {
 		argv[1] = "ringway-perf policy-update";
 		return bench_policy_update(argc - 1, argv + 1);
+	}
+	if (argc >= 2 && strcmp(argv[1], "cni") == 0) {
+		argv[1] = "ringway-perf cni";
+		return bench_cni(argc - 1, argv + 1);
 	}
 	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
 		fputs(usage, stdout);

@@ -154,10 +154,23 @@ refuse(struct admin_reply *reply, const struct attach_error *e)
 		json_object_set_new(reply->json, "cniCode", json_integer(e->cni_code));
 }
 
+/* For who asks where the time goes. */
+static json_t *
+steps_to_json(const struct attach *a, const struct attached *pod)
+{
+	json_t *steps = json_object();
+
+	for (unsigned i = 0; i < pod->steps.n; i++)
+		json_object_set_new(
+			steps, pod->steps.all[i].name, json_integer((json_int_t)pod->steps.all[i].ns));
+	return json_pack("{s:o}", "steps", steps);
+}
+
 static void
 serve(struct daemon *d, const struct admin_request *req, struct admin_reply *reply,
 	int (*fn)(struct attach *a, const struct attach_request *req, const struct attached **out,
-		struct attach_error *e))
+		struct attach_error *e),
+	json_t *(*answer)(const struct attach *a, const struct attached *pod))
 {
 	struct attach_request request = request_decode(req);
 	struct host_port host_ports[HOST_PORTS_MAX];
@@ -170,7 +183,7 @@ serve(struct daemon *d, const struct admin_request *req, struct admin_reply *rep
 	if (fn(d->attach, &request, &pod, &e) < 0)
 		refuse(reply, &e);
 	else
-		reply->json = pod_to_json(d->attach, pod);
+		reply->json = answer(d->attach, pod);
 }
 
 void
@@ -182,19 +195,19 @@ cni_add(struct daemon *d, const struct admin_request *req, struct admin_reply *r
 			"an earlier DEL of this container cannot be done: %s", spool_warning(d->spool));
 		return;
 	}
-	serve(d, req, reply, attach_add);
+	serve(d, req, reply, attach_add, pod_to_json);
 }
 
 void
 cni_commit(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
 {
-	serve(d, req, reply, attach_commit);
+	serve(d, req, reply, attach_commit, steps_to_json);
 }
 
 void
 cni_check(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
 {
-	serve(d, req, reply, attach_check);
+	serve(d, req, reply, attach_check, pod_to_json);
 }
 
 void

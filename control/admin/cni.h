@@ -1,6 +1,6 @@
 /* /v1/cni/{add,commit,check,del,gc,status}: what ringway-cni asks (node/attach.h). The bodies name the attachment by
- * "containerId" and "ifname"; add also takes "netns", "podNamespace", "podName" and "podUid". The answer to all but del is what the
- * links have to be; errors carry "cniCode" for the shim's own error. gc takes the runtime's list as "valid", status nothing. Control
+ * "containerId" and "ifname"; add also takes "netns", "podNamespace", "podName" and "podUid". The answer to add and check is what the
+ * links have to be, that to commit how many ns its "steps" took; errors carry "cniCode" for the shim's own error. gc takes the runtime's list as "valid", status nothing. Control
  * thread only. */
 #ifndef RINGWAY_ADMIN_CNI_H
 #define RINGWAY_ADMIN_CNI_H

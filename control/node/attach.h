@@ -12,6 +12,7 @@
 #include "control/node/attachment.h"
 #include "control/node/collect.h"
 #include "control/node/ipam.h"
+#include "control/node/steps.h"
 #include "xdp/loader.h"
 
 #define ATTACH_TEXT_SIZE 256
@@ -54,6 +55,7 @@ struct attached {
 	bool is_named;                  /* the tables in force may name its memory, though it has no port */
 	char trouble[ATTACH_TEXT_SIZE]; /* why a committed one has no port; "" */
 	struct collect_note collect;
+	struct steps steps;    /* of attaching it */
 	struct attached *next; /* of those that are gone */
 };
 

@@ -220,10 +220,12 @@ attach_commit(struct attach *a, const struct attach_request *req, const struct a
 	*out = pod;
 	if (pod->record.phase == ATTACHMENT_COMMITTED && pod->port != NULL)
 		return 0;
+	steps_begin(&pod->steps);
 	if (pod->port == NULL && pod_port_open(pod, &a->config, a->netdev) < 0)
 		return attach_refuse(e, STATUS_FAILED, 0,
 			"`ringway doctor --preflight` tells what this node lacks.", "%s", pod->trouble);
 	rc = attach_publish(a);
+	steps_end(&pod->steps, "publish");
 	if (rc == -EAGAIN)
 		return attach_refuse(
 			e, STATUS_NOT_READY, CODE_TRY_AGAIN, "", "the first tables are still being built");
@@ -237,6 +239,7 @@ attach_commit(struct attach *a, const struct attach_request *req, const struct a
 	committed.phase = ATTACHMENT_COMMITTED;
 	if (attach_save(a, &committed) < 0)
 		return attach_state_trouble(a, e); /* the shim gives up and removes it */
+	steps_end(&pod->steps, "record");
 	pod->record = committed;
 	collect_begin(&pod->collect, pod->record.netns);
 	return 0;

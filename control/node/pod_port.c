@@ -146,14 +146,18 @@ pod_port_open(struct attached *pod, const struct attach_config *config, struct n
 	rc = netdev_sysctl("ipv6", pod->record.link, "disable_ipv6", "1");
 	if (rc < 0 && rc != -ENOENT)
 		log_warn("%s: cannot set disable_ipv6: %s", pod->record.link, strerror(-rc));
+	steps_end(&pod->steps, "memory");
 	/* the program before "up": no packet of the pod ever reaches the node's stack */
 	rc = xdp_attach_pod(
 		config->xdp, (unsigned)link.ifindex, pod->record.link, config->xdp_choice, &pod->mode, why);
 	if (rc < 0)
 		return trouble(pod, rc, "%.250s", why);
+	steps_end(&pod->steps, "xdp");
 	if (!link.is_up && (rc = netdev_set_up(netdev, link.ifindex)) < 0)
 		return trouble(pod, rc, "cannot switch %s on: %s", pod->record.link, strerror(-rc));
+	steps_end(&pod->steps, "up");
 	rc = socket_open(pod, config);
+	steps_end(&pod->steps, "socket");
 	if (rc == 0)
 		pod->trouble[0] = '\0';
 	return rc;
