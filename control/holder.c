@@ -14,22 +14,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "control/handover.h"
+#include "control/kept.h"
 #include "dataplane/clock.h"
 #include "dataplane/io/fd_store.h"
 
 #define PAUSE_MAX_MS 5000
 #define LIVED_LONG_MS 10000 /* after so long, the next death is not held against it */
 
-struct kept {
-	char name[FD_STORE_NAME_MAX];
-	int fd;
-};
-
 struct holder {
-	int (*serve)(int socket, void *arg);
-	void *arg;
+	const struct holder_config *config;
 	int signals; /* signalfd */
-	size_t n;
 	struct kept *kept;
 
 	/* of the child that runs now */
@@ -42,48 +37,6 @@ struct holder {
 	bool is_stopping;
 };
 
-static void
-drop(struct holder *h, const char *name)
-{
-	for (size_t i = 0; i < h->n; i++) {
-		if (strcmp(h->kept[i].name, name) == 0) {
-			close(h->kept[i].fd);
-			h->kept[i] = h->kept[--h->n];
-			return;
-		}
-	}
-}
-
-static void
-put(struct holder *h, const char *name, int fd)
-{
-	struct kept *grown;
-
-	drop(h, name);
-	grown = realloc(h->kept, (h->n + 1) * sizeof(*grown));
-	if (grown == NULL) {
-		close(fd);
-		return;
-	}
-	h->kept = grown;
-	snprintf(grown[h->n].name, sizeof(grown[h->n].name), "%s", name);
-	grown[h->n].fd = fd;
-	h->n++;
-}
-
-static void
-greet(const struct holder *h)
-{
-	char text[FD_STORE_NAME_MAX + 8];
-
-	for (size_t i = 0; i < h->n; i++) {
-		snprintf(text, sizeof(text), "have %s", h->kept[i].name);
-		if (fd_message_send(h->socket, text, h->kept[i].fd) < 0)
-			return; /* it died again: we hear of that by SIGCHLD */
-	}
-	fd_message_send(h->socket, "end", -1);
-}
-
 /* The child's side of the fork. */
 static _Noreturn void
 become_daemon(const struct holder *h, int socket, pid_t holder)
@@ -94,12 +47,11 @@ become_daemon(const struct holder *h, int socket, pid_t holder)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	close(h->signals);
-	for (size_t i = 0; i < h->n; i++)
-		close(h->kept[i].fd); /* it receives its own copies */
+	kept_drop_all(h->kept); /* it receives its own copies */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != holder)
 		_exit(EXIT_FAILURE);
-	status = h->serve(socket, h->arg);
+	status = h->config->serve(socket, h->config->arg);
 	fflush(NULL);
 	_exit(status);
 }
@@ -130,7 +82,7 @@ start_child(struct holder *h)
 	h->socket = pair[0];
 	h->is_ready = false;
 	h->started_ms = clock_now_ms();
-	greet(h);
+	kept_send(h->kept, h->socket); /* where it died again, we hear of that by SIGCHLD */
 	return true;
 }
 
@@ -144,21 +96,23 @@ serve_message(struct holder *h)
 	if (fd_message_receive(h->socket, text, sizeof(text), &fd) <= 0)
 		return false;
 	if (fd >= 0 && strncmp(text, "put ", 4) == 0)
-		put(h, text + 4, fd);
+		kept_put(h->kept, text + 4, fd);
 	else if (fd >= 0)
 		close(fd);
 	else if (strncmp(text, "drop ", 5) == 0)
-		drop(h, text + 5);
+		kept_drop(h->kept, text + 5);
 	else if (strcmp(text, "ready") == 0)
 		h->is_ready = true;
 	return true;
 }
 
 static void
-drop_all(struct holder *h)
+hand_over(struct holder *h)
 {
-	while (h->n > 0)
-		close(h->kept[--h->n].fd);
+	if (h->config->run_dir != NULL && handover_give(h->config->run_dir, h->kept) == 0)
+		fprintf(stderr, "ringwayd: the next one has %zu descriptors of ours\n", h->kept->n);
+	/* before the child closes its own: the last to close a socket waits for the kernel */
+	kept_drop_all(h->kept);
 }
 
 static void
@@ -169,9 +123,9 @@ serve_signal(struct holder *h)
 	if (read(h->signals, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
+		if (!h->is_stopping)
+			hand_over(h);
 		h->is_stopping = true;
-		/* before the child closes its own: the last to close a socket waits for the kernel */
-		drop_all(h);
 	}
 	if (info.ssi_signo != SIGCHLD)
 		kill(h->child, info.ssi_signo == SIGHUP ? SIGHUP : SIGTERM);
@@ -214,6 +168,8 @@ pause_before_start(struct holder *h)
 		if (poll(&fd, 1, (int)left) > 0 && read(h->signals, &info, sizeof(info)) == sizeof(info))
 			h->is_stopping = info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
 	}
+	if (h->is_stopping)
+		hand_over(h);
 }
 
 static void
@@ -226,7 +182,7 @@ say_death(const struct holder *h, int status, bool is_started_again)
 		fprintf(stderr, "ringwayd: the daemon ended with status %d", WEXITSTATUS(status));
 	if (is_started_again)
 		fprintf(stderr, "; starting it again in %lld ms, with %zu descriptors kept",
-			(long long)h->pause_ms, h->n);
+			(long long)h->pause_ms, h->kept->n);
 	fputc('\n', stderr);
 }
 
@@ -251,9 +207,10 @@ holder_init(struct holder *h)
 }
 
 int
-holder_run(int (*serve)(int socket, void *arg), void *arg)
+holder_run(const struct holder_config *config)
 {
-	struct holder h = { .serve = serve, .arg = arg };
+	struct kept none = { 0 };
+	struct holder h = { .config = config, .kept = config->kept != NULL ? config->kept : &none };
 	int status = EXIT_FAILURE;
 
 	if (!holder_init(&h)) {
@@ -278,8 +235,7 @@ holder_run(int (*serve)(int socket, void *arg), void *arg)
 			     : h.pause_ms * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS
 							     : h.pause_ms * 2;
 	}
-	drop_all(&h);
-	free(h.kept);
+	kept_drop_all(h.kept);
 	close(h.signals);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
 }

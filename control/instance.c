@@ -12,9 +12,13 @@
 #include <unistd.h>
 
 #include "control/dir.h"
+#include "control/handover.h"
 #include "control/log.h"
 #include "control/source/source.h"
 #include "dataplane/clock.h"
+
+#define LOCK "ringwayd.lock"
+#define NEXT_LOCK "ringwayd.next" /* the place of who is next in turn */
 
 /* How long a second start waits for the first to go, before it says that there is one. */
 #define LOCK_WAIT_MS 3000
@@ -23,7 +27,7 @@
 #define LOOK_MS 5
 
 static int
-open_lock(const char *run_dir)
+open_lock(const char *run_dir, const char *name)
 {
 	char path[4096];
 	int result = dir_make(run_dir);
@@ -34,7 +38,7 @@ open_lock(const char *run_dir)
 			strerror(-result));
 		return result;
 	}
-	snprintf(path, sizeof(path), "%s/ringwayd.lock", run_dir);
+	snprintf(path, sizeof(path), "%s/%s", run_dir, name);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		result = -errno;
@@ -68,7 +72,7 @@ sign_lock(int fd)
 int
 instance_lock(const struct config *config)
 {
-	int fd = open_lock(config->run.dir);
+	int fd = open_lock(config->run.dir, LOCK);
 	char owner[32] = "";
 
 	if (fd < 0)
@@ -95,10 +99,34 @@ leave(int signo)
 	_exit(EXIT_SUCCESS);
 }
 
-int
-instance_wait(const struct config *config)
+/* Until our turn comes. Without a socket the former one closes its own sockets, and ours take longer. */
+static void
+wait_for_turn(int lock, const struct config *config, struct kept *kept)
 {
-	int fd = open_lock(config->run.dir);
+	int place = open_lock(config->run.dir, NEXT_LOCK);
+	struct pollfd knock = { .events = POLLIN };
+
+	while (place >= 0 && !lock_within(place, LOCK_WAIT_MS))
+		;
+	knock.fd = handover_listen(config->run.dir); /* poll() passes over what is below 0 */
+	if (knock.fd < 0)
+		log_warn("%s/handover.sock: %s; the other one's sockets will close before we have ours",
+			config->run.dir, strerror(-knock.fd));
+	while (flock(lock, LOCK_EX | LOCK_NB) < 0)
+		if (poll(&knock, 1, LOOK_MS) > 0)
+			handover_receive(knock.fd, kept);
+	if (knock.fd >= 0) {
+		handover_receive(knock.fd, kept); /* it may have ended right after it gave */
+		handover_close(knock.fd, config->run.dir);
+	}
+	if (place >= 0)
+		close(place);
+}
+
+int
+instance_wait(const struct config *config, struct kept *kept)
+{
+	int fd = open_lock(config->run.dir, LOCK);
 
 	if (fd < 0)
 		return fd;
@@ -112,9 +140,8 @@ instance_wait(const struct config *config)
 			return -EINVAL;
 		}
 		log_info("another ringwayd runs on %s: waiting until it ends", config->run.dir);
-		while (!lock_within(fd, LOCK_WAIT_MS))
-			;
-		log_info("the other ringwayd has ended: taking over");
+		wait_for_turn(fd, config, kept);
+		log_info("the other ringwayd has ended: taking over, with %zu descriptors of it", kept->n);
 	}
 	sign_lock(fd);
 	return 0;

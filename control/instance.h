@@ -4,13 +4,15 @@
 #define RINGWAY_INSTANCE_H
 
 #include "control/config.h"
+#include "control/kept.h"
 
 /* Makes the run directory if it is missing and takes the lock, waiting a little for a former instance that is still closing
  * its sockets. 0, or -errno having said why: -EBUSY when another one stays. */
 int instance_lock(const struct config *config);
 
-/* The same, but waits for as long as the other one stays, unless we could not start with this configuration anyhow. SIGTERM
- * and SIGINT end the process meanwhile. */
-int instance_wait(const struct config *config);
+/* The same, but waits for as long as the other one stays, unless we could not start with this configuration anyhow; what it
+ * hands over is put into the list, which is to be empty. Of several that wait, one is next. SIGTERM and SIGINT end the process
+ * meanwhile. */
+int instance_wait(const struct config *config, struct kept *kept);
 
 #endif

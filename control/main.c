@@ -255,6 +255,8 @@ main(int argc, char **argv)
 	struct arguments args = { 0 };
 	struct process process = { .args = &args };
 	struct config *config = &process.daemon.config;
+	struct kept kept = { 0 };
+	struct holder_config holder = { .serve = serve, .arg = &process, .kept = &kept };
 	int status = 1;
 
 	argp_err_exit_status = 2; /* as for errors of the configuration */
@@ -266,8 +268,9 @@ main(int argc, char **argv)
 		status = source_check(config, stdout) == 0 ? 0 : 2;
 	} else {
 		plane_hurry(&process.daemon);
-		if ((args.waits ? instance_wait : instance_lock)(config) == 0)
-			status = holder_run(serve, &process);
+		holder.run_dir = config->run.dir;
+		if ((args.waits ? instance_wait(config, &kept) : instance_lock(config)) == 0)
+			status = holder_run(&holder);
 	}
 	config_fini(config);
 	return status;

@@ -370,5 +370,5 @@ main(int argc, char **argv)
 	options.dir = argv[1];
 	options.n_workers = (unsigned)atoi(argv[2]);
 	options.keeps = argc > 3;
-	return options.keeps ? holder_run(run, NULL) : run(-1, NULL);
+	return options.keeps ? holder_run(&(struct holder_config){ .serve = run }) : run(-1, NULL);
 }

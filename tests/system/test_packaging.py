@@ -89,6 +89,7 @@ def test_the_daemonset(daemonset):
     # Ports of the node's network would keep the scheduler from starting the next pod beside this one.
     assert pod["hostNetwork"] and "ports" not in container
     assert daemonset["spec"]["updateStrategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert pod["hostPID"], "all processes of the node are looked at before a pod is taken for gone"
     assert "--wait" in container["args"]
     assert container["securityContext"] == {"privileged": True}
     assert pod["priorityClassName"] == "system-node-critical"

@@ -25,7 +25,7 @@ run_holder(int (*serve)(int socket, void *arg), void *arg)
 	if (pid == 0) {
 		if (freopen("/dev/null", "w", stderr) == NULL)
 			_exit(99);
-		_exit(holder_run(serve, arg));
+		_exit(holder_run(&(struct holder_config){ .serve = serve, .arg = arg }));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
@@ -115,7 +115,7 @@ start_waiting(pid_t *daemon)
 	assert_int_equal(pipe(told), 0);
 	holder = fork();
 	if (holder == 0)
-		_exit(holder_run(wait_for_term, &told[1]));
+		_exit(holder_run(&(struct holder_config){ .serve = wait_for_term, .arg = &told[1] }));
 	assert_int_equal(read(told[0], daemon, sizeof(*daemon)), sizeof(*daemon));
 	close(told[0]);
 	close(told[1]);
