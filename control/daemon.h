@@ -61,6 +61,8 @@ struct daemon {
 	struct health_ports *health_ports;
 	struct cni_conf *cni_conf;
 	struct loop_timer *cni_conf_timer; /* until it has settled */
+	struct loop_timer *end_timer;      /* after the answer to an uninstallation */
+	bool is_uninstalled, keeps_shim;   /* admin/uninstall.h, at the end */
 	struct denied_dns *denied_dns;
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/admin/uninstall.h"
 #include "control/admin/version.h"
 #include "control/daemon.h"
 #include "control/holder.h"
@@ -246,6 +247,8 @@ serve(int holder_socket, void *arg)
 	if (result < 0)
 		log_error("the event loop failed: %s", strerror(-result));
 	parts_stop(d, N_PARTS);
+	if (d->is_uninstalled)
+		uninstall_at_end(&d->config, d->keeps_shim);
 	return result < 0;
 }
 

@@ -25,9 +25,6 @@
 #include "dataplane/worker.h"
 #include "xdp/loader.h"
 
-#define ARENA_FILE "arena"
-#define BPFFS_DIR "bpf"
-
 /* How long flows from outside are kept without traffic. A connection: as kube-proxy has it. */
 #define INBOUND_IDLE_NS (24 * 3600 * NS_PER_S)
 /* Half-open ones: as the kernel's connection tracking has it. */

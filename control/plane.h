@@ -6,6 +6,10 @@
 
 struct daemon;
 
+/* In run.dir. */
+#define ARENA_FILE "arena"
+#define BPFFS_DIR "bpf"
+
 /* Raises this process's priority until the workers run, and notes what it was. */
 void plane_hurry(struct daemon *d);
 

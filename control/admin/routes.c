@@ -11,6 +11,7 @@
 #include "control/admin/policies.h"
 #include "control/admin/services.h"
 #include "control/admin/status.h"
+#include "control/admin/uninstall.h"
 
 const struct admin_route admin_routes[] = {
 	{ "POST", "/v1/cni/add", cni_add, "ringway-cni: what a pod's links have to be" },
@@ -29,6 +30,7 @@ const struct admin_route admin_routes[] = {
 	{ "GET", "/v1/policies/lint", policies_lint_handle, "what NetworkPolicies most likely do not mean" },
 	{ "GET", "/v1/services", services_handle, "each service port, its backends, and why it has none" },
 	{ "GET", "/v1/status", status_handle, "is all well on this node" },
+	{ "POST", "/v1/uninstall", uninstall_handle, "take away what is ours on this node" },
 	{ "GET", "/metrics", metrics_handle, "counters for Prometheus", true },
 	{ "GET", "/healthz", healthz_handle, "is this process of use", true },
 	{ "GET", "/readyz", readyz_handle, "do packets flow, can pods be attached", true },

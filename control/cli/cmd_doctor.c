@@ -12,6 +12,7 @@
 #include "control/cli/preflight.h"
 #include "control/cli/table.h"
 #include "control/config.h"
+#include "control/node/owned.h"
 #include "dataplane/service/slot.h"
 
 #define DEFAULT_CONFIG "/etc/ringway/ringway.yaml"
@@ -194,6 +195,30 @@ read_config(const struct doctor_args *args, struct config *config, json_t *resul
 	return result.status;
 }
 
+/* What is in force without a daemon. The state file stays closed: looking is all that is done here. */
+static enum check_status
+check_leftovers(const struct config *config, json_t *results)
+{
+	struct owned *o = owned_open(config, NULL, NULL);
+	char text[OWNED_TEXT_SIZE], list[256] = "";
+	struct check_result result = { 0 };
+	size_t len = 0;
+
+	for (enum owned_kind kind = 0; o != NULL && kind < N_OWNED && len < sizeof(list); kind++)
+		if (owned_look(o, kind, text) == 1)
+			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", len == 0 ? "" : ", ",
+				owned_name(kind));
+	owned_close(o);
+	if (len == 0)
+		check_say(&result, CHECK_OK, NULL, "nothing of a former ringwayd");
+	else
+		check_say(&result, CHECK_WARN,
+			"start ringwayd, which goes on with it, or take it away with `ringway uninstall`",
+			"no ringwayd runs, but there is what one had: %s", list);
+	preflight_add(results, "leftovers", &result);
+	return result.status;
+}
+
 static struct preflight
 preflight_of(const struct config *config, const struct doctor_args *args)
 {
@@ -223,6 +248,8 @@ doctor_run(const struct cli *cli, void *input)
 	int rc = CLI_FINE;
 
 	worst = worse(worst, preflight_run(&p, results));
+	if (!client_is_reachable(cli))
+		worst = worse(worst, check_leftovers(&config, results));
 	if (!args->preflight)
 		worst = worse(worst, ask_daemon(cli, results, &rc));
 	doc = json_pack("{s:s, s:o}", "status", check_status_name(worst), "checks", results);

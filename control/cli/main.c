@@ -22,6 +22,7 @@ static const struct command *const commands[] = {
 	&drops_command,
 	&explain_command,
 	&doctor_command,
+	&uninstall_command,
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

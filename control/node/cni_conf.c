@@ -39,6 +39,7 @@ struct cni_conf {
 	char *text;          /* of our configuration */
 	struct cni_shim shim;
 	bool is_ready;         /* it was, once */
+	bool has_left;         /* nothing is done any more */
 	bool was_put[N_FILES]; /* it was there before, so that somebody else took it away if it is not */
 	int inotify_fd;
 	struct loop_fd *events;
@@ -279,7 +280,7 @@ on_events(uint32_t events, void *arg)
 void
 cni_conf_follow(struct cni_conf *c, bool is_ready)
 {
-	if (!cni_conf_is_managed(c) || !is_ready || c->is_ready)
+	if (!cni_conf_is_managed(c) || !is_ready || c->is_ready || c->has_left)
 		return;
 	c->is_ready = true;
 	check(c);
@@ -288,7 +289,25 @@ cni_conf_follow(struct cni_conf *c, bool is_ready)
 bool
 cni_conf_has_settled(const struct cni_conf *c)
 {
-	return !cni_conf_is_managed(c) || c->is_ready;
+	return !cni_conf_is_managed(c) || c->is_ready || c->has_left;
+}
+
+void
+cni_conf_leave(struct cni_conf *c)
+{
+	if (!cni_conf_is_managed(c) || c->has_left)
+		return;
+	c->has_left = true;
+	loop_timer_cancel(c->look);
+	loop_cancel(c->loop, &c->task);
+	loop_fd_remove(c->events);
+	c->events = NULL;
+	*c->trouble = '\0';
+	set_trouble(c,
+		"%.200s/" CNI_CONF_NAME
+		" was taken away by `ringway uninstall`; another start of ringwayd puts "
+		"it there again",
+		c->dirs[FILE_CONF]);
 }
 
 bool

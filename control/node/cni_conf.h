@@ -33,6 +33,9 @@ void cni_conf_follow(struct cni_conf *c, bool is_ready);
 /* Whether cni_conf_follow() has written them or found them right, or has nothing to do, so that it need not be called again. */
 bool cni_conf_has_settled(const struct cni_conf *c);
 
+/* From now on nothing is written or put back, which is its trouble then: somebody takes our files away. */
+void cni_conf_leave(struct cni_conf *c);
+
 /* Why the runtime does not take our configuration, or takes it in vain; NULL when all is well, or not managed. Valid until the
  * control thread does something else. */
 const char *cni_conf_trouble(const struct cni_conf *c);

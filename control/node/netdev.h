@@ -85,6 +85,16 @@ int netdev_set_detours(struct netdev *n, const struct netdev_detour *detours, si
  * asks, before the main table; without any, nothing does. Sorts them. 0 or -errno. */
 int netdev_set_ways(struct netdev *n, struct netdev_route *routes, size_t count);
 
+/* How many routes and routing rules there are that carry our protocol number. */
+struct netdev_owned {
+	unsigned n_routes, n_rules;
+};
+
+int netdev_count_owned(struct netdev *n, struct netdev_owned *out);
+
+/* Takes all of these away, and has the rules for local addresses as the kernel made them. 0, or -errno with some left. */
+int netdev_remove_owned(struct netdev *n);
+
 /* Calls fn for each unicast route of the main table that is not ours. */
 int netdev_each_route(struct netdev *n,
 	void (*fn)(const struct ip_prefix *dst, const char *interface, void *arg), void *arg);

@@ -169,9 +169,11 @@ node_admin_stop(struct daemon *d)
 {
 	loop_fd_remove(d->admin_fd);
 	loop_timer_free(d->admin_timer);
+	loop_timer_free(d->end_timer);
 	admin_free(d->admin);
 	d->admin_fd = NULL;
 	d->admin_timer = NULL;
+	d->end_timer = NULL;
 	d->admin = NULL;
 }
 
