@@ -26,6 +26,7 @@
 #include "control/node/sweeper.h"
 #include "control/node/underlay.h"
 #include "control/node/uplink.h"
+#include "control/report/dns_event.h"
 #include "dataplane/engine.h"
 #include "dataplane/policy/policy_table.h"
 #include "dataplane/worker.h"
@@ -178,8 +179,10 @@ on_dns_denied(struct follow *f, const struct event *event)
 	char text[DENIED_DNS_TEXT_SIZE];
 	struct denied_query query;
 
-	if (t != NULL && denied_dns_note(f->d->denied_dns, event, t, clock_now_ns(), &query))
+	if (t != NULL && denied_dns_note(f->d->denied_dns, event, t, clock_now_ns(), &query)) {
 		log_warn("%s", denied_dns_print(publisher_policies(f->d->publisher), &query, text));
+		dns_event_note(f->d, &query, text);
+	}
 }
 
 static void

@@ -19,6 +19,7 @@
 #include "control/model/store.h"
 #include "control/node/node_start.h"
 #include "control/plane.h"
+#include "control/report/report.h"
 #include "control/source/source.h"
 
 #define CONFIG_FILE "/etc/ringway/ringway.yaml"
@@ -196,6 +197,7 @@ static const struct part parts[] = {
 	{ "admin server", node_admin_start, node_admin_stop },
 	{ "health check ports", node_health_start, node_health_stop },
 	{ "CNI configuration", node_cni_conf_start, node_cni_conf_stop },
+	{ "reports", report_start, report_stop },
 };
 #define N_PARTS (sizeof(parts) / sizeof(parts[0]))
 

@@ -322,6 +322,33 @@ print_watches(FILE *f, const struct view *v)
 	}
 }
 
+static void
+print_writes(FILE *f, const struct view *v)
+{
+	if (v->n_writes == 0)
+		return;
+	family(f, "api_writes_total", "counter",
+		"requests that write to the API server, by what was written and how it ended; stale: it was "
+		"there already, or of another version, and is looked at again");
+	for (unsigned i = 0; i < v->n_writes; i++) {
+		const struct write_view *w = &v->writes[i];
+
+		fprintf(f,
+			"ringway_api_writes_total{kind=\"%s\",result=\"done\"} %lu\n"
+			"ringway_api_writes_total{kind=\"%s\",result=\"stale\"} %lu\n"
+			"ringway_api_writes_total{kind=\"%s\",result=\"failed\"} %lu\n",
+			w->kind, w->n_done, w->kind, w->n_stale, w->kind, w->n_failed);
+	}
+	family(f, "api_write_problem_seconds", "gauge",
+		"for how long what is written has been failing, and one second more; 0: it does not");
+	for (unsigned i = 0; i < v->n_writes; i++)
+		fprintf(f, "ringway_api_write_problem_seconds{kind=\"%s\"} %.15g\n", v->writes[i].kind,
+			*v->writes[i].problem == '\0' ? 0 : v->writes[i].problem_s + 1);
+	family(f, "events_lost_total", "counter",
+		"events for the API server for which there was no room, or that it refused");
+	fprintf(f, "ringway_events_lost_total %lu\n", v->n_events_lost);
+}
+
 char *
 metrics_text(const struct view *v)
 {
@@ -333,6 +360,7 @@ metrics_text(const struct view *v)
 		return NULL;
 	print_control(f, v);
 	print_watches(f, v);
+	print_writes(f, v);
 	print_workers(f, v);
 	print_verdicts(f, v);
 	print_drops(f, v);

@@ -85,6 +85,23 @@ peers_json(const struct names *n, const struct underlay *underlay)
 	return peers;
 }
 
+static json_t *
+writes_json(const struct view *v)
+{
+	json_t *writes = json_array();
+
+	for (unsigned i = 0; i < v->n_writes; i++) {
+		const struct write_view *w = &v->writes[i];
+
+		json_array_append_new(
+			writes, json_pack("{s:s, s:I, s:I, s:I, s:s, s:f}", "kind", w->kind, "done",
+					(json_int_t)w->n_done, "stale", (json_int_t)w->n_stale, "failed",
+					(json_int_t)w->n_failed, "problem", w->problem, "problem_seconds",
+					w->problem_s));
+	}
+	return writes;
+}
+
 /* Null when it comes from manifests. */
 static json_t *
 api_json(const struct view *v)
@@ -107,8 +124,9 @@ api_json(const struct view *v)
 		json_decref(watches);
 		return json_null();
 	}
-	return json_pack("{s:s, s:s, s:o, s:b}", "server", v->api_server, "pods",
-		v->has_all_pods ? "all" : "own", "watches", watches, "awaited", v->awaits_source);
+	return json_pack("{s:s, s:s, s:o, s:b, s:o, s:I}", "server", v->api_server, "pods",
+		v->has_all_pods ? "all" : "own", "watches", watches, "awaited", v->awaits_source, "writes",
+		writes_json(v), "events_lost", (json_int_t)v->n_events_lost);
 }
 
 json_t *

@@ -204,6 +204,12 @@ status_warnings(const struct view *v, const struct attach *attach, const struct 
 						       "and what was known stays: %s",
 						  v->watches[i].kind, v->api_server, v->watches[i].problem_s,
 						  v->watches[i].problem));
+	for (unsigned i = 0; i < v->n_writes; i++)
+		if (*v->writes[i].problem != '\0')
+			json_array_append_new(
+				warnings, json_sprintf("%s could not be written to %s for %.0f s: %s",
+						  v->writes[i].what, v->api_server, v->writes[i].problem_s,
+						  v->writes[i].problem));
 	for (unsigned i = 0; follow != NULL && i < FOLLOW_WARNINGS; i++)
 		if (follow_warning(follow, i)[0] != '\0')
 			json_array_append_new(warnings, json_string(follow_warning(follow, i)));

@@ -80,12 +80,21 @@ struct watch_view {
 	uint64_t n_lists, n_restarts, n_bytes;
 };
 
+/* What of a kind is written to an API server. */
+struct write_view {
+	const char *kind, *what; /* "condition", "the node's condition RingwayReady" */
+	uint64_t n_done, n_stale, n_failed;
+	const char *problem; /* "": none */
+	double problem_s;    /* for how long */
+};
+
 struct view {
 	const char *node;
 	double uptime_s;
 	bool is_ready;
-	char not_ready[320];     /* why, "" when ready */
-	uint64_t tables_version; /* 0: none yet */
+	char not_ready[320];        /* why, "" when ready */
+	const char *not_ready_word; /* the same for machines: "UplinkDown"; "Ready" when ready */
+	uint64_t tables_version;    /* 0: none yet */
 	double tables_age_s;
 	size_t n_objects[N_OBJECT_KINDS];
 	const char *api_server; /* the cluster's state comes from; "": from manifests */
@@ -93,6 +102,9 @@ struct view {
 	bool has_all_pods;      /* pods of all nodes are watched there, not only this node's */
 	unsigned n_watches;
 	struct watch_view watches[N_API_KINDS];
+	unsigned n_writes; /* 0: nothing is written, since there is no API server */
+	struct write_view writes[N_API_WRITES];
+	uint64_t n_events_lost;       /* that could not be told the API server */
 	enum policy_mode policy_mode; /* of the cluster */
 	size_t n_audit_namespaces;    /* that say it themselves */
 	size_t n_source_errors, n_build_errors;

@@ -14,6 +14,7 @@
 #include "control/node/cni_conf.h"
 #include "control/node/ipam.h"
 #include "control/node/underlay.h"
+#include "control/report/event_book.h"
 #include "control/source/api/api_source.h"
 #include "control/source/source.h"
 #include "dataplane/clock.h"
@@ -195,6 +196,27 @@ gather_watch(const struct daemon *d, unsigned i, uint64_t now_ns, struct watch_v
 }
 
 static void
+gather_writes(const struct daemon *d, struct view *v)
+{
+	const struct api_writer *writer = api_source_writer(d->api_source);
+
+	for (unsigned i = 0; i < N_API_WRITES; i++) {
+		const struct api_write_status *status = api_writer_status(writer, (enum api_write_kind)i);
+
+		v->writes[v->n_writes++] = (struct write_view){
+			.kind = api_write_rights[i].name,
+			.what = api_write_rights[i].what,
+			.n_done = status->n_done,
+			.n_stale = status->n_stale,
+			.n_failed = status->n_failed,
+			.problem = status->reason,
+			.problem_s = status->since_s == 0 ? 0 : difftime(time(NULL), status->since_s),
+		};
+	}
+	v->n_events_lost = d->event_book == NULL ? 0 : event_book_n_lost(d->event_book);
+}
+
+static void
 gather_source(const struct daemon *d, uint64_t now_ns, struct view *v)
 {
 	v->n_source_errors = source_n_problems(d);
@@ -206,6 +228,7 @@ gather_source(const struct daemon *d, uint64_t now_ns, struct view *v)
 	v->has_all_pods = api_source_has_all_pods(d->api_source);
 	for (unsigned i = 0; i < N_API_KINDS; i++)
 		gather_watch(d, i, now_ns, &v->watches[v->n_watches++]);
+	gather_writes(d, v);
 }
 
 /* Before it has listed everything once nothing else is begun. */
@@ -224,33 +247,50 @@ judge_source(struct view *v)
 	return true;
 }
 
-/* The first thing that is missing, in the order in which it comes about. */
-static void
-judge_readiness(const struct daemon *d, struct view *v)
+/* The first thing that is missing, in the order in which it comes about; with a word for it. */
+static const char *
+find_missing(const struct daemon *d, struct view *v)
 {
 	const char *attach = attach_not_ready(d->attach), *uplink = follow_warning(d->follow, 0);
 	bool needs_uplink = v->n_objects[OBJECT_NODE] > 1 || *d->config.uplink.interface != '\0';
 
 	if (!judge_source(v))
-		return;
+		return "NotSynced";
 	for (unsigned i = 0; i < v->n_workers; i++)
 		if (!v->workers[i].is_alive) {
 			snprintf(v->not_ready, sizeof(v->not_ready), "worker %u makes no progress",
 				v->workers[i].id);
-			return;
+			return "WorkerStuck";
 		}
-	if (attach != NULL)
+	if (attach != NULL) {
 		snprintf(v->not_ready, sizeof(v->not_ready), "%s", attach);
-	else if (needs_uplink && *v->uplink.interface == '\0')
+		return "CannotAttach";
+	}
+	if (needs_uplink && *v->uplink.interface == '\0') {
 		snprintf(v->not_ready, sizeof(v->not_ready),
 			"there is no uplink: no interface has this node's address");
-	else if (needs_uplink && !v->uplink.is_up)
+		return "NoUplink";
+	}
+	if (needs_uplink && !v->uplink.is_up) {
 		snprintf(v->not_ready, sizeof(v->not_ready), "the uplink %s is down", v->uplink.interface);
-	else if (needs_uplink && uplink[0] != '\0')
+		return "UplinkDown";
+	}
+	if (needs_uplink && uplink[0] != '\0') {
 		snprintf(v->not_ready, sizeof(v->not_ready), "%s", uplink);
-	else if (v->tables_version == 0)
+		return "UplinkTrouble";
+	}
+	if (v->tables_version == 0) {
 		snprintf(v->not_ready, sizeof(v->not_ready), "no tables are in force yet%s%s",
 			*v->build_error == '\0' ? "" : ": ", v->build_error);
+		return "NoTables";
+	}
+	return "Ready";
+}
+
+static void
+judge_readiness(const struct daemon *d, struct view *v)
+{
+	v->not_ready_word = find_missing(d, v);
 	v->is_ready = v->not_ready[0] == '\0';
 }
 

@@ -1,6 +1,36 @@
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "control/model/network_policy.h"
+
+#define UID_TEXT "%2hhx%2hhx%2hhx%2hhx-%2hhx%2hhx-%2hhx%2hhx-%2hhx%2hhx-%2hhx%2hhx%2hhx%2hhx%2hhx%2hhx"
+
+bool
+object_uid_parse(const char *text, uint8_t uid[static 16])
+{
+	uint8_t u[16];
+
+	if (strlen(text) != OBJECT_UID_SIZE - 1 || strspn(text, "0123456789abcdef-") != OBJECT_UID_SIZE - 1 ||
+		sscanf(text, UID_TEXT, &u[0], &u[1], &u[2], &u[3], &u[4], &u[5], &u[6], &u[7], &u[8], &u[9],
+			&u[10], &u[11], &u[12], &u[13], &u[14], &u[15]) != 16)
+		return false;
+	memcpy(uid, u, sizeof(u));
+	return true;
+}
+
+const char *
+object_uid_format(const struct object *object, char buf[static OBJECT_UID_SIZE])
+{
+	static const uint8_t none[16];
+	const uint8_t *u = object->uid;
+	char *at = buf;
+
+	*buf = '\0';
+	for (unsigned i = 0; i < 16 && memcmp(u, none, sizeof(none)) != 0; i++)
+		at += sprintf(at, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", u[i]);
+	return buf;
+}
 
 /* FNV-1a: they are random, and who makes pods does not choose them. */
 uint64_t

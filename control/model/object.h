@@ -26,6 +26,7 @@ struct object {
 	char *name;
 	char *origin;      /* where it was read ("web.yaml:12"), for messages; may be NULL */
 	int64_t created_s; /* metadata.creationTimestamp, seconds since 1970; 0: not known */
+	uint8_t uid[16];   /* metadata.uid (RFC 9562); all zero: not known, or of another form */
 	/* Its source's own, who may change them in the store; all others read nothing from them. */
 	uint64_t digest;  /* of what it was made from */
 	uint32_t listing; /* the last list that it was in */
@@ -207,6 +208,13 @@ const char *service_type_name(enum service_type type);
 
 /* The node's zone by its label topology.kubernetes.io/zone; "" when it has none. */
 const char *node_zone(const struct node_object *node);
+
+/* "2c5ea7e0-..." of an object, as metadata.uid has it; "" when it is not known. Returns buf. */
+#define OBJECT_UID_SIZE 37
+const char *object_uid_format(const struct object *object, char buf[static OBJECT_UID_SIZE]);
+
+/* The other way; false when the text has another form. */
+bool object_uid_parse(const char *text, uint8_t uid[static 16]);
 
 /* A label's value, or NULL. */
 const char *labels_get(const struct labels *labels, const char *key);

@@ -90,6 +90,7 @@ decode_metadata(const struct field *root, const struct kind *kind, struct object
 	struct field name = field_member(&metadata, "name");
 	struct field ns = field_member(&metadata, "namespace");
 	struct field created = field_member(&metadata, "creationTimestamp");
+	struct field uid = field_member(&metadata, "uid");
 
 	object->name = field_text(&name, NULL);
 	if (object->name != NULL)
@@ -100,6 +101,7 @@ decode_metadata(const struct field *root, const struct kind *kind, struct object
 	if (object->ns == NULL)
 		field_fail(&ns, "out of memory");
 	object->created_s = field_time(&created);
+	object_uid_parse(field_peek(&uid), object->uid);
 }
 
 /* What would be taken for a kind without use here, and silently leave out what it holds or means. */

@@ -68,14 +68,14 @@ def listen_in(netns, port):
 
 
 class Failure:
-    """An answer in place of the right one, so many times."""
+    """An answer in place of the right one, so many times. method: of what is read, if it is not said."""
 
-    def __init__(self, status, times=1, kind=None, watch=None, headers=None, body=None):
-        self.status, self.times, self.kind, self.watch = status, times, kind, watch
+    def __init__(self, status, times=1, kind=None, watch=None, headers=None, body=None, method="GET"):
+        self.status, self.times, self.kind, self.watch, self.method = status, times, kind, watch, method
         self.headers, self.body = headers or {}, body
 
-    def takes(self, kind, is_watch):
-        if self.times == 0 or self.kind not in (None, kind) or self.watch not in (None, is_watch):
+    def takes(self, kind, is_watch, method):
+        if self.times == 0 or self.kind not in (None, kind) or self.watch not in (None, is_watch) or self.method != method:
             return False
         self.times -= 1
         return True
@@ -102,6 +102,8 @@ class FakeApi:
         self.failures = []
         self.accepts = {}  # kind: headers Accept
         self.requests = []  # (path, {parameter: value}, status)
+        self.writes = []  # (method, path, body, status)
+        self.sent = {}  # kind: bytes of answers
         self.times = []  # of the requests
         self.is_frozen = False
         self.generation = 0  # of connections: those of former ones end
@@ -234,6 +236,22 @@ def status_object(code, message):
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "code": code}
 
 
+def merge_patch(value, patch, is_strategic):
+    """RFC 7386; the strategic one merges lists with a key of their type, of which there is conditions here."""
+    if isinstance(patch, list) and is_strategic:
+        types = [item["type"] for item in patch]
+        return [item for item in value or () if item["type"] not in types] + patch
+    if not isinstance(patch, dict):
+        return patch
+    value = dict(value) if isinstance(value, dict) else {}
+    for name, part in patch.items():
+        if part is None:
+            value.pop(name, None)
+        else:
+            value[name] = merge_patch(value.get(name), part, is_strategic)
+    return value
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     api = None
@@ -272,6 +290,48 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.list(kind, query)
 
+    def do_POST(self):
+        self.write()
+
+    def do_PATCH(self):
+        self.write()
+
+    def write(self):
+        """Of a Node and its status, and of events; nothing else is taken."""
+        api = self.api
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        path = re.fullmatch(r"/api/v1/(?:(nodes)/([^/]+)(/status)?|namespaces/([^/]+)/(events)(?:/([^/]+))?)", self.path)
+        if not path:
+            self.answer(405, status_object(405, "the server does not allow this method on the requested resource"))
+            return
+        kind = "Node" if path[1] else "Event"
+        with api.changed:
+            api.changed.wait_for(lambda: not api.is_frozen or api.generation != self.generation)
+            if api.generation != self.generation:
+                self.close_connection = True
+                return
+            status, answer, headers = self.refuse(kind, {}, False)
+            if status == 200:
+                key = (kind, path[4] or "", path[2] or path[6] or body["metadata"]["name"])
+                status, answer = self.take(key, body, self.headers["Content-Type"])
+            api.writes.append((self.command, self.path, body, status))
+        self.answer(status, answer or status_object(status, f"fake {status}"), headers)
+
+    def take(self, key, body, content_type):
+        api, there = self.api, self.api.objects.get(key)
+        if self.command == "POST":
+            if there:
+                return 409, status_object(409, "already exists")
+            api.put(key[0], body)
+            return 201, body
+        if not there:
+            return 404, None
+        wanted = body.get("metadata", {}).pop("resourceVersion", None)
+        if wanted not in (None, there["metadata"]["resourceVersion"]):
+            return 409, status_object(409, "the object has been modified; please apply your changes to the latest version")
+        api.put(key[0], merge_patch(there, body, content_type.startswith("application/strategic-merge-patch")))
+        return 200, api.objects[key]
+
     def refuse(self, kind, query, is_watch):
         """200, or what is wrong with it: (status, body, headers)."""
         api = self.api
@@ -281,7 +341,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if kind is None:
             return 404, b"404 page not found\n", {"Content-Type": "text/plain"}
         for failure in api.failures:
-            if failure.takes(kind, is_watch):
+            if failure.takes(kind, is_watch, self.command):
                 return failure.status, failure.body, failure.headers
         as_list, accept = "as=PartialObjectMetadataList;", self.headers.get("Accept", "")
         if "as=" in accept and (as_list in accept) == is_watch:

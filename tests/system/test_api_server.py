@@ -1,6 +1,7 @@
 """The cluster's state from an API server: listed, watched, and kept while the server fails in each of the ways it may. The server
 is tests/support/fake_api.py."""
 
+import copy
 import pathlib
 import signal
 import sys
@@ -278,6 +279,59 @@ def test_all_pods_are_watched_once_a_policy_needs_them(world):
     assert (status["api"]["pods"], status["objects"]["Pod"]) == ("all", 3)
 
 
+def own_node(api):
+    node = api.objects["Node", "", "a"]
+    return ({c["type"]: c for c in node["status"].get("conditions", ())},
+            [taint["key"] for taint in node["spec"].get("taints", ())])
+
+
+def written_events(api):
+    return {(event["involvedObject"]["kind"], event["involvedObject"]["name"], event["reason"])
+            for key, event in list(api.objects.items()) if key[0] == "Event"}
+
+
+def test_what_is_written(world):
+    """The node's condition, the removal of its taint, and events; nothing else, and no more than asked for."""
+    node, api = world
+    own = copy.deepcopy(api.objects["Node", "", "a"])
+    own["spec"]["taints"] = [{"key": key, "effect": "NoSchedule"} for key in ("their/own", "ringway.io/not-ready", "x")]
+    own["status"]["conditions"] = [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]
+    api.put("Node", own)
+    api.put("Service", service("taken", "10.96.0.11", externalIPs=["10.96.0.77"]))
+    api.put("Service", service("twin", "10.96.0.10"))
+    api.put("Namespace", {"metadata": {"name": "tried", "annotations": {"ringway.io/policy-mode": "audit"}}})
+    api.fail(409, kind="Node", method="PATCH")  # of the condition or the taint: whichever it is comes again
+    api.fail(500, kind="Event", method="POST")
+    api.fail(429, kind="Event", method="POST", headers={"Retry-After": "1"})
+    node.start()
+    wait_until(lambda: own_node(api)[1] == ["their/own", "x"], what=lambda: f"no taint: {own_node(api)}, {api.writes}")
+    wait_until(lambda: own_node(api)[0].get("RingwayReady", {}).get("status") == "True",
+               what=lambda: f"a condition: {own_node(api)}, {api.writes}")
+    assert own_node(api)[0]["Ready"]["reason"] == "KubeletReady"
+    expected = {("Node", "a", "RingwayReady"), ("Service", "taken", "AddressRefused"), ("Service", "web", "AddressCollision"),
+                ("Namespace", "tried", "PolicyAudit")}
+    wait_until(lambda: written_events(api) == expected, what=lambda: f"{expected}; are {written_events(api)}, {api.writes}")
+    assert all(status in (200, 201, 409, 429, 500) for _, _, _, status in api.writes), api.writes
+    metrics = node.metrics()
+    for kind in ("condition", "taint", "event"):
+        assert metrics[f'ringway_api_writes_total{{kind="{kind}",result="done"}}'] >= 1, metrics
+    # who is started again has no news
+    n_events = len(api.objects)
+    node.restart()
+    # somebody took the condition away
+    own["spec"]["taints"] = []
+    api.put("Node", own)
+    wait_until(lambda: "RingwayReady" in own_node(api)[0], what=lambda: f"the condition again: {api.writes}")
+    assert len(api.objects) == n_events
+    # a right is missing
+    api.fail(403, kind="Node", method="PATCH", times=-1)
+    api.put("Node", own)
+    wait_until(lambda: any("may not patch nodes/status: apply conf/kubernetes/rbac.yaml" in warning
+                           for warning in node.ringway("status")["warnings"]), what="a warning")
+    assert "nodes/status" in str(node.ringway("doctor", check=False))
+    assert node.metrics()['ringway_api_write_problem_seconds{kind="condition"}'] > 0
+
+
 def test_one_http2_connection(world):
     node, api = world
     log = node.dir / "proxy.log"
@@ -304,7 +358,7 @@ def test_one_http2_connection(world):
     api.put("Service", service("later", "10.96.2.2"))
     node.wait_services("web", "new", "later")
     lines = log.read_text().splitlines()
-    assert lines and all(line.startswith("h2 GET ") for line in lines), lines
+    assert lines and all(line.startswith("h2 ") for line in lines), lines
 
 
 class ApiCluster(Cluster):

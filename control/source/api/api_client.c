@@ -308,7 +308,7 @@ suspect(struct api_request *r)
 		.path = "/version", .accept = "application/json", .done = on_probed, .arg = c
 	};
 
-	r->is_suspected = !r->is_waiting || c->probe != NULL || api_client_get(c, &c->probe, &probe) == 0;
+	r->is_suspected = !r->is_waiting || c->probe != NULL || api_client_ask(c, &c->probe, &probe) == 0;
 }
 
 static void
@@ -443,6 +443,19 @@ set_connection(CURL *easy)
 }
 
 static bool
+set_body(struct api_request *r)
+{
+	const struct api_request_config *config = &r->config;
+
+	if (config->method != NULL &&
+		curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, config->method) != CURLE_OK)
+		return false;
+	return config->body == NULL ||
+	       (add_header(r, "Content-Type", config->content_type) &&
+		       curl_easy_setopt(r->easy, CURLOPT_COPYPOSTFIELDS, config->body) == CURLE_OK);
+}
+
+static bool
 set_request(struct api_request *r)
 {
 	char *url;
@@ -452,7 +465,7 @@ set_request(struct api_request *r)
 		return false;
 	is_set = curl_easy_setopt(r->easy, CURLOPT_URL, url) == CURLE_OK;
 	free(url);
-	return is_set && add_header(r, "Accept", r->config.accept) &&
+	return is_set && add_header(r, "Accept", r->config.accept) && set_body(r) &&
 	       curl_easy_setopt(r->easy, CURLOPT_USERAGENT, "ringwayd/" RINGWAY_VERSION) == CURLE_OK &&
 	       curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, r->headers) == CURLE_OK &&
 	       curl_easy_setopt(r->easy, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
@@ -464,7 +477,7 @@ set_request(struct api_request *r)
 }
 
 int
-api_client_get(struct api_client *c, struct api_request **out, const struct api_request_config *config)
+api_client_ask(struct api_client *c, struct api_request **out, const struct api_request_config *config)
 {
 	struct api_request *r = calloc(1, sizeof(*r));
 
@@ -533,6 +546,14 @@ api_client_free(struct api_client *c)
 	kubeconfig_fini(&c->credentials);
 	curl_global_cleanup();
 	free(c);
+}
+
+void
+api_text_make_printable(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
 }
 
 const char *

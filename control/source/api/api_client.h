@@ -24,8 +24,10 @@ struct api_answer {
 };
 
 struct api_request_config {
-	const char *path; /* "/api/v1/pods?limit=500"; copied */
+	const char *method; /* NULL: GET; static storage */
+	const char *path;   /* "/api/v1/pods?limit=500"; copied, like what follows */
 	const char *accept;
+	const char *content_type, *body; /* of what is sent; NULL: nothing is */
 	/* All but done may be NULL. A request may be cancelled in done and outside of these, not in the first two. */
 	void (*opened)(void *arg); /* a 2xx answer begins */
 	int (*bytes)(
@@ -45,7 +47,7 @@ int api_client_new(
 void api_client_free(struct api_client *c);
 
 /* 0 or -ENOMEM. */
-int api_client_get(struct api_client *c, struct api_request **out, const struct api_request_config *config);
+int api_client_ask(struct api_client *c, struct api_request **out, const struct api_request_config *config);
 
 /* From now on what comes for it is news, of which there may be none. */
 void api_request_wait(struct api_request *r);
@@ -55,6 +57,9 @@ void api_request_cancel(struct api_request *r);
 
 /* Why the credentials' files could not be read the last time, "" when they could. */
 const char *api_client_trouble(const struct api_client *c);
+
+/* What a server says may be anything, and may have been cut within a character: it becomes part of JSON, and of lines. */
+void api_text_make_printable(char *text);
 
 /* "https://192.0.2.1:6443" */
 const char *api_client_server(const struct api_client *c);

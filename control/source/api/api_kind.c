@@ -52,3 +52,11 @@ api_kind_accept(const struct api_kind *kind, bool is_list)
 	return is_list ? "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 		       : "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 }
+
+const struct api_write_right api_write_rights[N_API_WRITES] = {
+	[API_WRITE_CONDITION] = { "condition", "the node's condition RingwayReady", "nodes/status",
+		{ "patch" } },
+	[API_WRITE_TAINT] = { "taint", "the removal of the node's taint ringway.io/not-ready", "nodes",
+		{ "patch" } },
+	[API_WRITE_EVENT] = { "event", "events", "events", { "create", "patch" } },
+};

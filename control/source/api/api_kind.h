@@ -1,4 +1,5 @@
-/* What is asked of the API server: the kinds of objects, and how each is asked for. */
+/* What is asked of the API server: the kinds of objects, how each is asked for, and what is written. conf/kubernetes/rbac.yaml
+ * allows exactly this; a test compares them. */
 #ifndef RINGWAY_SOURCE_API_KIND_H
 #define RINGWAY_SOURCE_API_KIND_H
 
@@ -27,5 +28,22 @@ extern const struct api_kind api_kinds[N_API_KINDS];
 
 /* The header Accept for a list of it, or for a watch: servers refuse the one in place of the other (406). */
 const char *api_kind_accept(const struct api_kind *kind, bool is_list);
+
+/* What is written: nothing else is. */
+enum api_write_kind {
+	API_WRITE_CONDITION,
+	API_WRITE_TAINT,
+	API_WRITE_EVENT,
+	N_API_WRITES,
+};
+
+struct api_write_right {
+	const char *name;     /* "condition": of metrics and messages */
+	const char *what;     /* "the node's condition RingwayReady" */
+	const char *resource; /* "nodes/status", of the core API group */
+	const char *verbs[2]; /* the second may be NULL */
+};
+
+extern const struct api_write_right api_write_rights[N_API_WRITES];
 
 #endif

@@ -16,6 +16,8 @@ struct api_source {
 	struct api_source_config config;
 	struct api_client *client;
 	struct api_watch *watches[N_API_KINDS];
+	struct api_writer *writer;
+	struct api_own_node own_node;
 	bool has_watch_list, has_all_pods, is_synced;
 	struct loop_task look;
 	uint64_t n_pods_seen,
@@ -143,6 +145,28 @@ random_seed(unsigned i)
 	return seed + i;
 }
 
+static void
+on_node(const json_t *object, void *arg)
+{
+	struct api_source *s = arg;
+
+	if (api_own_node_note(&s->own_node, s->config.config->node.name, object))
+		api_writer_wake(s->writer);
+}
+
+static int
+start_writer(struct api_source *s)
+{
+	struct api_writer_config config = {
+		.loop = s->config.loop,
+		.client = s->client,
+		.seed = random_seed(N_API_KINDS),
+	};
+
+	s->writer = api_writer_new(&config);
+	return s->writer == NULL ? -ENOMEM : 0;
+}
+
 static int
 start_watches(struct api_source *s)
 {
@@ -156,6 +180,7 @@ start_watches(struct api_source *s)
 			.has_watch_list = &s->has_watch_list,
 			.seed = random_seed(i),
 			.changed = on_changed,
+			.sees = api_kinds[i].kind == OBJECT_NODE ? on_node : NULL,
 			.arg = s,
 		};
 
@@ -187,6 +212,8 @@ api_source_new(struct api_source **out, const struct api_source_config *config)
 	}
 	result = api_client_new(&s->client, config->loop, &credentials, config->config->cluster.api_idle);
 	if (result == 0)
+		result = start_writer(s);
+	if (result == 0)
 		result = start_watches(s);
 	if (result < 0) {
 		log_error("the API server cannot be asked: %s", strerror(-result));
@@ -205,6 +232,8 @@ api_source_free(struct api_source *s)
 	for (unsigned i = 0; i < N_API_KINDS; i++)
 		api_watch_free(s->watches[i]);
 	loop_cancel(s->config.loop, &s->look);
+	api_writer_free(s->writer);
+	api_own_node_fini(&s->own_node);
 	api_client_free(s->client);
 	free(s);
 }
@@ -239,6 +268,18 @@ const struct api_watch_status *
 api_source_status(const struct api_source *s, unsigned i)
 {
 	return api_watch_status(s->watches[i]);
+}
+
+const struct api_own_node *
+api_source_own_node(const struct api_source *s)
+{
+	return &s->own_node;
+}
+
+struct api_writer *
+api_source_writer(const struct api_source *s)
+{
+	return s->writer;
 }
 
 bool

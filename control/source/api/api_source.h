@@ -6,7 +6,9 @@
 
 #include <stdio.h>
 
+#include "control/source/api/api_own_node.h"
 #include "control/source/api/api_watch.h"
+#include "control/source/api/api_writer.h"
 
 struct api_source;
 struct config;
@@ -36,6 +38,12 @@ void api_source_each_error(
 
 /* By i below N_API_KINDS, in the order of api_kinds. */
 const struct api_watch_status *api_source_status(const struct api_source *s, unsigned i);
+
+/* This node's object as it was told last; n_seen is 0 before. */
+const struct api_own_node *api_source_own_node(const struct api_source *s);
+
+/* For what is written there. */
+struct api_writer *api_source_writer(const struct api_source *s);
 
 /* Whether pods of all nodes are watched. */
 bool api_source_has_all_pods(const struct api_source *s);

@@ -63,20 +63,11 @@ kind_name(const struct api_watch *w)
 
 /* --- how it goes */
 
-/* What a server says may be anything, and may have been cut within a character: it becomes part of JSON, and of lines. */
-static void
-make_printable(char *text)
-{
-	for (; *text != '\0'; text++)
-		if (*text < ' ' || *text > '~')
-			*text = '?';
-}
-
 static void
 note_trouble(struct api_watch *w, const char *reason)
 {
 	snprintf(w->status.reason, sizeof(w->status.reason), "%s", reason);
-	make_printable(w->status.reason);
+	api_text_make_printable(w->status.reason);
 	if (w->status.since_s == 0) {
 		w->status.since_s = time(NULL);
 		log_warn("%s at %s: %s; what is known stays in force", kind_name(w),
@@ -165,6 +156,8 @@ on_item(json_t *object, void *arg)
 	struct api_watch *w = arg;
 	const char *version = w->config.kind->versions[w->version].api_version;
 
+	if (w->config.sees != NULL)
+		w->config.sees(object, w->config.arg);
 	return api_objects_put(w->objects, object, version);
 }
 
@@ -475,7 +468,7 @@ start(struct api_watch *w)
 	request.accept = api_kind_accept(w->config.kind, w->step != STEP_WATCH);
 	api_stream_init(&w->stream, w->step == STEP_WATCH ? API_STREAM_WATCH : API_STREAM_LIST,
 		w->step == STEP_WATCH ? on_event : on_item, w);
-	if (api_client_get(w->config.client, &w->request, &request) < 0) {
+	if (api_client_ask(w->config.client, &w->request, &request) < 0) {
 		note_trouble(w, "out of memory");
 		wait_ms(w, api_backoff_next(&w->backoff));
 	}

@@ -21,7 +21,8 @@ struct api_watch_config {
 	const char *node;     /* of kinds that are of a node: only those with this spec.nodeName; NULL: all */
 	bool *has_watch_list; /* shared by all watches of a server: cleared when it refuses one */
 	uint64_t seed;        /* of what is random */
-	void (*changed)(void *arg); /* the store, the errors or the state changed */
+	void (*changed)(void *arg);                    /* the store, the errors or the state changed */
+	void (*sees)(const json_t *object, void *arg); /* each object as it came; may be NULL */
 	void *arg;
 };
 

@@ -58,6 +58,10 @@ setup(void **state)
 		.has_cni_conf = true,
 		.n_cni_conf_restored = 6,
 		.ranges = { [V4] = { "10.244.1.0/24", 247, 3 } },
+		.n_writes = 2,
+		.writes = { { "condition", "the condition", 3, 2, 1, "HTTP 500", 4 },
+			{ .kind = "event", .problem = "" } },
+		.n_events_lost = 6,
 		.n_workers = 2,
 		.n_ports = 3,
 		.workers = f->workers,
@@ -160,6 +164,12 @@ the_daemon_tells_of_itself(void **state)
 	assert_has_line(f, "ringway_worker_up{worker=\"1\"} 0");
 	assert_has_line(f, "ringway_objects{kind=\"Service\"} 4");
 	assert_has_line(f, "ringway_addresses_used{cidr=\"10.244.1.0/24\"} 3");
+	assert_has_line(f, "ringway_api_writes_total{kind=\"condition\",result=\"done\"} 3");
+	assert_has_line(f, "ringway_api_writes_total{kind=\"condition\",result=\"stale\"} 2");
+	assert_has_line(f, "ringway_api_writes_total{kind=\"condition\",result=\"failed\"} 1");
+	assert_has_line(f, "ringway_api_write_problem_seconds{kind=\"condition\"} 5");
+	assert_has_line(f, "ringway_api_write_problem_seconds{kind=\"event\"} 0");
+	assert_has_line(f, "ringway_events_lost_total 6");
 }
 
 /* The exposition format: each line is a HELP, a TYPE or a sample of the family begun last; no family comes

@@ -91,6 +91,28 @@ test_node(void **state)
 }
 
 static void
+test_uid(void **state)
+{
+	static const char *const others[] = { "", "7a-1", "2c5ea7e0-9b1d-4c7e-8f3a-0123456789a",
+		"2C5EA7E0-9B1D-4C7E-8F3A-0123456789AB", "2c5ea7e0-9b1d-4c7e-8f3a-0123456789abc",
+		"2c5ea7e09b1d-4c7e-8f3a-0123456789ab-" };
+	struct object *service = good("apiVersion: v1\n"
+				      "kind: Service\n"
+				      "metadata: {name: web, uid: 2c5ea7e0-9b1d-4c7e-8f3a-0123456789ab}\n"
+				      "spec: {clusterIP: None}\n");
+	char text[OBJECT_UID_SIZE];
+
+	assert_string_equal(object_uid_format(service, text), "2c5ea7e0-9b1d-4c7e-8f3a-0123456789ab");
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_false(object_uid_parse(others[i], service->uid));
+	assert_string_equal(object_uid_format(service, text), "2c5ea7e0-9b1d-4c7e-8f3a-0123456789ab");
+	object_free(service);
+	service = good("apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {clusterIP: None}\n");
+	assert_string_equal(object_uid_format(service, text), "");
+	object_free(service);
+}
+
+static void
 test_pod(void **state)
 {
 	struct pod_object *pod =
@@ -774,6 +796,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_uid),
 		cmocka_unit_test(test_node),
 		cmocka_unit_test(test_creation_times),
 		cmocka_unit_test(test_namespace),

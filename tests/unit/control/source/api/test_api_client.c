@@ -173,7 +173,7 @@ ask(struct world *w)
 	};
 	struct api_request *r;
 
-	assert_int_equal(api_client_get(w->client, &r, &config), 0);
+	assert_int_equal(api_client_ask(w->client, &r, &config), 0);
 	return r;
 }
 

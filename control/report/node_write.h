@@ -1,0 +1,59 @@
+/* What is written to the own Node object, and when: the condition RingwayReady, and the removal of the taint
+ * ringway.io/not-ready. Pure, on the caller's clocks.
+ *
+ * The condition is merged into the others by its type (strategic merge), so kubelet's stay as they are. It is written when it
+ * changes or somebody removed it, and is no heartbeat: thousands of nodes would write for nobody. Not being ready is told once
+ * it has lasted: an upgrade, which takes less, must not show, and therefore nothing is written at the end of the process
+ * either, which cannot know whether another one follows. */
+#ifndef RINGWAY_REPORT_NODE_WRITE_H
+#define RINGWAY_REPORT_NODE_WRITE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control/source/api/api_own_node.h"
+
+#define NOT_READY_TAINT "ringway.io/not-ready"
+
+#define UNREADY_GRACE_NS UINT64_C(20000000000)  /* not being ready for less is not told where ready was */
+#define CONDITION_REST_NS UINT64_C(30000000000) /* between two writes of the same status with another text */
+#define CONDITION_ECHO_NS \
+	UINT64_C(10000000000) /* what was written may take so long to come back by the watch */
+
+struct readiness {
+	bool is_ready;
+	const char *reason; /* one word: "Ready", "UplinkDown" */
+	const char *message;
+};
+
+struct condition_keeper {
+	uint64_t unready_ns; /* since when it is not ready, CLOCK_MONOTONIC; 0: it is */
+	uint64_t told_ns;    /* when it was written last; 0: never */
+	struct node_condition told;
+};
+
+/* Whether the condition is to be written now. To be asked every few seconds. */
+bool condition_is_due(struct condition_keeper *k, const struct readiness *now,
+	const struct api_own_node *node, uint64_t now_ns);
+
+/* It was written. */
+void condition_told(struct condition_keeper *k, const struct readiness *told, uint64_t now_ns);
+
+/* Whether its status is another one than that which is there. */
+bool condition_is_transition(const struct readiness *now, const struct api_own_node *node);
+
+/* The strategic merge patch of the Node's status, for the caller to free; NULL if out of memory. now_s: CLOCK_REALTIME seconds. */
+char *condition_patch(const struct readiness *now, const struct api_own_node *node, int64_t now_s);
+
+/* Whether the taint is there, with whatever effect. */
+bool taint_is_there(const struct api_own_node *node);
+
+/* The merge patch of the Node without it, which is refused (409) if the Node has changed since it was seen; for the caller
+ * to free. NULL: out of memory. */
+char *taint_patch(const struct api_own_node *node);
+
+/* RFC 3339 in UTC, as the API server has it: "2026-11-21T22:15:00Z". */
+#define STAMP_SIZE 40
+const char *stamp_print(int64_t seconds, char buf[static STAMP_SIZE]);
+
+#endif
