@@ -240,7 +240,7 @@ attach_follow(struct attach *a, const struct node_object *node, uint16_t pod_mtu
 
 /* Why the pod is to be forgotten, or NULL. */
 static const char *
-why_dead(const struct attach *a, struct attached *pod)
+why_dead(struct attach *a, struct attached *pod)
 {
 	struct netdev_link link;
 	int rc;
@@ -251,6 +251,8 @@ why_dead(const struct attach *a, struct attached *pod)
 	/* whatever else keeps the kernel from answering says nothing of the link */
 	if (rc == -ENODEV || (rc == 0 && pod->ifindex != 0 && link.ifindex != pod->ifindex))
 		return "its interface was removed";
+	if (pod->collect.netns_ino == 0)
+		attach_note_netns(a, pod); /* since the start */
 	return collect_look(&pod->collect, pod->record.netns, collect_now_s())
 		       ? "its network namespace was removed"
 		       : NULL;

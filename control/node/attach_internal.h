@@ -55,6 +55,9 @@ void attach_drop(struct attach *a, struct attached *pod);
 /* "shop/web-1", or the container's id. */
 const char *attach_pod_text(const struct attached *pod, char buf[static POD_TEXT_SIZE]);
 
+/* Has collect.h begin with the pod's namespace, if its path means that to us, too. */
+void attach_note_netns(struct attach *a, struct attached *pod);
+
 /* The endpoints changed: has the new ones put in force. 0 or -errno. */
 int attach_publish(struct attach *a);
 

@@ -308,6 +308,15 @@ attach_note_opaque(struct attach *a, const struct ip_addr *addr)
 	}
 }
 
+void
+attach_note_netns(struct attach *a, struct attached *pod)
+{
+	if (netdev_leads_to(a->netdev, pod->record.link, pod->record.netns))
+		collect_begin(&pod->collect, pod->record.netns);
+	else
+		pod->collect = (struct collect_note){ 0 };
+}
+
 /* --- leaving */
 
 /* Out of the tables first, so that no worker sends to a port that closes. */

@@ -241,7 +241,7 @@ attach_commit(struct attach *a, const struct attach_request *req, const struct a
 		return attach_state_trouble(a, e); /* the shim gives up and removes it */
 	steps_end(&pod->steps, "record");
 	pod->record = committed;
-	collect_begin(&pod->collect, pod->record.netns);
+	attach_note_netns(a, pod);
 	return 0;
 }
 

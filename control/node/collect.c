@@ -10,7 +10,7 @@
 enum name_state {
 	NAME_THERE,
 	NAME_GONE,    /* or it names another namespace now */
-	NAME_UNKNOWN, /* never seen, or not to be seen just now */
+	NAME_UNKNOWN, /* never the pod's, that we know of, or not to be seen just now */
 };
 
 int64_t
@@ -23,16 +23,14 @@ collect_now_s(void)
 }
 
 static enum name_state
-name_look(struct collect_note *note, const char *netns)
+name_look(const struct collect_note *note, const char *netns)
 {
 	struct stat at;
 
+	if (note->netns_ino == 0)
+		return NAME_UNKNOWN;
 	if (stat(netns, &at) < 0)
-		return errno == ENOENT && note->netns_ino != 0 ? NAME_GONE : NAME_UNKNOWN;
-	if (note->netns_ino == 0) {
-		note->netns_dev = at.st_dev;
-		note->netns_ino = at.st_ino;
-	}
+		return errno == ENOENT ? NAME_GONE : NAME_UNKNOWN;
 	return at.st_dev == note->netns_dev && at.st_ino == note->netns_ino ? NAME_THERE : NAME_GONE;
 }
 
@@ -75,8 +73,13 @@ is_second(int64_t *first_s, int64_t now_s)
 void
 collect_begin(struct collect_note *note, const char *netns)
 {
+	struct stat at;
+
 	*note = (struct collect_note){ 0 };
-	name_look(note, netns);
+	if (stat(netns, &at) == 0) {
+		note->netns_dev = at.st_dev;
+		note->netns_ino = at.st_ino;
+	}
 }
 
 bool

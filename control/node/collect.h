@@ -3,7 +3,7 @@
  * something still keeps: half a teardown. And GC (CNI 1.1), by which a runtime lists what it still has; other runtimes may have pods
  * in the same network, so its list alone is no proof.
  *
- * Nothing is concluded from one look: a name counts as gone when it was seen before by this very process, is away in two sightings
+ * Nothing is concluded from one look: a name counts as gone when this very process has seen that it was the pod's, is away in two sightings
  * with a grace period between them, and no process is in the namespace. So no live pod loses its address, also where the daemon
  * sees other mounts, or no processes, than the runtime. Control thread only. */
 #ifndef RINGWAY_NODE_COLLECT_H
@@ -17,12 +17,13 @@
 
 /* What was seen of one pod. */
 struct collect_note {
-	uint64_t netns_dev, netns_ino; /* its namespace; 0: not seen yet */
+	uint64_t netns_dev, netns_ino; /* its namespace; 0: not known */
 	int64_t gone_s, unlisted_s;    /* first sighting without its name, or in no list; 0: none */
 	bool had_process;              /* we are able to see who is in it */
 };
 
-/* Begins a note: the namespace is the one that the path names now. */
+/* Begins a note: the namespace is the one that the path names now. It must be the pod's for sure, since a path may mean something
+ * else to us than to the runtime ("/proc/123/ns/net"). Without this, nothing is ever concluded. */
 void collect_begin(struct collect_note *note, const char *netns);
 
 /* A look at an attachment, at now_s (CLOCK_MONOTONIC seconds, above 0). True when its pod is gone. */

@@ -52,6 +52,9 @@ void netdev_close(struct netdev *n);
 /* 0, or -ENODEV when there is no such interface. */
 int netdev_get(struct netdev *n, const char *name, struct netdev_link *out);
 
+/* Whether the other end of a pair is in the network namespace that the path names, as far as can be told. */
+bool netdev_leads_to(struct netdev *n, const char *name, const char *netns);
+
 /* A veth pair, both ends in this namespace and down. 0 or -errno. */
 int netdev_create_pair(
 	struct netdev *n, const char *name, const char *peer, const struct mac_addr *peer_mac, uint16_t mtu);

@@ -1,4 +1,4 @@
-/* What netdev.c, netdev_rules.c and netdev_ways.c share; nobody else includes it. */
+/* What netdev*.c share; nobody else includes it. */
 #ifndef RINGWAY_NODE_NETDEV_INTERNAL_H
 #define RINGWAY_NODE_NETDEV_INTERNAL_H
 

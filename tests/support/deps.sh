@@ -9,8 +9,8 @@ deps_build=(
 
 # What the clusters of namespaces and their measurements need.
 deps_run=(
-	busybox-static containerd containernetworking-plugins dpdk-dev ethtool iperf3 iproute2 iputils-ping nghttp2-proxy
-	openssl procps python3-pytest python3-scapy python3-yaml runc util-linux valgrind
+	busybox-static containerd containernetworking-plugins crun dpdk-dev ethtool iperf3 iproute2 iputils-ping nghttp2-proxy
+	openssl podman procps python3-pytest python3-scapy python3-yaml runc util-linux valgrind
 )
 
 # Only .ci/run's stages.

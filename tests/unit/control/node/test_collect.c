@@ -61,9 +61,13 @@ a_name_that_is_gone_for_long_is_believed(void **state)
 static void
 a_name_that_was_never_seen_is_not(void **state)
 {
-	struct collect_note note;
+	struct collect_note note, none = { 0 };
 
 	collect_begin(&note, name);
+	/* nor one of which nobody has said that it is the pod's */
+	assert_false(collect_look_unlisted(&none, "/proc/self/ns/net", 1000));
+	assert_false(collect_look(&none, name, 1000));
+	assert_false(collect_look(&none, name, 1000 + 10 * COLLECT_GRACE_S));
 	assert_false(collect_look(&note, name, 1000));
 	assert_false(collect_look(&note, name, 1000 + 10 * COLLECT_GRACE_S));
 	assert_false(collect_look_unlisted(&note, name, 1000 + 20 * COLLECT_GRACE_S));
