@@ -10,6 +10,7 @@
 #include "control/admin/policy_mode.h"
 #include "control/admin/services.h"
 #include "control/admin/status.h"
+#include "control/admin/unmanaged.h"
 #include "control/build/publish.h"
 #include "control/daemon.h"
 #include "control/node/attach.h"
@@ -293,6 +294,11 @@ doctor_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 	check_texts(&x, "dns", "warn", "see `ringway status`", "no pod is denied it by policies",
 		status_denied_dns(
 			d->denied_dns, publisher_tables(d->publisher), publisher_policies(d->publisher)));
+	check_texts(&x, "pods", "warn",
+		"`ringway pods` lists them. Make each anew (`kubectl delete pod`); containerd sends its DEL "
+		"to us, who "
+		"do nothing, so leases and rules of the former plugin are its own to tidy up",
+		"none that another network attached", unmanaged_texts(d));
 	check_texts(&x, "cni", "fail",
 		"see `ringway status`; files of other networks are left for you to remove",
 		v->has_cni_conf ? "the container runtime takes our configuration" : "cni.confDir is not set",

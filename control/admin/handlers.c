@@ -7,6 +7,7 @@
 #include "control/admin/nodes.h"
 #include "control/admin/pods.h"
 #include "control/admin/services.h"
+#include "control/admin/unmanaged.h"
 #include "control/build/publish.h"
 #include "control/daemon.h"
 #include "control/node/attach.h"
@@ -22,8 +23,10 @@ metrics_handle(struct daemon *d, const struct admin_request *req, struct admin_r
 {
 	struct view *v = view_new(d);
 
-	if (v != NULL)
+	if (v != NULL) {
+		v->n_unmanaged = unmanaged_count(d);
 		reply->text = metrics_text(v);
+	}
 	reply->content_type = METRICS_CONTENT_TYPE;
 	if (reply->text == NULL)
 		fail_memory(reply);

@@ -236,6 +236,7 @@ print_control(FILE *f, const struct view *v)
 	family(f, "objects", "gauge", "objects of the cluster that are known");
 	for (enum object_kind kind = 0; kind < N_OBJECT_KINDS; kind++)
 		fprintf(f, "ringway_objects{kind=\"%s\"} %zu\n", object_kind_name(kind), v->n_objects[kind]);
+	gauge(f, "unmanaged_pods", "pods of this node that another network attached", (double)v->n_unmanaged);
 	if (v->has_cni_conf) {
 		gauge(f, "cni_conf_first",
 			"1 while the container runtime takes Ringway's network configuration",

@@ -7,6 +7,7 @@
 #include "control/admin/exceptions.h"
 #include "control/admin/names.h"
 #include "control/admin/nodes.h"
+#include "control/admin/unmanaged.h"
 #include "control/build/policy_build.h"
 #include "control/build/publish.h"
 #include "control/daemon.h"
@@ -128,7 +129,7 @@ pods_handle(struct daemon *d, const struct admin_request *req, struct admin_repl
 	}
 	exceptions_count(d, &l.exceptions);
 	attach_each(d->attach, add_pod, &l);
-	reply->json = json_pack("{s:o}", "pods", l.items);
+	reply->json = json_pack("{s:o, s:o}", "pods", l.items, "unmanaged", unmanaged_json(d));
 	free(l.exceptions.counts);
 	view_free((struct view *)l.view);
 }

@@ -1,4 +1,4 @@
-/* GET /v1/pods: the pods attached to this node. The fields are documented in the help of
+/* GET /v1/pods: the pods attached to this node, and those that are not. The fields are documented in the help of
  * `ringway pods`. Control thread only. */
 #ifndef RINGWAY_ADMIN_PODS_H
 #define RINGWAY_ADMIN_PODS_H

@@ -3,30 +3,33 @@
 #include <unistd.h>
 
 #include "control/admin/status.h"
+#include "control/admin/unmanaged.h"
 #include "control/build/publish.h"
 #include "control/daemon.h"
+
+static void
+extend(json_t *warnings, json_t *more)
+{
+	json_array_extend(warnings, more);
+	json_decref(more);
+}
 
 void
 status_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
 {
 	struct utsname kernel;
-	json_t *warnings, *unread, *denied, *cni_conf;
+	json_t *warnings;
 	struct view *v;
 
 	publisher_flush(d->publisher);
 	v = view_new(d);
 	uname(&kernel);
 	warnings = v == NULL ? NULL : status_warnings(v, d->attach, d->follow, d->health_ports, d->spool);
-	unread = status_unread_policies(d->store);
-	json_array_extend(warnings, unread);
-	json_decref(unread);
-	denied = status_denied_dns(
-		d->denied_dns, publisher_tables(d->publisher), publisher_policies(d->publisher));
-	json_array_extend(warnings, denied);
-	json_decref(denied);
-	cni_conf = status_cni_conf(d->cni_conf);
-	json_array_extend(warnings, cni_conf);
-	json_decref(cni_conf);
+	extend(warnings, status_unread_policies(d->store));
+	extend(warnings, status_denied_dns(d->denied_dns, publisher_tables(d->publisher),
+				 publisher_policies(d->publisher)));
+	extend(warnings, status_cni_conf(d->cni_conf));
+	extend(warnings, unmanaged_texts(d));
 	if (v != NULL)
 		reply->json = status_json(&(struct status_input){
 			.names = { d->store, v, publisher_tables(d->publisher) },

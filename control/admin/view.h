@@ -113,6 +113,7 @@ struct view {
 	bool has_cni_conf;            /* the container runtime's configuration is our business */
 	bool is_cni_conf_first;       /* and it takes ours */
 	unsigned n_cni_conf_restored; /* times that others' changes were undone */
+	size_t n_unmanaged;           /* pods that another network attached; for metrics */
 	size_t n_pods;                /* attached */
 	struct address_range_view ranges[N_FAMILIES]; /* size 0: the node has none of this family */
 

@@ -34,7 +34,7 @@ number_cell(struct table *t, const json_t *pod, const char *name)
 }
 
 static void
-print_all(const struct cli *cli, const json_t *pods)
+print_all(const struct cli *cli, const json_t *pods, const json_t *unmanaged)
 {
 	static const struct column columns[] = {
 		{ "POD", LEFT, 16 },
@@ -68,6 +68,13 @@ print_all(const struct cli *cli, const json_t *pods)
 		table_cell(t, "%lld", field_int(pod, "tx_packets"));
 		table_cell(t, "%lld", dropped);
 		table_cell(t, "%lld", field_int(pod, "exceptions"));
+		table_cell(t, "%s", field_str(pod, "problem"));
+	}
+	json_array_foreach (unmanaged, i, pod) {
+		table_cell(t, "%s", pod_text(pod));
+		table_cell(t, "%s", field_list(pod, "addresses"));
+		for (unsigned k = 0; k < 7; k++)
+			table_cell(t, "%s", "");
 		table_cell(t, "%s", field_str(pod, "problem"));
 	}
 	if (table_rows(t) == 0)
@@ -158,7 +165,7 @@ pods_run(const struct cli *cli, void *input)
 		if (cli->json)
 			cli_print_json(cli, doc);
 		else
-			print_all(cli, pods);
+			print_all(cli, pods, json_object_get(doc, "unmanaged"));
 		json_decref(doc);
 		return CLI_FINE;
 	}
@@ -169,6 +176,13 @@ pods_run(const struct cli *cli, void *input)
 			else
 				print_one(cli, pod);
 			n_found++;
+		}
+	json_array_foreach (json_object_get(doc, "unmanaged"), i, pod)
+		if (n_found == 0 && is_named(pod, args->which)) {
+			fprintf(stderr, "ringway: pod '%s' is not attached to Ringway: %s\n", pod_text(pod),
+				field_str(pod, "problem"));
+			json_decref(doc);
+			return CLI_PROBLEM;
 		}
 	if (n_found == 0)
 		fprintf(stderr, "ringway: no pod '%s' is attached to this node; `ringway pods` lists them\n",
@@ -194,7 +208,9 @@ const struct command pods_command = {
 		"\"host_ports\": [{\"address\": of the node, "
 		"\"\" for any, "
 		"\"port\", \"protocol\", \"pod_port\"}], \"problem\": what keeps it from its traffic (it has "
-		"no port, it is closed), or \"\"}]}; "
+		"no port, it is closed), or \"\"}], "
+		"\"unmanaged\": [{\"namespace\", \"name\", \"addresses\", \"problem\"}] of pods that "
+		"another network attached}; "
 		"with a name, that pod's object alone.",
 	.parse = pods_parse,
 	.run = pods_run,

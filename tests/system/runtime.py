@@ -8,7 +8,7 @@ import os
 import pathlib
 import subprocess
 
-from lab import PATIENCE
+from lab import PATIENCE, Netns, run
 
 DEBIAN_PLUGINS = pathlib.Path("/usr/lib/cni")
 SUFFIXES = (".conf", ".conflist", ".json")
@@ -79,8 +79,9 @@ class Runtime:
 
     # --- pods
 
-    def _run(self, command, sandbox, plugin, prev, netns):
-        conf = {"cniVersion": sandbox.conf["cniVersion"], "name": sandbox.conf["name"],
+    def _run(self, command, sandbox, plugin, prev, netns, network=None):
+        network = network or sandbox.conf
+        conf = {"cniVersion": network["cniVersion"], "name": network["name"],
                 **{key: value for key, value in plugin.items() if key != "capabilities"}}
         if prev is not None:
             conf["prevResult"] = prev
@@ -98,20 +99,28 @@ class Runtime:
             raise PluginError(f"{plugin['type']} {command}: {done.stdout}{done.stderr}")
         return json.loads(done.stdout) if done.stdout.strip() else None
 
-    def add(self, name=None):
-        """A sandbox with its network. When a plugin fails, the runtime deletes what it began, as containerd does; the
-        error is the ADD's. What a DEL then says is in the sandbox's place in the error's arguments."""
+    def add(self, name=None, conf=None):
+        """A sandbox with its network. conf: instead of the one that counts. A failed ADD's PluginError has its sandbox."""
         name = name or f"sandbox{next(self._count)}"
-        sandbox = Sandbox(name, self.node.lab.netns(f"{self.node.name}-{name}"), self.load())
+        ns = Netns(f"{self.node.lab.prefix}{self.node.name}-{name}")
+        run(["ip", "netns", "add", ns.name])
+        self.node.lab.defer(run, ["ip", "netns", "del", ns.name], False)
+        sandbox = Sandbox(name, ns, conf or self.load())
         try:
             for plugin in sandbox.conf["plugins"]:
-                sandbox.result = self._run("ADD", sandbox, plugin, sandbox.result, sandbox.ns.path)
+                sandbox.result = self._run("ADD", sandbox, plugin, sandbox.result, ns.path)
         except PluginError as error:
             error.sandbox = sandbox
             raise
         return sandbox
 
-    def delete(self, sandbox, netns=None):
-        """By the conf of its ADD, whichever is first by now; netns "": it is gone."""
-        for plugin in reversed(sandbox.conf["plugins"]):
-            self._run("DEL", sandbox, plugin, sandbox.result, sandbox.ns.path if netns is None else netns)
+    def delete(self, sandbox, conf=None):
+        """By the conf of its ADD, as podman and CRI-O have it; containerd takes the one that counts by now: conf. The first
+        plugin that fails ends it, as in libcni."""
+        own = conf is None or conf["name"] == sandbox.network
+        for plugin in reversed((conf or sandbox.conf)["plugins"]):
+            self._run("DEL", sandbox, plugin, sandbox.result if own else None, sandbox.ns.path, conf)
+
+    def lose(self, sandbox):
+        """Its namespace goes, and nobody ever asks for a DEL: a runtime that crashed, a node that lost power."""
+        run(["ip", "netns", "del", sandbox.ns.name])

@@ -2,16 +2,15 @@
 plugins, driven as containerd drives them, and then cannot happen with Ringway."""
 
 import json
-import os
 import shutil
 import signal
 
 import pytest
 
-from cluster import Cluster
+from cluster import RINGWAY, Cluster
 from lab import run, wait_until
 from runtime import DEBIAN_PLUGINS, PluginError, Runtime
-from test_attach import ping
+from test_attach import SmallNode, interfaces, ping
 
 pytestmark = pytest.mark.skipif(not DEBIAN_PLUGINS.is_dir(), reason="no /usr/lib/cni: install containernetworking-plugins")
 
@@ -25,9 +24,9 @@ def cluster():
 
 
 @pytest.fixture
-def runtime(cluster):
-    """Of a node whose ringwayd, once it is started, has the runtime use it."""
-    node = cluster.add_node("a")
+def runtime(cluster, request):
+    """Of a node whose ringwayd, once it is started, has the runtime use it; of another kind by indirect parameter."""
+    node = cluster.add_node("a", getattr(request, "param", None))
     made = Runtime(node, node.dir / "cni")
     node.options = {"cni": {"confDir": str(made.conf_dir), "binDir": str(made.bin_dir)}}
     return made
@@ -175,3 +174,110 @@ def test_uninstall_without_a_daemon_and_after_a_crash_half_way(runtime, former):
     assert list(runtime.bin_dir.iterdir()) == []
     for directory in ("run", "state"):
         assert not (node.dir / directory).exists()
+
+
+# --- pods of another network
+
+def write_pod(cluster, sandbox):
+    cluster.write_manifest(f"pod-{sandbox.container}", {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": sandbox.container, "namespace": "default"},
+        "spec": {"nodeName": "a", "containers": [{"name": "main"}]},
+        "status": {"phase": "Running", "podIPs": [{"ip": address} for address in sandbox.addresses]}})
+
+
+def test_pods_of_a_former_network_are_named_and_left_alone(cluster, runtime):
+    node = runtime.node
+    runtime.install("10-former.conflist", "former", [runtime.debian("ptp", "former", "10.88.0.0/16")])
+    former = runtime.add("former")
+    write_pod(cluster, former)
+    cluster.start()
+    wait_until(lambda: runtime.first() == OURS, what="our configuration is first")
+    node.add_pod("ours")
+    cluster.wait_published()
+    pods = node.ringway("pods")
+    assert [pod["name"] for pod in pods["pods"]] == ["ours"]
+    assert [(pod["name"], pod["addresses"]) for pod in pods["unmanaged"]] == [("former", former.addresses)]
+    assert any("default/former" in text for text in warnings_of(node))
+    assert node.metrics()["ringway_unmanaged_pods"] == 1
+    assert run(node.wrap([RINGWAY, "pods", "former", "--socket", node.socket]), check=False).returncode == 1
+    # containerd has the network that counts now delete it, which is us: that succeeds, and nothing is touched
+    def taken():
+        return runtime.leases("former"), interfaces(node), former.ns.ip("-4 -o addr").stdout
+
+    before = taken()
+    for _ in range(2):
+        runtime.delete(former, runtime.load())
+    node.stop()
+    runtime.delete(former, runtime.load())
+    node.start()
+    node.wait_ready()
+    assert not list((node.dir / "state" / "spool").iterdir())
+    assert taken() == before
+    # podman and CRI-O have the former plugin do it, whose configuration and program we left alone
+    runtime.delete(former)
+    assert runtime.leases("former") == []
+    cluster.remove_manifest("pod-former")
+    wait_until(lambda: node.ringway("pods")["unmanaged"] == [], what="no such pod any more")
+
+
+# --- asymmetric cleanup leaks
+
+def used_addresses(node):
+    return {family["used"] for family in node.ringway("status")["ipam"]}
+
+
+def test_asymmetric_cleanup_leaks(cluster, runtime):
+    node = runtime.node
+    broken = {"type": "meter"}  # a program that somebody removed
+    debian = {"cniVersion": "1.0.0", "name": "debian", "plugins": [runtime.debian("ptp", "debian", "10.88.0.0/16"), broken]}
+
+    def fail(conf):
+        """The ADD fails after the first plugin, the DEL before it, and the namespace goes."""
+        with pytest.raises(PluginError, match="failed to find plugin") as caught:
+            runtime.add(conf=conf)
+        with pytest.raises(PluginError, match="failed to find plugin"):
+            runtime.delete(caught.value.sandbox)
+        runtime.lose(caught.value.sandbox)
+
+    fail(debian)
+    fail(debian)
+    lost = runtime.add(conf=dict(debian, plugins=debian["plugins"][:1]))
+    runtime.lose(lost)
+    assert len(runtime.leases("debian")) == 3  # for ever
+
+    cluster.start()
+    wait_until(lambda: runtime.first() == OURS, what="our configuration is first")
+    ours = runtime.load()
+    before = interfaces(node), used_addresses(node)
+    fail(dict(ours, plugins=[*ours["plugins"], broken]))
+    fail(dict(ours, plugins=[*ours["plugins"], broken]))
+    runtime.lose(runtime.add())
+    wait_until(lambda: (interfaces(node), used_addresses(node)) == before, what="nothing left of them")
+    assert node.ringway("pods")["pods"] == []
+    # a DEL that comes late is for nothing, and succeeds
+    runtime.delete(lost, ours)
+
+
+# --- IPAM exhausted
+
+@pytest.mark.parametrize("runtime", [SmallNode], indirect=True)
+def test_ipam_exhausted(cluster, runtime):
+    # leases that nobody gives back add up until the node takes no more pods, without a word before
+    small = {"cniVersion": "1.0.0", "name": "small", "plugins": [runtime.debian("ptp", "small", "10.88.0.0/29")]}
+    with pytest.raises(PluginError, match="no IP addresses available"):
+        for _ in range(10):
+            runtime.lose(runtime.add(conf=small))
+    assert len(runtime.leases("small")) == 5  # all there are
+
+    node = runtime.node
+    cluster.start()
+    wait_until(lambda: runtime.first() == OURS, what="our configuration is first")
+    sandboxes = [runtime.add() for _ in range(6)]
+    assert any("6 of 7 addresses for pods" in text for text in warnings_of(node))
+    for sandbox in sandboxes[1:]:
+        runtime.lose(sandbox)
+    wait_until(lambda: used_addresses(node) == {1}, what="addresses given back")
+    assert not any("addresses for pods" in text for text in warnings_of(node))
+    # not one that a lost pod had just now, to which others still talk
+    fresh = runtime.add()
+    assert not set(fresh.addresses) & {address for sandbox in sandboxes for address in sandbox.addresses}
