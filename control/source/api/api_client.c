@@ -425,13 +425,16 @@ set_credentials(struct api_request *r)
 }
 
 static bool
-set_connection(CURL *easy)
+set_connection(CURL *easy, const char *server)
 {
+	/* over http nothing tells that there will be no HTTP/2: requests would wait for the first one's end */
+	long waits = strncmp(server, "https:", strlen("https:")) == 0;
+
 	return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_PIPEWAIT, waits) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
 	       /* else a request's end waits for the thread that looks its server up */
 	       curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
@@ -487,8 +490,8 @@ api_client_ask(struct api_client *c, struct api_request **out, const struct api_
 	r->config = *config;
 	r->heard_ns = clock_now_ns();
 	r->easy = curl_easy_init();
-	if (r->easy == NULL || !set_credentials(r) || !set_connection(r->easy) || !set_request(r) ||
-		curl_multi_add_handle(c->multi, r->easy) != CURLM_OK) {
+	if (r->easy == NULL || !set_credentials(r) || !set_connection(r->easy, c->credentials.server) ||
+		!set_request(r) || curl_multi_add_handle(c->multi, r->easy) != CURLM_OK) {
 		request_free(r);
 		return -ENOMEM;
 	}

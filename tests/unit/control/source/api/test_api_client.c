@@ -78,7 +78,7 @@ struct world {
 	unsigned n_peers, n_probes;
 	struct loop_fd *watched, *watched_peers[PEERS_MAX];
 	bool is_ill, is_opened;
-	unsigned n_done;
+	unsigned n_opened, n_done;
 	char error[API_ERROR_SIZE];
 };
 
@@ -153,7 +153,10 @@ free_world(struct world *w)
 static void
 on_opened(void *arg)
 {
-	((struct world *)arg)->is_opened = true;
+	struct world *w = arg;
+
+	w->is_opened = true;
+	w->n_opened++;
 }
 
 static void
@@ -190,6 +193,24 @@ a_cancelled_request_waits_for_no_lookup(void **state)
 	api_request_cancel(r);
 	free_world(&w);
 	assert_false(lookup_end());
+}
+
+/* Over http nothing tells whether one connection will do for all. */
+static void
+requests_do_not_wait_for_those_that_never_end(void **state)
+{
+	struct api_request *r[2];
+	struct world w;
+
+	make_world(&w, "127.0.0.1", 60);
+	for (unsigned i = 0; i < 2; i++)
+		r[i] = ask(&w);
+	while (w.n_opened < 2 && w.n_done == 0)
+		loop_round(w.loop, -1);
+	assert_int_equal(w.n_done, 0);
+	for (unsigned i = 0; i < 2; i++)
+		api_request_cancel(r[i]);
+	free_world(&w);
 }
 
 static void
@@ -231,6 +252,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(requests_do_not_wait_for_those_that_never_end),
 		cmocka_unit_test(silence_is_no_failure_while_the_server_answers),
 		cmocka_unit_test(silence_in_the_middle_of_an_answer_is_a_failure),
 		cmocka_unit_test(a_cancelled_request_waits_for_no_lookup),
