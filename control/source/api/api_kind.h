@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "control/model/object.h"
+#include "control/source/api/api_trim.h"
 
 #define API_VERSIONS_MAX 2
 
@@ -18,9 +19,11 @@ struct api_kind {
 	struct {
 		const char *api_version; /* as the object has it */
 		const char *path;
-	} versions[API_VERSIONS_MAX]; /* the first that the server has */
+	} versions[API_VERSIONS_MAX];  /* the first that the server has */
+	const struct api_path *unread; /* members that nobody here reads: they are not even parsed */
+	unsigned n_unread;
 	const char *volatile_status
-		[8]; /* members of status that change all the time and that nobody here reads */
+		[4]; /* of status what is read, and changes all the time without a meaning for tables */
 };
 
 #define N_API_KINDS 6

@@ -135,7 +135,6 @@ prune(const struct api_kind *kind, json_t *value)
 	json_t *metadata = json_object_get(value, "metadata"), *status = json_object_get(value, "status");
 
 	json_object_del(metadata, "resourceVersion");
-	json_object_del(metadata, "managedFields");
 	for (const char *const *member = kind->volatile_status; *member != NULL; member++)
 		json_object_del(status, *member);
 }

@@ -14,6 +14,13 @@ api_stream_init(
 }
 
 void
+api_stream_leave_out(struct api_stream *s, const struct api_path *unread, size_t n)
+{
+	s->unread = unread;
+	s->n_unread = n;
+}
+
+void
 api_stream_fini(struct api_stream *s)
 {
 	free(s->object.bytes);
@@ -59,9 +66,12 @@ is_space(char c)
 static int
 give_away(struct api_stream *s)
 {
-	json_t *object = text_parse(&s->object);
+	json_t *object;
 	int result;
 
+	s->object.n =
+		api_trim(s->object.bytes, s->object.n, s->kind == API_STREAM_WATCH, s->unread, s->n_unread);
+	object = text_parse(&s->object);
 	s->object.n = 0;
 	s->in_object = false;
 	s->needs_comma = true;

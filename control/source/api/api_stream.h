@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "control/source/api/api_trim.h"
+
 #define API_OBJECT_MAX (16u << 20)  /* bytes of one object's text; etcd takes 1.5 MB of a more compact form */
 #define API_ENVELOPE_MAX (1u << 20) /* and of what is around a list's items */
 
@@ -34,6 +36,8 @@ struct api_stream {
 		is_items; /* of the list's own members: collecting a text, what follows is the items' value */
 	char key[8];      /* such a text, as far as it matters */
 	size_t key_len;
+	const struct api_path *unread; /* what is left out of objects */
+	size_t n_unread;
 	struct api_text object, envelope;
 };
 
@@ -41,6 +45,10 @@ struct api_stream {
 void api_stream_init(
 	struct api_stream *s, enum api_stream_kind kind, int (*fn)(json_t *object, void *arg), void *arg);
 void api_stream_fini(struct api_stream *s);
+
+/* Before the first bytes: these members of each object (of a watch's event, of its "object") are left out, as api_trim() does it.
+ * The list stays the caller's. */
+void api_stream_leave_out(struct api_stream *s, const struct api_path *unread, size_t n);
 
 /* The next bytes, cut anywhere. 0, -EINVAL when they are not what a server sends, -EFBIG, -ENOMEM, or what fn returned; after
  * an error the stream is of no more use. */

@@ -227,15 +227,26 @@ on_opened(void *arg)
 	}
 }
 
+static uint64_t
+cpu_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
 static int
 on_bytes(const char *bytes, size_t size, void *arg)
 {
 	struct api_watch *w = arg;
 	bool was_first_list = w->is_first_list;
+	uint64_t start_ns = cpu_now_ns();
 	int result;
 
 	w->status.n_bytes += size;
 	result = api_stream_feed(&w->stream, bytes, size);
+	w->status.decode_ns += cpu_now_ns() - start_ns;
 	if (was_first_list && !w->is_first_list)
 		w->status.state = API_WATCH_WATCHING;
 	if (api_objects_take_changed(w->objects))
@@ -468,6 +479,7 @@ start(struct api_watch *w)
 	request.accept = api_kind_accept(w->config.kind, w->step != STEP_WATCH);
 	api_stream_init(&w->stream, w->step == STEP_WATCH ? API_STREAM_WATCH : API_STREAM_LIST,
 		w->step == STEP_WATCH ? on_event : on_item, w);
+	api_stream_leave_out(&w->stream, w->config.kind->unread, w->config.kind->n_unread);
 	if (api_client_ask(w->config.client, &w->request, &request) < 0) {
 		note_trouble(w, "out of memory");
 		wait_ms(w, api_backoff_next(&w->backoff));

@@ -41,6 +41,7 @@ struct api_watch_status {
 	uint64_t event_ns; /* CLOCK_MONOTONIC of the last event or list, bookmarks included; 0: none yet */
 	uint64_t n_lists, n_restarts; /* lists begun; requests that failed or were cut */
 	uint64_t n_bytes;             /* of answers */
+	uint64_t decode_ns; /* processor time that it took to decode them and to put them into the store */
 };
 
 /* Begins at once. NULL if out of memory. */

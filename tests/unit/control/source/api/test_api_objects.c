@@ -122,14 +122,14 @@ static void
 test_heartbeats_are_no_changes(void **state)
 {
 	static const char node[] =
-		"{\"metadata\": {\"name\": \"n\", \"resourceVersion\": \"%d\", \"managedFields\": [%d]},"
+		"{\"metadata\": {\"name\": \"n\", \"resourceVersion\": \"%d\"},"
 		" \"status\": {\"addresses\": [{\"type\": \"InternalIP\", \"address\": \"192.0.2.%d\"}],"
 		" \"conditions\": [{\"lastHeartbeatTime\": \"%d\"}]}}";
 	struct fixture *f = *state;
 
-	put(f->nodes, "v1", true, node, 1, 1, 1, 1);
-	put(f->nodes, "v1", false, node, 2, 2, 1, 2);
-	put(f->nodes, "v1", true, node, 3, 2, 2, 2);
+	put(f->nodes, "v1", true, node, 1, 1, 1);
+	put(f->nodes, "v1", false, node, 2, 1, 2);
+	put(f->nodes, "v1", true, node, 3, 2, 2);
 }
 
 static void
