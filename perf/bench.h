@@ -19,4 +19,7 @@ int bench_policy_update(int argc, char **argv);
 /* How long a runtime waits for a pod's network. Parses its own arguments. */
 int bench_cni(int argc, char **argv);
 
+/* A whole cluster's objects from an API server. Parses its own arguments. */
+int bench_sync(int argc, char **argv);
+
 #endif

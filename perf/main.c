@@ -10,6 +10,8 @@ static const char usage[] =
 	"       ringway-perf policy-update [OPTION...]   one changed policy, pod or namespace: likewise\n"
 	"       ringway-perf cni [OPTION...]        a pod's ADD and DEL beside the plugin ptp: time, by "
 	"step\n"
+	"       ringway-perf sync [OPTION...]       a whole cluster from an API server: time, memory, "
+	"changes\n"
 	"\n"
 	"'ringway-perf COMMAND --help' lists a command's options. Exit code 0: the run holds; 1: it does not "
 	"(packets were\n"
@@ -42,6 +44,10 @@ main(int argc, char **argv)
 	if (argc >= 2 && strcmp(argv[1], "cni") == 0) {
 		argv[1] = "ringway-perf cni";
 		return bench_cni(argc - 1, argv + 1);
+	}
+	if (argc >= 2 && strcmp(argv[1], "sync") == 0) {
+		argv[1] = "ringway-perf sync";
+		return bench_sync(argc - 1, argv + 1);
 	}
 	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
 		fputs(usage, stdout);

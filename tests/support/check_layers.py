@@ -14,6 +14,7 @@ FORBIDDEN = {
     "control/build/": [LIBRARIES, r'"(control/(source|admin)|cni|perf|tests)/'],
     "control/": [r'"(cni|perf|tests)/'],
     "cni/": [r"<(sqlite3|yaml|bpf/|xdp/)", r'"(control|xdp|perf|tests)/'],
+    "perf/bench_sync": [r"<(curl/|sqlite3|yaml)", r'"(control/(admin|node)|cni|tests)/'],  # measures the source
     "perf/": [r"<(curl/|sqlite3|yaml)", r'"(control/(source|admin|node)|cni|tests)/'],
 }
 
