@@ -29,6 +29,7 @@ struct config {
 		char *manifests;
 		char *api_server, *ca_file, *token_file, *kubeconfig;
 		uint32_t api_idle;
+		uint32_t pods_grace;
 		struct string_list pod_cidrs;
 		struct string_list service_cidrs;
 		struct string_list external_ip_ranges;

@@ -315,6 +315,11 @@ print_watches(FILE *f, const struct view *v)
 		{ "api_bytes_total", "counter", "bytes of answers", n_bytes },
 	};
 
+	if (v->n_watches != 0)
+		gauge(f, "api_all_pods",
+			"1 while pods of all nodes are watched, since a policy here has pods as peers; 0: "
+			"this node's",
+			v->has_all_pods);
 	for (size_t k = 0; k < sizeof(families) / sizeof(families[0]) && v->n_watches != 0; k++) {
 		family(f, families[k].name, families[k].type, families[k].help);
 		for (unsigned i = 0; i < v->n_watches; i++)

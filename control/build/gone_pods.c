@@ -9,6 +9,8 @@
 
 struct gone_pods {
 	struct store *store;
+	uint64_t n_lost;  /* of it, at the last update */
+	bool may_be_lost; /* what is missing since then */
 	struct store_watch *watch;
 	void (*fn)(uint64_t pod, void *arg);
 	void *arg;
@@ -54,8 +56,10 @@ static void
 note_change(enum object_kind kind, const char *ns, const char *name, void *arg)
 {
 	struct gone_pods *g = arg;
+	const struct object *object = store_get(g->store, kind, ns, name);
 
-	note(g, (const struct pod_object *)store_get(g->store, kind, ns, name), ns, name);
+	if (object != NULL || !g->may_be_lost)
+		note(g, (const struct pod_object *)object, ns, name);
 }
 
 static void
@@ -98,8 +102,12 @@ gone_pods_is_idle(const struct gone_pods *g)
 void
 gone_pods_update(struct gone_pods *g, void (*fn)(uint64_t pod, void *arg), void *arg)
 {
+	uint64_t n_lost = store_n_lost(g->store, OBJECT_POD);
+
 	g->fn = fn;
 	g->arg = arg;
+	g->may_be_lost = n_lost != g->n_lost;
+	g->n_lost = n_lost;
 	if (!store_watch_take(g->watch, note_change, g)) /* which pods went unseen is not known */
 		store_each(g->store, OBJECT_POD, note_object, g);
 }

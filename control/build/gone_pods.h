@@ -1,4 +1,5 @@
-/* Pods that were there and are no more: what the store had and has not, or has as ended. A pod that was never seen may live.
+/* Pods that were there and are no more: what the store had and has not, or has as ended. A pod that was never seen may live,
+ * and so may those that went while others went out of sight (store_lose()).
  * Of pods that are long gone some are forgotten, since memory is fixed; they then may live, too. Control thread only. */
 #ifndef RINGWAY_BUILD_GONE_PODS_H
 #define RINGWAY_BUILD_GONE_PODS_H

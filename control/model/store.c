@@ -13,6 +13,7 @@ struct store {
 		void *root;
 		size_t count;
 		uint64_t generation;
+		uint64_t n_lost;
 	} kinds[N_OBJECT_KINDS];
 	struct store_watches watches;
 };
@@ -91,6 +92,21 @@ store_remove(struct store *s, enum object_kind kind, const char *ns, const char 
 	s->kinds[kind].count--;
 	s->kinds[kind].generation++;
 	return true;
+}
+
+bool
+store_lose(struct store *s, enum object_kind kind, const char *ns, const char *name)
+{
+	bool was_there = store_remove(s, kind, ns, name);
+
+	s->kinds[kind].n_lost += was_there;
+	return was_there;
+}
+
+uint64_t
+store_n_lost(const struct store *s, enum object_kind kind)
+{
+	return s->kinds[kind].n_lost;
 }
 
 const struct object *

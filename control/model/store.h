@@ -17,6 +17,11 @@ int store_put(struct store *s, struct object *object);
 /* Removes an object; false when there is none. */
 bool store_remove(struct store *s, enum object_kind kind, const char *ns, const char *name);
 
+/* The same for one that is out of sight: nothing says that it is gone. How often that happened to objects of a kind tells who
+ * takes a missing object for one that is gone. */
+bool store_lose(struct store *s, enum object_kind kind, const char *ns, const char *name);
+uint64_t store_n_lost(const struct store *s, enum object_kind kind);
+
 /* NULL when there is none. Valid until the next change of that key. */
 const struct object *store_get(
 	const struct store *s, enum object_kind kind, const char *ns, const char *name);

@@ -103,7 +103,7 @@ class FakeApi:
         self.accepts = {}  # kind: headers Accept
         self.requests = []  # (path, {parameter: value}, status)
         self.writes = []  # (method, path, body, status)
-        self.sent = {}  # kind: bytes of answers
+        self.sent = {}  # kind: bytes of watches
         self.times = []  # of the requests
         self.is_frozen = False
         self.generation = 0  # of connections: those of former ones end
@@ -254,7 +254,7 @@ def merge_patch(value, patch, is_strategic):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    api = None
+    api = kind = None
 
     def log_message(self, *_arguments):
         pass
@@ -279,6 +279,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.close_connection = True
                 return
             kind, api_version = api.paths.get(url.path, (None, None))
+            self.kind = kind
             status, body, headers = self.refuse(kind, query, is_watch)
             api.accepts.setdefault(kind, set()).add(self.headers.get("Accept", ""))
             api.requests.append((url.path, query, status))
@@ -389,6 +390,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                     {"Content-Type": "application/json"})
 
     def send_chunk(self, data):
+        with self.api.changed:
+            self.api.sent[self.kind] = self.api.sent.get(self.kind, 0) + len(data)
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
     def send_event(self, event, obj):

@@ -58,6 +58,11 @@ class ApiNode(Node):
 
         wait_until(all_watch, what=lambda: f"all watch: {self.ringway('status', check=False)['api']}")
 
+    def wait_version(self, kind):
+        """Until it has heard of the server's newest version."""
+        wait_until(lambda: self.watch(kind)["resource_version"] == str(self.api.version),
+                   what=lambda: f"version {self.api.version}: {self.watch(kind)}")
+
     def wait_problem(self, kind, text):
         wait_until(lambda: text in self.watch(kind)["problem"], what=lambda: f"'{text}': {self.watch(kind)}")
 
@@ -258,25 +263,68 @@ def test_an_older_server(world):
     node.wait_watching()
 
 
-def test_all_pods_are_watched_once_a_policy_needs_them(world):
+def test_all_pods_are_watched_while_a_policy_needs_them(world):
+    """The bytes of each kind are those of what is asked for, and of no more."""
     node, api = world
     api.put("Pod", pod("here", "a", labels={"app": "here"}))
     api.put("Pod", pod("there", "b", labels={"app": "there"}))
     api.put("Pod", pod("elsewhere", "b", namespace="other"))
+    api.put("Namespace", {"metadata": {"name": "large"}, "spec": {"finalizers": ["f" * 100000]}})
     peers = {"spec": {"podSelector": {}, "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "there"}}}]}]}}
     api.put("NetworkPolicy", {"metadata": {"namespace": "other", "name": "not-here"}, **peers})
+    node.options = {"cluster": {"podsGrace": 1}}
     node.start()
     node.wait_ready()
-    status = node.ringway("status")
-    assert (status["api"]["pods"], status["objects"]["Pod"]) == ("own", 1)
+
+    def known():
+        status = node.ringway("status")
+        return status["api"]["pods"], status["objects"]["Pod"], node.metrics()["ringway_api_all_pods"]
+
+    def wait_bytes():
+        """What the server has sent is what the metrics say has come, of each kind."""
+        def come():
+            metrics = node.metrics()
+            return {kind: int(metrics[f'ringway_api_bytes_total{{kind="{kind}"}}']) for kind in sent()}
+
+        def sent():
+            with api.changed:
+                return dict(api.sent)
+
+        wait_until(lambda: come() == sent(), what=lambda: f"{sent()}; {come()}")
+        return sent()
+
+    assert known() == ("own", 1, 0)
+    # other nodes' pods, and what is not metadata of namespaces, cost nothing
+    api.bookmark_s = 3600  # they are sent with each change of anything
+    bytes_before = wait_bytes()
+    assert bytes_before["Namespace"] < 20000
+    for i in range(50):
+        api.put("Pod", pod(f"other-{i}", "b", labels={"large": "x" * 1000}))
+        api.put("Namespace", {"metadata": {"name": "large"}, "spec": {"finalizers": ["f" * 100000, str(i)]}})
+    node.wait_version("Pod")
+    bytes_then = wait_bytes()
+    assert bytes_then["Pod"] - bytes_before["Pod"] < 50 * 1000
+    assert bytes_then["Namespace"] - bytes_before["Namespace"] < 50 * 1000
     api.put("NetworkPolicy", {"metadata": {"namespace": "default", "name": "here"}, **peers})
-    wait_until(lambda: node.ringway("status")["objects"]["Pod"] == 3, what="all pods")
-    assert node.ringway("status")["api"]["pods"] == "all"
+    wait_until(lambda: known() == ("all", 53, 1), what=lambda: f"all pods: {known()}")
     node.wait_watching("Pod")
+    assert node.metrics()['ringway_api_bytes_total{kind="Pod"}'] - bytes_then["Pod"] > 50 * 1000
     # with such a policy from the start, tables are made with all pods
     node.restart()
-    status = node.ringway("status")
-    assert (status["api"]["pods"], status["objects"]["Pod"]) == ("all", 3)
+    assert known() == ("all", 53, 1)
+    # and when there is none, they are not watched any longer; a pod from here stays all the time
+    lists = node.watch("Pod")["lists"]
+    api.delete("NetworkPolicy", "default", "here")
+    wait_until(lambda: known() == ("own", 1, 0), what=lambda: f"own pods: {known()}")
+    node.wait_watching("Pod")
+    assert node.watch("Pod")["lists"] == lists + 1
+    assert api.asked("Pod")[-1][1]["fieldSelector"] == "spec.nodeName=a"
+    api.put("Pod", pod("there", "b", labels={"app": "changed"}))
+    api.put("Pod", pod("new", "a"))
+    wait_until(lambda: known()[1] == 2, what=lambda: f"a new pod: {known()}")
+    # and once more
+    api.put("NetworkPolicy", {"metadata": {"namespace": "default", "name": "here"}, **peers})
+    wait_until(lambda: known() == ("all", 54, 1), what=lambda: f"all pods: {known()}")
 
 
 def own_node(api):

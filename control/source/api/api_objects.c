@@ -266,8 +266,10 @@ note_gone(const struct object *object, void *arg)
 }
 
 int
-api_objects_sweep(struct api_objects *o)
+api_objects_sweep(struct api_objects *o, bool is_narrower)
 {
+	bool (*take)(struct store *, enum object_kind, const char *, const char *) =
+		is_narrower ? store_lose : store_remove;
 	struct sweep s = { .listing = o->listing };
 
 	store_each(o->store, o->kind->kind, note_gone, &s);
@@ -275,7 +277,7 @@ api_objects_sweep(struct api_objects *o)
 		store_each(o->store, OBJECT_UNREAD_POLICY, note_gone, &s);
 	/* removing one leaves the others where they are */
 	for (size_t i = 0; i < s.n; i++)
-		store_remove(o->store, s.gone[i]->kind, s.gone[i]->ns, s.gone[i]->name);
+		take(o->store, s.gone[i]->kind, s.gone[i]->ns, s.gone[i]->name);
 	for (size_t i = o->n_errors; i-- > 0;)
 		if (o->errors[i].listing != o->listing)
 			error_remove(o, i);

@@ -29,8 +29,9 @@ int api_objects_remove(struct api_objects *o, const json_t *value);
 /* A list begins. */
 void api_objects_begin(struct api_objects *o);
 
-/* It is complete: what was not put since it began is gone. 0 or -ENOMEM, then more may be there than should. */
-int api_objects_sweep(struct api_objects *o);
+/* It is complete: what was not put since it began is gone; or, when less was asked for than before, out of sight. 0 or -ENOMEM, then
+ * more may be there than should. */
+int api_objects_sweep(struct api_objects *o, bool is_narrower);
 
 /* Whether anything changed since this was asked. */
 bool api_objects_take_changed(struct api_objects *o);

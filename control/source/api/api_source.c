@@ -8,9 +8,11 @@
 #include "control/config.h"
 #include "control/log.h"
 #include "control/loop.h"
-#include "control/model/network_policy.h"
 #include "control/model/store.h"
 #include "control/source/api/api_credentials.h"
+#include "control/source/api/api_scope.h"
+
+#define SCOPE_NS (2 * NS_PER_S)
 
 struct api_source {
 	struct api_source_config config;
@@ -18,60 +20,17 @@ struct api_source {
 	struct api_watch *watches[N_API_KINDS];
 	struct api_writer *writer;
 	struct api_own_node own_node;
-	bool has_watch_list, has_all_pods, is_synced;
+	bool has_watch_list, is_synced;
+	struct api_scope scope; /* of pods */
+	bool needs_all_pods;
+	struct loop_timer *
+		scope_timer; /* while all are watched: with many of them to look at each change is too much */
 	struct loop_task look;
 	uint64_t n_pods_seen,
 		n_policies_seen; /* the store's generations when we looked whether all pods are needed */
 };
 
-/* --- do policies need all pods */
-
-struct question {
-	const struct store *store;
-	const char *node, *ns;
-	bool is_yes;
-};
-
-static bool
-has_pod_peers(const struct network_policy_object *policy)
-{
-	for (unsigned d = 0; d < 2; d++)
-		for (size_t i = 0; i < policy->n_rules[d]; i++)
-			for (size_t j = 0; j < policy->rules[d][i].n_peers; j++)
-				if (policy->rules[d][i].peers[j].block == NULL)
-					return true;
-	return false;
-}
-
-static void
-find_pod(const struct object *object, void *arg)
-{
-	struct question *q = arg;
-
-	q->is_yes |= strcmp(object->ns, q->ns) == 0 &&
-		     strcmp(((const struct pod_object *)object)->node, q->node) == 0;
-}
-
-static void
-ask_policy(const struct object *object, void *arg)
-{
-	struct question *q = arg;
-
-	if (q->is_yes || !has_pod_peers((const struct network_policy_object *)object))
-		return;
-	q->ns = object->ns;
-	store_each(q->store, OBJECT_POD, find_pod, q);
-}
-
-/* While only this node's pods are known, so there are few. */
-static bool
-needs_all_pods(const struct api_source *s)
-{
-	struct question q = { .store = s->config.store, .node = s->config.config->node.name };
-
-	store_each(s->config.store, OBJECT_NETWORK_POLICY, ask_policy, &q);
-	return q.is_yes;
-}
+/* --- whose pods */
 
 static struct api_watch *
 pod_watch(const struct api_source *s)
@@ -83,20 +42,39 @@ pod_watch(const struct api_source *s)
 }
 
 static void
-widen_if_needed(struct api_source *s)
+judge_scope(struct api_source *s)
 {
+	const struct config *config = s->config.config;
 	uint64_t pods = store_generation(s->config.store, OBJECT_POD);
 	uint64_t policies = store_generation(s->config.store, OBJECT_NETWORK_POLICY);
 
-	if (s->has_all_pods || (pods == s->n_pods_seen && policies == s->n_policies_seen))
-		return;
+	if (pods != s->n_pods_seen || policies != s->n_policies_seen)
+		s->needs_all_pods = api_scope_needs_all(s->config.store, config->node.name);
 	s->n_pods_seen = pods;
 	s->n_policies_seen = policies;
-	if (!needs_all_pods(s))
-		return;
-	log_info("a policy here has pods as peers: pods of all nodes are watched from now on");
-	s->has_all_pods = true;
-	api_watch_widen(pod_watch(s));
+	switch (api_scope_look(
+		&s->scope, s->needs_all_pods, clock_now_ns(), config->cluster.pods_grace * NS_PER_S)) {
+	case API_SCOPE_WIDEN:
+		log_info("a policy here has pods as peers: pods of all nodes are watched from now on");
+		api_watch_widen(pod_watch(s));
+		loop_timer_set(s->scope_timer, SCOPE_NS, SCOPE_NS);
+		break;
+	case API_SCOPE_NARROW:
+		log_info("no policy here has had pods as peers for %u s: pods of this node are watched from "
+			 "now on",
+			config->cluster.pods_grace);
+		api_watch_narrow(pod_watch(s));
+		loop_timer_cancel(s->scope_timer);
+		break;
+	case API_SCOPE_STAY:
+		break;
+	}
+}
+
+static void
+on_scope_timer(void *arg)
+{
+	judge_scope(arg);
 }
 
 /* --- changes */
@@ -116,8 +94,8 @@ look(void *arg)
 	struct api_source *s = arg;
 
 	/* the first answer counts once both are known; what it needs is part of being in sync */
-	if (s->is_synced || are_all_synced(s))
-		widen_if_needed(s);
+	if (!s->scope.is_wide && (s->is_synced || are_all_synced(s)))
+		judge_scope(s);
 	if (!s->is_synced && are_all_synced(s)) {
 		s->is_synced = true;
 		s->config.synced(s->config.arg);
@@ -211,6 +189,9 @@ api_source_new(struct api_source **out, const struct api_source_config *config)
 		return result;
 	}
 	result = api_client_new(&s->client, config->loop, &credentials, config->config->cluster.api_idle);
+	s->scope_timer = loop_timer_new(config->loop, on_scope_timer, s);
+	if (result == 0 && s->scope_timer == NULL)
+		result = -ENOMEM;
 	if (result == 0)
 		result = start_writer(s);
 	if (result == 0)
@@ -232,6 +213,7 @@ api_source_free(struct api_source *s)
 	for (unsigned i = 0; i < N_API_KINDS; i++)
 		api_watch_free(s->watches[i]);
 	loop_cancel(s->config.loop, &s->look);
+	loop_timer_free(s->scope_timer);
 	api_writer_free(s->writer);
 	api_own_node_fini(&s->own_node);
 	api_client_free(s->client);
@@ -285,7 +267,7 @@ api_source_writer(const struct api_source *s)
 bool
 api_source_has_all_pods(const struct api_source *s)
 {
-	return s->has_all_pods;
+	return s->scope.is_wide;
 }
 
 size_t

@@ -1,6 +1,5 @@
-/* The cluster's state from an API server: a watch for each kind of object. Of pods, this node's own are watched, and all only once
- * a policy may need them: one with pods as peers, in a namespace of which a pod runs here. From then on it stays at all, since pods
- * that go out of sight would look as if they were gone. Control thread only. */
+/* The cluster's state from an API server: a watch for each kind of object; of pods, those that policies may need (api_scope.h).
+ * Control thread only. */
 #ifndef RINGWAY_SOURCE_API_SOURCE_H
 #define RINGWAY_SOURCE_API_SOURCE_H
 

@@ -28,7 +28,9 @@ enum step {
 
 struct api_watch {
 	struct api_watch_config config;
-	char *node; /* NULL: all */
+	char *node;       /* NULL: all */
+	bool is_wide;     /* all for the time being */
+	bool is_narrower; /* the list that comes asks for less than the one before */
 	struct api_objects *objects;
 	struct api_request *request;
 	struct api_stream stream;
@@ -137,8 +139,9 @@ has_gone_back(const struct api_watch *w, const json_t *object)
 static void
 list_complete(struct api_watch *w)
 {
-	if (api_objects_sweep(w->objects) < 0)
+	if (api_objects_sweep(w->objects, w->is_narrower) < 0)
 		log_error("out of memory: %s objects that are gone stay until the next list", kind_name(w));
+	w->is_narrower = false;
 	w->status.is_synced = true;
 	w->status.event_ns = clock_now_ns();
 	w->is_first_list = false;
@@ -435,7 +438,7 @@ write_path(struct api_watch *w, char path[static PATH_SIZE])
 		strcat(path, "&resourceVersion=");
 		fits = append_escaped(path, w->status.resource_version);
 	}
-	if (!fits || w->node == NULL)
+	if (!fits || w->node == NULL || w->is_wide)
 		return fits;
 	if (strlen(path) + sizeof(NODE_SELECTOR) > PATH_SIZE)
 		return false;
@@ -529,20 +532,37 @@ api_watch_free(struct api_watch *w)
 	free(w);
 }
 
-void
-api_watch_widen(struct api_watch *w)
+/* Lists anew what is asked for from now on. */
+static void
+ask_anew(struct api_watch *w)
 {
-	if (w->node == NULL)
-		return;
-	free(w->node);
-	w->node = NULL;
 	api_request_cancel(w->request);
 	w->request = NULL;
 	api_stream_fini(&w->stream);
 	loop_timer_cancel(w->timer);
 	forget_list(w);
-	w->status.is_synced = false;
 	start(w);
+}
+
+void
+api_watch_widen(struct api_watch *w)
+{
+	if (w->is_wide)
+		return;
+	w->is_wide = true;
+	w->is_narrower = false;
+	w->status.is_synced = false;
+	ask_anew(w);
+}
+
+void
+api_watch_narrow(struct api_watch *w)
+{
+	if (!w->is_wide || w->node == NULL)
+		return;
+	w->is_wide = false;
+	w->is_narrower = true;
+	ask_anew(w);
 }
 
 const struct api_watch_status *

@@ -53,6 +53,9 @@ void api_watch_free(struct api_watch *w);
 /* From now on those of all nodes; lists them, and until that is complete those that are known stay. */
 void api_watch_widen(struct api_watch *w);
 
+/* From now on those of config.node again; the others go when these are listed, not as if they were gone, but out of sight. */
+void api_watch_narrow(struct api_watch *w);
+
 const struct api_watch_status *api_watch_status(const struct api_watch *w);
 const struct api_objects *api_watch_objects(const struct api_watch *w);
 

@@ -99,7 +99,7 @@ test_a_list_replaces_what_was_there_when_it_is_complete(void **state)
 	api_objects_begin(f->services);
 	assert_int_equal(put(f->services, "v1", true, SERVICE, "a", 1, "10.96.0.1"), 0);
 	assert_int_equal(put(f->services, "v1", true, SERVICE, "b", 2, "10.96.0.2"), 0);
-	assert_int_equal(api_objects_sweep(f->services), 0);
+	assert_int_equal(api_objects_sweep(f->services, false), 0);
 	assert_false(api_objects_take_changed(f->services));
 	generation = store_generation(f->store, OBJECT_SERVICE);
 	/* the same again, with another version: no change */
@@ -112,7 +112,7 @@ test_a_list_replaces_what_was_there_when_it_is_complete(void **state)
 	put(f->services, "v1", false, SERVICE, "b", 8, "10.96.0.2");
 	put(f->services, "v1", true, SERVICE, "c", 9, "10.96.0.3");
 	assert_int_equal(count(f, OBJECT_SERVICE), 3);
-	assert_int_equal(api_objects_sweep(f->services), 0);
+	assert_int_equal(api_objects_sweep(f->services, false), 0);
 	assert_true(api_objects_take_changed(f->services));
 	assert_int_equal(count(f, OBJECT_SERVICE), 2);
 	assert_null(store_get(f->store, OBJECT_SERVICE, "default", "a"));
@@ -156,11 +156,11 @@ test_what_cannot_be_used_leaves_what_was(void **state)
 	/* a complete list that has it keeps both; one without it keeps neither */
 	api_objects_begin(f->services);
 	put(f->services, "v1", false, SERVICE, "a", 3, "10.96.0.300");
-	api_objects_sweep(f->services);
+	api_objects_sweep(f->services, false);
 	assert_int_equal(api_objects_n_errors(f->services), 1);
 	assert_int_equal(count(f, OBJECT_SERVICE), 1);
 	api_objects_begin(f->services);
-	api_objects_sweep(f->services);
+	api_objects_sweep(f->services, false);
 	assert_int_equal(api_objects_n_errors(f->services), 0);
 	assert_int_equal(count(f, OBJECT_SERVICE), 0);
 	/* many are counted to a limit */
@@ -198,13 +198,13 @@ test_a_policy_that_was_never_understood_closes(void **state)
 	assert_int_equal(count(f, OBJECT_UNREAD_POLICY), 0);
 	assert_int_equal(count(f, OBJECT_NETWORK_POLICY), 1);
 	api_objects_begin(f->policies);
-	api_objects_sweep(f->policies);
+	api_objects_sweep(f->policies, false);
 	put(f->policies, version, true, POLICY, "bad");
 	assert_int_equal(api_objects_remove(f->policies, gone), 0);
 	assert_int_equal(count(f, OBJECT_UNREAD_POLICY), 0);
 	put(f->policies, version, true, POLICY, "bad");
 	api_objects_begin(f->policies);
-	api_objects_sweep(f->policies);
+	api_objects_sweep(f->policies, false);
 	assert_int_equal(count(f, OBJECT_UNREAD_POLICY), 0);
 	json_decref(gone);
 }
