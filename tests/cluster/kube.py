@@ -32,6 +32,7 @@ CONTROL_NUMBER = 100  # the last part of the control plane's address
 SYSCTLS = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")  # the kubelet sets them, for all of the machine
 CONTROLLERS = "/sys/fs/cgroup"
 CONFLIST = pathlib.Path(__file__).parents[2] / "conf" / "00-ringway.conflist"
+RBAC = pathlib.Path(__file__).parents[2] / "conf/kubernetes/rbac.yaml"
 LOOPBACK = "/usr/lib/cni/loopback"  # containerd sets up lo with it, whatever the configuration says
 CTR = ["ctr", "--address", "/run/containerd/containerd.sock"]
 CONTAINERD_CONFIG = f"""version = 2
@@ -91,11 +92,14 @@ class ControlPlane(BareNode):
                                                              "IP:10.96.0.1", "DNS:kubernetes.default.svc", "DNS:localhost"))
         self.pki.issue("kubelet-client", "kube-apiserver-kubelet-client", ["system:masters"])
         self.admin = self.pki.kubeconfig("admin", self.server, "admin", ["system:masters"])
+        self.ringwayd = self.pki.kubeconfig("ringwayd", self.server, "system:serviceaccount:kube-system:ringway",
+                                            ["system:serviceaccounts"])
         self.etcd = self.api = None
 
     def start(self):
         self.start_etcd()
         self.start_api()
+        wait_until(lambda: self.kubectl(["apply", "-f", str(RBAC)], check=False).returncode == 0, what="the rights of ringwayd")
         controllers = self.pki.kubeconfig("controllers", self.server, "controllers", ["system:masters"])
         self.popen([self.programs / "kube-controller-manager", "--kubeconfig", controllers, "--leader-elect=false",
                     "--bind-address=127.0.0.1", "--allocate-node-cidrs", f"--cluster-cidr={','.join(POD_CIDRS.values())}",
@@ -216,7 +220,7 @@ class KubeNode(Node):
         config = super().config()
         config.update({"run": {"dir": "/run/ringway"}, "state": {"dir": "/var/lib/ringway"}})
         config["cluster"].pop("manifests")
-        config["cluster"].update({"kubeconfig": str(control.admin)})
+        config["cluster"].update({"kubeconfig": str(control.ringwayd)})
         return config
 
     def start(self):

@@ -1,0 +1,42 @@
+"""What ringwayd writes to a real API server, with the rights of conf/kubernetes/rbac.yaml and no others."""
+
+from lab import wait_until
+
+
+def taints(cluster, node):
+    return {taint["key"] for taint in cluster.get(f"node {node}")["spec"].get("taints", ())}
+
+
+def events(cluster, kind, name):
+    return {event["reason"] for event in cluster.get("events")
+            if (event["involvedObject"]["kind"], event["involvedObject"]["name"]) == (kind, name)}
+
+
+def is_well(node):
+    """Nothing was refused that it asks for or writes."""
+    api = node.ringway("status")["api"]
+    return all(entry["problem"] == "" for entry in (*api["watches"], *api["writes"]))
+
+
+def test_the_daemon_writes_with_its_own_rights(cluster):
+    cluster.wait_condition("node", "a", "RingwayReady")
+    wait_until(lambda: "RingwayReady" in events(cluster, "Node", "a"), what="an event")
+    cluster.wait_condition("node", "a", "Ready")
+    cluster.kubectl("taint node a ringway.io/not-ready=:NoSchedule tests/theirs=x:PreferNoSchedule")
+    wait_until(lambda: "ringway.io/not-ready" not in taints(cluster, "a"), what=lambda: f"no taint: {taints(cluster, 'a')}")
+    assert "tests/theirs" in taints(cluster, "a")
+    cluster.kubectl("taint node a tests/theirs-")
+    # an event that `kubectl describe` shows: it is about the very object
+    cluster.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "steals", "namespace": "default"},
+                   "spec": {"ports": [{"port": 80}], "externalIPs": ["10.96.7.7"]}})
+    wait_until(lambda: "AddressRefused" in cluster.kubectl("describe service steals").stdout,
+               what=lambda: f"an event: {cluster.kubectl('describe service steals').stdout}")
+    cluster.delete("service steals")
+    # one that was taken away comes again
+    index = [c["type"] for c in cluster.get("node a")["status"]["conditions"]].index("RingwayReady")
+    cluster.kubectl(["patch", "node", "a", "--subresource=status", "--type=json",
+                     "-p", f'[{{"op": "remove", "path": "/status/conditions/{index}"}}]'])
+    cluster.wait_condition("node", "a", "RingwayReady")
+    cluster.wait_condition("node", "a", "Ready")
+    for node in cluster.nodes:
+        wait_until(lambda n=node: is_well(n), what=lambda n=node: f"no problem: {n.ringway('status')['api']}")
