@@ -19,12 +19,16 @@
 #include "cni/wiring.h"
 
 #define STDIN_MAX (1024 * 1024)
-#define DEADLINE_S 30 /* far beyond AGENT_WAIT_MS: only a kernel that hangs makes us reach it */
+#define DEADLINE_S 30 /* beyond all limits below: only a kernel that hangs makes us reach it */
 
 /* A DEL does not wait for a daemon that is away, since it can be kept for it: with many pods to take down, each second counts.
  * One that is there may have a hundred others to do first. */
 #define DEL_AWAY_MS 200
 #define DEL_WAIT_MS 5000
+
+/* An ADD waits for AGENT_WAIT_MS when the daemon is away. One that is there may have the pods of a whole node to attach, on a machine
+ * that is just starting: whoever gives up has his pod made anew, which helps nobody. */
+#define ADD_WAIT_MS 20000
 #define STATUS_WAIT_MS 1000
 
 static const char *
@@ -242,7 +246,7 @@ main(void)
 	signal(SIGALRM, deadline_passed);
 	signal(SIGPIPE, SIG_IGN);
 	alarm(DEADLINE_S);
-	limits = limits_of(AGENT_WAIT_MS, AGENT_WAIT_MS);
+	limits = limits_of(AGENT_WAIT_MS, ADD_WAIT_MS);
 	text = stdin_read(&size);
 	if (text == NULL) {
 		cni_fail(&e, CNI_DECODE_FAILURE, NULL,

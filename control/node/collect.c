@@ -44,7 +44,7 @@ process_is_in(const char *pid, const struct collect_note *note)
 	return stat(path, &at) == 0 && at.st_dev == note->netns_dev && at.st_ino == note->netns_ino;
 }
 
-/* Costs a look at each process of the machine: asked only when all else speaks for a pod's end, or a runtime calls. */
+/* Costs a look at each process of the machine: asked until a pod has its first, and when all else speaks for its end. */
 static bool
 has_process(struct collect_note *note)
 {
@@ -85,11 +85,15 @@ collect_begin(struct collect_note *note, const char *netns)
 bool
 collect_look(struct collect_note *note, const char *netns, int64_t now_s)
 {
-	if (name_look(note, netns) != NAME_GONE) {
+	enum name_state name = name_look(note, netns);
+
+	if (name == NAME_THERE && !note->had_process)
+		has_process(note); /* which begins right after the ADD */
+	if (name != NAME_GONE) {
 		note->gone_s = 0;
 		return false;
 	}
-	return is_second(&note->gone_s, now_s) && !has_process(note);
+	return note->had_process && is_second(&note->gone_s, now_s) && !has_process(note);
 }
 
 bool
@@ -110,6 +114,6 @@ void
 collect_note_listed(struct collect_note *note, const char *netns)
 {
 	note->unlisted_s = 0;
-	if (name_look(note, netns) == NAME_THERE)
+	if (!note->had_process && name_look(note, netns) == NAME_THERE)
 		has_process(note);
 }

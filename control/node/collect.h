@@ -3,9 +3,9 @@
  * something still keeps: half a teardown. And GC (CNI 1.1), by which a runtime lists what it still has; other runtimes may have pods
  * in the same network, so its list alone is no proof.
  *
- * Nothing is concluded from one look: a name counts as gone when this very process has seen that it was the pod's, is away in two sightings
- * with a grace period between them, and no process is in the namespace. So no live pod loses its address, also where the daemon
- * sees other mounts, or no processes, than the runtime. Control thread only. */
+ * Nothing is concluded from one look: a name counts as gone when this very process has seen that it was the pod's, it is away in
+ * two sightings with a grace period between them, and processes that were seen in the namespace have left it. So no live pod loses
+ * its address, also where the daemon sees other mounts, or no processes, than the runtime. Control thread only. */
 #ifndef RINGWAY_NODE_COLLECT_H
 #define RINGWAY_NODE_COLLECT_H
 

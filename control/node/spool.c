@@ -1,5 +1,6 @@
 #include "control/node/spool.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "control/log.h"
@@ -20,6 +22,7 @@
 #define CORRUPT ".corrupt"
 #define CONTENT_MAX 1024
 #define RETRY_NS (5 * NS_PER_S)
+#define TEMPORARY_S 60 /* a shim lives for 30 s at most */
 
 struct spool {
 	struct attach *attach;
@@ -186,6 +189,18 @@ directory_open(struct spool *s)
 	return 0;
 }
 
+/* What a shim that was killed has left half-written, once it cannot be at it any more. */
+static void
+temporary_remove(const struct spool *s, const char *name)
+{
+	struct stat st;
+
+	if (name[0] == '.' && isdigit((unsigned char)name[1]) &&
+		fstatat(s->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		time(NULL) - st.st_mtime > TEMPORARY_S)
+		unlinkat(s->dir, name, 0);
+}
+
 static DIR *
 directory_list(const struct spool *s)
 {
@@ -211,6 +226,8 @@ spool_work(struct spool *s)
 				entry_put_aside(s, entry->d_name);
 			else if (ends_with(entry->d_name, SUFFIX))
 				s->n_failed += entry_do(s, entry->d_name, &key) < 0;
+			else
+				temporary_remove(s, entry->d_name);
 		}
 		rewinddir(list); /* some are kept aside just now */
 		while ((entry = readdir(list)) != NULL)
@@ -230,7 +247,11 @@ spool_settle(struct spool *s, const char *container_id, const char *ifname)
 		snprintf(name, sizeof(name), "%s@%s" SUFFIX, container_id, ifname) >= (int)sizeof(name) ||
 		strchr(name, '/') != NULL || !key_of_name(name, &key))
 		return 0;
-	return entry_do(s, name, &key);
+	if (entry_do(s, name, &key) == 0)
+		return 0;
+	s->n_failed++; /* until the next look */
+	warning_update(s);
+	return -EIO;
 }
 
 const char *

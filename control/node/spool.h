@@ -27,8 +27,8 @@ void spool_free(struct spool *s);
 /* Does all DELs there are. */
 void spool_work(struct spool *s);
 
-/* Before an ADD: does the DEL of that key, if there is one, since it is older. 0, or -errno when it fails; then the ADD must not
- * go on. */
+/* Before an ADD: does the DEL of that key, if there is one, since it is older. 0, or -EIO when it fails, as
+ * spool_warning() tells; then the ADD must not go on. */
 int spool_settle(struct spool *s, const char *container_id, const char *ifname);
 
 /* What there is to complain about, or "". Counts are those of the last look. */

@@ -204,6 +204,22 @@ def test_dels_without_a_daemon_are_done_by_the_next(node):
     assert [row[0] for row in rows(node, "attachments")] == [third.container]
 
 
+def test_status_tells_whether_pods_lose_packets(node):
+    status = dict(node.netconf, cniVersion="1.1.0")
+    pod = node.add_pod("web")
+    node.stop()
+    node.cluster.remove_manifest("node-a")
+    node.start()
+
+    def says(code):
+        error = node.cni("STATUS", pod, status, check=False)
+        return error.get("code") == code and "Node object" in error["msg"]
+
+    wait_until(lambda: says(51), what="a pod without tables")
+    node.cni("DEL", pod)
+    wait_until(lambda: says(50), what="nobody who could lose packets")
+
+
 def test_gc_takes_what_is_gone_and_no_live_pod(node):
     """A runtime died in the middle of taking a pod down: the namespace has no name, but something keeps it."""
     def gc(*pods):

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control/node/attach.h"
@@ -278,19 +280,26 @@ spool(const struct world *w)
 static void
 dels_that_were_written_down_are_done(void **state)
 {
+	const struct timespec long_ago[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
 	struct world *w = *state;
 	struct spool *s = spool(w); /* makes the directory */
+	char path[160];
 
 	spool_put(w, "c0@eth0.del", "{\"containerId\":\"c0\",\"ifname\":\"eth0\"}");
 	spool_put(w, "gone@eth0.del", "{\"containerId\":\"gone\",\"ifname\":\"eth0\"}");
 	spool_put(w, "c1@net1.del", "{\"containerId\":\"c1\",\"ifname\":\"net1\"}");
-	spool_put(w, ".4711", "half of on");
+	spool_put(w, ".4711", "half of on"); /* by a shim that is still at it; the next is not */
+	spool_put(w, ".4712", "half of on");
+	snprintf(path, sizeof(path), "%s/spool/.4712", w->dir);
+	assert_int_equal(utimensat(AT_FDCWD, path, long_ago, 0), 0);
 	spool_free(s);
 	s = spool(w);
 	assert_int_equal(pods(w), PODS - 1);
 	assert_false(spool_has(w, "c0@eth0.del"));
 	assert_false(spool_has(w, "gone@eth0.del"));
 	assert_false(spool_has(w, "c1@net1.del")); /* another interface of c1's */
+	assert_true(spool_has(w, ".4711"));
+	assert_false(spool_has(w, ".4712"));
 	assert_string_equal(spool_warning(s), "");
 	spool_free(s);
 }
