@@ -21,7 +21,7 @@ make_socket(const char *run_dir, struct sockaddr_un *addr)
 	int fd;
 
 	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (snprintf(addr->sun_path, sizeof(addr->sun_path), "%s/handover.sock", run_dir) >=
+	if (snprintf(addr->sun_path, sizeof(addr->sun_path), "%s/" HANDOVER_SOCKET, run_dir) >=
 		(int)sizeof(addr->sun_path))
 		return -ENAMETOOLONG;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);

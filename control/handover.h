@@ -7,6 +7,8 @@
 
 #include "control/kept.h"
 
+#define HANDOVER_SOCKET "handover.sock" /* in run.dir */
+
 /* Listens, for root alone. A descriptor to be polled, or -errno. */
 int handover_listen(const char *run_dir);
 

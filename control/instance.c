@@ -17,9 +17,6 @@
 #include "control/source/source.h"
 #include "dataplane/clock.h"
 
-#define LOCK "ringwayd.lock"
-#define NEXT_LOCK "ringwayd.next" /* the place of who is next in turn */
-
 /* How long a second start waits for the first to go, before it says that there is one. */
 #define LOCK_WAIT_MS 3000
 
@@ -72,7 +69,7 @@ sign_lock(int fd)
 int
 instance_lock(const struct config *config)
 {
-	int fd = open_lock(config->run.dir, LOCK);
+	int fd = open_lock(config->run.dir, INSTANCE_LOCK);
 	char owner[32] = "";
 
 	if (fd < 0)
@@ -103,14 +100,14 @@ leave(int signo)
 static void
 wait_for_turn(int lock, const struct config *config, struct kept *kept)
 {
-	int place = open_lock(config->run.dir, NEXT_LOCK);
+	int place = open_lock(config->run.dir, INSTANCE_NEXT_LOCK);
 	struct pollfd knock = { .events = POLLIN };
 
 	while (place >= 0 && !lock_within(place, LOCK_WAIT_MS))
 		;
 	knock.fd = handover_listen(config->run.dir); /* poll() passes over what is below 0 */
 	if (knock.fd < 0)
-		log_warn("%s/handover.sock: %s; the other one's sockets will close before we have ours",
+		log_warn("%s/" HANDOVER_SOCKET ": %s; the other one's sockets will close before we have ours",
 			config->run.dir, strerror(-knock.fd));
 	while (flock(lock, LOCK_EX | LOCK_NB) < 0)
 		if (poll(&knock, 1, LOOK_MS) > 0)
@@ -126,7 +123,7 @@ wait_for_turn(int lock, const struct config *config, struct kept *kept)
 int
 instance_wait(const struct config *config, struct kept *kept)
 {
-	int fd = open_lock(config->run.dir, LOCK);
+	int fd = open_lock(config->run.dir, INSTANCE_LOCK);
 
 	if (fd < 0)
 		return fd;

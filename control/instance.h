@@ -6,6 +6,10 @@
 #include "control/config.h"
 #include "control/kept.h"
 
+/* In run.dir. */
+#define INSTANCE_LOCK "ringwayd.lock"
+#define INSTANCE_NEXT_LOCK "ringwayd.next" /* the place of who is next in turn */
+
 /* Makes the run directory if it is missing and takes the lock, waiting a little for a former instance that is still closing
  * its sockets. 0, or -errno having said why: -EBUSY when another one stays. */
 int instance_lock(const struct config *config);

@@ -12,6 +12,7 @@
 #include "control/cli/client.h"
 #include "control/cli/table.h"
 #include "control/config.h"
+#include "control/instance.h"
 #include "control/node/owned.h"
 
 #define DEFAULT_CONFIG "/etc/ringway/ringway.yaml"
@@ -104,7 +105,7 @@ lock_run_dir(const struct config *c, unsigned wait_s)
 	char path[4096];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/ringwayd.lock", c->run.dir);
+	snprintf(path, sizeof(path), "%s/" INSTANCE_LOCK, c->run.dir);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

@@ -11,11 +11,14 @@
 #include <unistd.h>
 
 #include "control/admin/admin.h"
+#include "control/handover.h"
+#include "control/instance.h"
 #include "control/node/state.h"
 #include "control/plane.h"
 
 /* Patterns as of fnmatch(3). */
-static const char *const run_files[] = { ADMIN_SOCKET, ARENA_FILE, "ringwayd.lock", NULL };
+static const char *const run_files[] = { ADMIN_SOCKET, ARENA_FILE, INSTANCE_LOCK, INSTANCE_NEXT_LOCK,
+	HANDOVER_SOCKET, NULL };
 static const char *const state_files[] = { STATE_FILE, STATE_FILE "-wal", STATE_FILE "-shm", NULL };
 static const char *const spool_files[] = { "*.del", "*.corrupt", ".[0-9]*", NULL };
 
