@@ -178,6 +178,8 @@ class KubeNode(Node):
             f"mount --rbind {self.dir}/cgroup {CONTROLLERS}", f"umount -l {self.dir}/cgroup",
             *(f"mount -t overlay overlay /{directory} -o lowerdir=/{directory},upperdir={self.dir}/{directory}/upper,"
               f"workdir={self.dir}/{directory}/work" for directory in overlays),
+            # containerd would take the machine's mount there, which it cannot reach, for the node's
+            "while umount -l /run/netns 2>/dev/null; do :; done",
             "mount -t tmpfs -o mode=0755 tmpfs /run", "mount --make-rshared /run",
             "rm -rf /etc/cni /opt/cni /var/lib/cni",
             "mkdir -p /run/netns /run/lock /etc/cni/net.d /opt/cni/bin /var/lib/kubelet /etc/ringway /etc/containerd"]
