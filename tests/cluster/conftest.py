@@ -11,7 +11,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / "system"), str(pathlib.P
 
 # pylint: disable=wrong-import-position
 import programs  # noqa: E402
-from kube import CONTROLLERS, KubeCluster  # noqa: E402
+from kube import CONTROLLERS, NOT_READY_TAINT, KubeCluster  # noqa: E402
 from lab import BUILD, NAME_PREFIX, what_exists  # noqa: E402
 
 
@@ -32,7 +32,7 @@ def kubernetes(request):
 
 @pytest.fixture(scope="session")
 def cluster(kubernetes):
-    with KubeCluster(kubernetes) as made:
+    with KubeCluster(kubernetes, taints=[{"key": NOT_READY_TAINT, "effect": "NoSchedule"}]) as made:
         made.a, made.b = made.add_node("a"), made.add_node("b")
         made.start()
         yield made

@@ -1,12 +1,11 @@
 """A Kubernetes cluster of real programs in namespaces: etcd, kube-apiserver, kube-controller-manager and kube-scheduler on a
 machine of their own, and nodes with containerd, kubelet and ringwayd. Tests here stand on it.
 
-    with KubeCluster(programs) as cluster:
+    with KubeCluster(programs_directory) as cluster:
         a, b = cluster.add_node("a"), cluster.add_node("b")
         cluster.start()
         cluster.apply(pod("web", node="a", command="httpd -f -p 80 -h /www"))
-        cluster.wait_pod("web")
-        cluster.run_in("web", "wget -qO- http://10.244.0.5/")
+        cluster.wait_pod("web").inside("hostname")
 
 A node is as much of a machine of its own as namespaces can make it: network, mounts, processes. /etc, /opt and /var are the
 machine's with all changes kept apart, and /run is empty, so every program has its usual paths; when the first process of the
@@ -23,7 +22,7 @@ import signal
 import yaml
 
 import image
-from cluster import POD_CIDRS, RINGWAY, RINGWAY_CNI, RINGWAYD, SERVICE_CIDRS, BareNode, Cluster, Node, children
+from cluster import POD_CIDRS, RINGWAY, RINGWAYD, SERVICE_CIDRS, BareNode, Cluster, Node, children
 from lab import PATIENCE, Process, as_args, run, wait_until
 from pki import Authority
 
@@ -31,7 +30,6 @@ NOT_READY_TAINT = "ringway.io/not-ready"
 CONTROL_NUMBER = 100  # the last part of the control plane's address
 SYSCTLS = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")  # the kubelet sets them, for all of the machine
 CONTROLLERS = "/sys/fs/cgroup"
-CONFLIST = pathlib.Path(__file__).parents[2] / "conf" / "00-ringway.conflist"
 RBAC = pathlib.Path(__file__).parents[2] / "conf/kubernetes/rbac.yaml"
 LOOPBACK = "/usr/lib/cni/loopback"  # containerd sets up lo with it, whatever the configuration says
 CTR = ["ctr", "--address", "/run/containerd/containerd.sock"]
@@ -78,6 +76,37 @@ class Program(Process):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, sig)
         return super().stop(signal.SIGCONT)
+
+
+class PodNetns:
+    """The network namespace of a pod, for what the tests themselves run there."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def wrap(self, command):
+        return ["nsenter", f"--net={self.path}", *as_args(command)]
+
+
+class KubePod:
+    """A pod that runs; traffic.py's programs can be run beside what it does itself."""
+
+    def __init__(self, cluster, name, namespace):
+        found = cluster.get(f"pod {name}", namespace)
+        self.cluster, self.name, self.namespace = cluster, name, namespace
+        self.node = next(node for node in cluster.nodes if node.name == found["spec"]["nodeName"])
+        self.ip = {6 if ":" in entry["ip"] else 4: entry["ip"] for entry in found["status"]["podIPs"]}
+        (netns,) = [entry["netns"] for entry in self.node.ringway("pods")["pods"]
+                    if (entry["namespace"], entry["name"]) == (namespace, name)]
+        self.ns = PodNetns(f"{self.node.root}{netns.replace('/var/run/', '/run/')}")  # an absolute link would lead outside
+
+    def run(self, command, **options):
+        """In its network namespace."""
+        return run(self.ns.wrap(command), **options)
+
+    def inside(self, command, **options):
+        """In its container, as `kubectl exec`."""
+        return self.cluster.kubectl(["exec", "-n", self.namespace, self.name, "--", *as_args(command)], **options)
 
 
 class ControlPlane(BareNode):
@@ -162,7 +191,6 @@ class KubeNode(Node):
         self.root = pathlib.Path(f"/proc/{self.init}/root")
         self.socket = self.root / "run/ringway/ringway.sock"
         self.config_file = self.root / "etc/ringway/ringway.yaml"
-        self.conflist = self.root / "etc/cni/net.d/00-ringway.conflist"
 
     def make_machine(self):
         """The first process of the node's namespaces."""
@@ -221,6 +249,7 @@ class KubeNode(Node):
         control = self.cluster.control
         config = super().config()
         config.update({"run": {"dir": "/run/ringway"}, "state": {"dir": "/var/lib/ringway"}})
+        config["cni"] = {"confDir": "/etc/cni/net.d", "binDir": "/opt/cni/bin"}
         config["cluster"].pop("manifests")
         config["cluster"].update({"kubeconfig": str(control.ringwayd)})
         return config
@@ -235,8 +264,7 @@ class KubeNode(Node):
 
     def write_files(self):
         control = self.cluster.control
-        for plugin in (RINGWAY_CNI, LOOPBACK):
-            shutil.copy(plugin, self.root / "opt/cni/bin")
+        shutil.copy(LOOPBACK, self.root / "opt/cni/bin")
         self.config_file.write_text(yaml.safe_dump(self.config(), sort_keys=False))
         (self.root / "etc/containerd/config.toml").write_text(CONTAINERD_CONFIG)
         kubelet = self.root / "var/lib/kubelet"
@@ -267,10 +295,6 @@ class KubeNode(Node):
         self.kubelet = self.launch([self.cluster.control.programs / "kubelet", "--config=/var/lib/kubelet/config.yaml",
                                     "--kubeconfig=/var/lib/kubelet/kubeconfig", f"--hostname-override={self.name}",
                                     f"--node-ip={self.ip[4]},{self.ip[6]}"])
-
-    def install_conf(self):
-        """By hand, once ringwayd can serve it."""
-        shutil.copy(CONFLIST, self.conflist)
 
     def ringway(self, *arguments, check=True):
         done = self.run([RINGWAY, *arguments, "-o", "json"], check=False)
@@ -310,8 +334,6 @@ class KubeCluster(Cluster):
             node.start()
         for node in self.nodes:
             node.wait_ready()
-            node.install_conf()
-        for node in self.nodes:
             self.wait_condition("node", node.name, "Ready")
 
     # --- asking and telling the API server
@@ -320,7 +342,7 @@ class KubeCluster(Cluster):
         return self.control.kubectl(command, **options)
 
     def get(self, what, namespace="default"):
-        """An object, a list of them, or None."""
+        """An object; a list of them when several are asked for; None when there is no such one."""
         done = self.kubectl(f"get {what} -n {namespace} -o json --ignore-not-found")
         found = json.loads(done.stdout) if done.stdout else None
         return found["items"] if found and found["kind"] == "List" else found
@@ -342,10 +364,15 @@ class KubeCluster(Cluster):
                    f"{self.kubectl(f'describe {kind} {name} -n {namespace}').stdout[-6000:]}")
 
     def wait_pod(self, name, namespace="default"):
-        """Waits until it is ready; returns {4: address, 6: address}."""
+        """Waits until it is ready; returns its KubePod."""
         self.wait_condition("pod", name, "Ready", namespace=namespace)
-        return {6 if ":" in entry["ip"] else 4: entry["ip"] for entry in self.get(f"pod {name}", namespace)["status"]["podIPs"]}
+        return KubePod(self, name, namespace)
 
-    def run_in(self, name, command, namespace="default", **options):
-        """Runs a command in a pod."""
-        return self.kubectl(["exec", "-n", namespace, name, "--", *as_args(command)], **options)
+    def pods(self, selector, namespace="default"):
+        """KubePods of those that are ready and not told to end."""
+        def is_ready(found):
+            return "deletionTimestamp" not in found["metadata"] and any(
+                c["type"] == "Ready" and c["status"] == "True" for c in found["status"].get("conditions", []))
+
+        return [KubePod(self, found["metadata"]["name"], namespace)
+                for found in self.get(f"pods -l {selector}", namespace) if is_ready(found)]
