@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from lab import BUILD, PATIENCE
+from lab import BUILD, PATIENCE, run, wait_until
 
 WIRING = {
     "link": "rw0123456789", "mac": "02:0a:0b:0c:0d:0e", "nodeMac": "02:72:77:00:00:01", "mtu": 1450, "attached": False,
@@ -32,6 +32,7 @@ class FakeDaemon(socketserver.ThreadingUnixStreamServer):
         self.replies = {"/v1/cni/add": [(200, WIRING)], "/v1/cni/commit": [(200, WIRING)], "/v1/cni/del": [(200, {})],
                         "/v1/cni/check": [(200, WIRING)], "/v1/cni/status": [(200, {})], "/v1/cni/gc": [(200, {})]}
         self.asked = []
+        self.meanwhile = {}  # what happens before a path is answered
         super().__init__(str(path), Handler)
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
@@ -40,6 +41,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.asked.append((self.path, json.loads(body) if body else None))
+        self.server.meanwhile.get(self.path, lambda: None)()
         replies = self.server.replies[self.path]
         status, reply = replies.pop(0) if len(replies) > 1 else replies[0]
         text = json.dumps(reply).encode()
@@ -195,6 +197,17 @@ def test_namespaces_that_are_none(lab, stand):
         code, error = stand.cni("ADD", CNI_NETNS=path)
         assert code == 1 and error["code"] == expected_code and message in error["msg"], error
     stand.assert_nothing_left()
+
+
+@pytest.mark.parametrize("path", ["/v1/cni/add", "/v1/cni/commit"])
+def test_a_namespace_that_goes_during_the_add(lab, stand, path):
+    daemon = stand.serve(lab)
+    daemon.meanwhile[path] = lambda: run(["ip", "netns", "del", stand.pod.name])
+    try:
+        stand.cni("ADD")  # may succeed: it holds the namespace for as long as it runs
+    finally:
+        run(["ip", "netns", "add", stand.pod.name])
+    wait_until(lambda: stand.links(stand.node) == ["lo"], what="the pair gone with the namespace")
 
 
 def test_a_daemon_that_is_away_or_hangs_is_waited_for(lab, stand):
