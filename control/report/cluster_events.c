@@ -19,7 +19,8 @@
 
 struct cluster_events {
 	struct daemon *d;
-	struct sightings sightings;
+	struct sightings of_services, of_node, *looked_at; /* the latter: of the look that goes on */
+	uint64_t tables_version;                           /* services are looked at when it has changed */
 	uint64_t now_ns;
 	int64_t now_s;
 	const struct view *view;
@@ -34,9 +35,9 @@ cluster_events_new(struct daemon *d)
 	if (c == NULL)
 		return NULL;
 	c->d = d;
-	if (sightings_init(&c->sightings) == 0)
+	if (sightings_init(&c->of_services) == 0 && sightings_init(&c->of_node) == 0)
 		return c;
-	free(c);
+	cluster_events_free(c);
 	return NULL;
 }
 
@@ -45,7 +46,8 @@ cluster_events_free(struct cluster_events *c)
 {
 	if (c == NULL)
 		return;
-	sightings_fini(&c->sightings);
+	sightings_fini(&c->of_services);
+	sightings_fini(&c->of_node);
 	free(c);
 }
 
@@ -90,14 +92,25 @@ see(struct cluster_events *c, enum event_reason reason, const struct event_subje
 	uint64_t fact = hash_text(hash_text((uint64_t)reason, about->kind), about->ns);
 
 	fact = hash_text(hash_text(hash_text(fact, about->name), about->uid), which);
-	if (sightings_see(&c->sightings, fact) && (!is_everywhere || is_teller(c, fact)))
+	if (sightings_see(c->looked_at, fact) && (!is_everywhere || is_teller(c, fact)))
 		event_book_note(c->d->event_book, reason, about, text, is_everywhere, c->now_ns, c->now_s);
 }
 
 /* --- services */
 
 static void
-see_refused(struct cluster_events *c, const struct service_object *service, const struct event_subject *about)
+see_of_service(struct cluster_events *c, enum event_reason reason, const struct service_object *service,
+	const char *text, bool is_everywhere)
+{
+	char uid[OBJECT_UID_SIZE];
+	const struct event_subject about = { "Service", "v1", service->object.ns, service->object.name,
+		object_uid_format(&service->object, uid) };
+
+	see(c, reason, &about, text, text, is_everywhere);
+}
+
+static void
+see_refused(struct cluster_events *c, const struct service_object *service)
 {
 	size_t n = 0;
 	const struct refused_addr *refused = service_builder_refused(
@@ -108,7 +121,7 @@ see_refused(struct cluster_events *c, const struct service_object *service, cons
 
 		snprintf(text, sizeof(text), "the address %s %s, so it is not served",
 			ip_addr_format(&refused[i].addr, addr), refusal_text(refused[i].why));
-		see(c, REPORT_ADDRESS_REFUSED, about, text, text, true);
+		see_of_service(c, REPORT_ADDRESS_REFUSED, service, text, true);
 	}
 }
 
@@ -119,7 +132,7 @@ count_lost(const struct lost_claim *claim, void *arg)
 }
 
 static void
-see_lost(struct cluster_events *c, const struct service_object *service, const struct event_subject *about)
+see_lost(struct cluster_events *c, const struct service_object *service)
 {
 	struct names names = { c->d->store, c->view, publisher_tables(c->d->publisher),
 		publisher_services(c->d->publisher) };
@@ -132,11 +145,11 @@ see_lost(struct cluster_events *c, const struct service_object *service, const s
 		size_t k;
 
 		json_array_foreach (list, k, lost) {
-			const char *text = json_string_value(json_object_get(lost, "text"));
 			const char *holder = json_string_value(json_object_get(lost, "holder_kind"));
 
 			/* pods with host ports are this node's alone */
-			see(c, REPORT_ADDRESS_COLLISION, about, text, text, strcmp(holder, "pod") != 0);
+			see_of_service(c, REPORT_ADDRESS_COLLISION, service,
+				json_string_value(json_object_get(lost, "text")), strcmp(holder, "pod") != 0);
 		}
 		json_decref(list);
 	}
@@ -145,12 +158,8 @@ see_lost(struct cluster_events *c, const struct service_object *service, const s
 static void
 see_service(const struct object *object, void *arg)
 {
-	char uid[OBJECT_UID_SIZE];
-	const struct event_subject about = { "Service", "v1", object->ns, object->name,
-		object_uid_format(object, uid) };
-
-	see_refused(arg, (const struct service_object *)object, &about);
-	see_lost(arg, (const struct service_object *)object, &about);
+	see_refused(arg, (const struct service_object *)object);
+	see_lost(arg, (const struct service_object *)object);
 }
 
 /* --- policies */
@@ -174,7 +183,8 @@ static void
 see_mode(struct cluster_events *c)
 {
 	store_each(c->d->store, OBJECT_NAMESPACE, see_namespace, c);
-	if (c->view->policy_mode == POLICY_MODE_AUDIT)
+	/* the same configuration is everywhere, mostly */
+	if (c->view->policy_mode == POLICY_MODE_AUDIT && is_teller(c, hash_text(0, "policy.mode")))
 		see(c, REPORT_POLICY_AUDIT, c->node, "",
 			"NetworkPolicies drop nothing (policy.mode: audit); `ringway drops` shows what they "
 			"would",
@@ -209,11 +219,17 @@ cluster_events_look(struct cluster_events *c, const struct view *v, const struct
 	c->now_s = time(NULL);
 	c->view = v;
 	c->node = node;
-	store_each(c->d->store, OBJECT_SERVICE, see_service, c);
+	if (v->tables_version != c->tables_version) {
+		c->tables_version = v->tables_version;
+		c->looked_at = &c->of_services;
+		store_each(c->d->store, OBJECT_SERVICE, see_service, c);
+		sightings_end(&c->of_services);
+	}
+	c->looked_at = &c->of_node;
 	see_mode(c);
 	for (unsigned f = 0; f < N_FAMILIES; f++)
 		see_range(c, &v->ranges[f]);
-	sightings_end(&c->sightings);
+	sightings_end(&c->of_node);
 	c->view = NULL;
 	c->node = NULL;
 }

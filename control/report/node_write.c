@@ -56,8 +56,7 @@ condition_is_due(struct condition_keeper *k, const struct readiness *now, const 
 		return false;
 	if (strcmp(wanted.status, there->status) == 0)
 		return k->told_ns == 0 || now_ns - k->told_ns >= CONDITION_REST_NS;
-	return now->is_ready || strcmp(there->status, "True") != 0 ||
-	       now_ns - k->unready_ns >= UNREADY_GRACE_NS;
+	return now->is_ready || now_ns - k->unready_ns >= UNREADY_GRACE_NS;
 }
 
 void

@@ -3,7 +3,7 @@
  *
  * The condition is merged into the others by its type (strategic merge), so kubelet's stay as they are. It is written when it
  * changes or somebody removed it, and is no heartbeat: thousands of nodes would write for nobody. Not being ready is told once
- * it has lasted: an upgrade, which takes less, must not show, and therefore nothing is written at the end of the process
+ * it has lasted: a start and an upgrade, which take less, must not show, and therefore nothing is written at the end of the process
  * either, which cannot know whether another one follows. */
 #ifndef RINGWAY_REPORT_NODE_WRITE_H
 #define RINGWAY_REPORT_NODE_WRITE_H
@@ -15,10 +15,9 @@
 
 #define NOT_READY_TAINT "ringway.io/not-ready"
 
-#define UNREADY_GRACE_NS UINT64_C(20000000000)  /* not being ready for less is not told where ready was */
+#define UNREADY_GRACE_NS UINT64_C(20000000000)  /* not being ready for less is not told */
 #define CONDITION_REST_NS UINT64_C(30000000000) /* between two writes of the same status with another text */
-#define CONDITION_ECHO_NS \
-	UINT64_C(10000000000) /* what was written may take so long to come back by the watch */
+#define CONDITION_ECHO_NS UINT64_C(3000000000)  /* what was written comes back by the watch within */
 
 struct readiness {
 	bool is_ready;

@@ -1,5 +1,6 @@
 """What ringwayd writes to a real API server, with the rights of conf/kubernetes/rbac.yaml and no others."""
 
+from kube import pod
 from lab import wait_until
 
 
@@ -40,3 +41,16 @@ def test_the_daemon_writes_with_its_own_rights(cluster):
     cluster.wait_condition("node", "a", "Ready")
     for node in cluster.nodes:
         wait_until(lambda n=node: is_well(n), what=lambda n=node: f"no problem: {n.ringway('status')['api']}")
+
+
+def test_a_pod_is_told_that_its_policies_forget_dns(cluster):
+    cluster.apply(
+        {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "no-dns", "namespace": "default"},
+         "spec": {"podSelector": {"matchLabels": {"app": "forgetful"}}, "policyTypes": ["Egress"], "egress": []}},
+        pod("forgetful", node="a", labels={"app": "forgetful"}, command="while :; do nslookup kubernetes.default 192.0.2.53; sleep 1; done"))
+    wait_until(lambda: "DNSDenied" in cluster.kubectl("describe pod forgetful").stdout,
+               what=lambda: f"an event: {cluster.kubectl('describe pod forgetful').stdout}")
+    (event,) = [event for event in cluster.get("events") if event["reason"] == "DNSDenied"]
+    assert "default/no-dns" in event["message"] and "protocol: UDP, port: 53" in event["message"], event
+    cluster.delete("pod forgetful")
+    cluster.delete("networkpolicy no-dns")
