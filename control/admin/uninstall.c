@@ -28,6 +28,12 @@ uninstall_attached(struct owned *o)
 	return names;
 }
 
+bool
+uninstall_conf_goes(const struct owned *o, const json_t *attached, bool is_forced)
+{
+	return is_forced || json_array_size(attached) == 0 || owned_has_successor(o);
+}
+
 json_t *
 uninstall_found(struct owned *o)
 {
@@ -121,7 +127,7 @@ void
 uninstall_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
 {
 	bool is_dry = json_is_true(json_object_get(req->body, "dry_run"));
-	bool is_forced = json_is_true(json_object_get(req->body, "force")), ends;
+	bool is_forced = json_is_true(json_object_get(req->body, "force")), ends, conf_goes;
 	char text[OWNED_TEXT_SIZE] = "";
 	struct owned *o = owned_open(&d->config, d->state, text);
 	json_t *attached, *found;
@@ -133,13 +139,16 @@ uninstall_handle(struct daemon *d, const struct admin_request *req, struct admin
 	attached = uninstall_attached(o);
 	found = uninstall_found(o);
 	ends = is_forced || json_array_size(attached) == 0;
-	if (!is_dry) {
+	conf_goes = uninstall_conf_goes(o, attached, is_forced);
+	if (!conf_goes)
+		snprintf(text, sizeof(text), UNINSTALL_NO_SUCCESSOR);
+	if (!is_dry && conf_goes) {
 		cni_conf_leave(d->cni_conf);
 		if (owned_remove(o, OWNED_CONF, text) < 0)
 			log_error("uninstall: %s", text);
 		ends = ends && schedule_end(d, json_array_size(attached) != 0);
 	}
 	owned_close(o);
-	reply->json = json_pack("{s:o, s:o, s:s, s:b, s:o}", "attached", attached, "found", found, "conf",
-		text, "ends", ends, "config", config_json(&d->config));
+	reply->json = json_pack("{s:o, s:o, s:b, s:s, s:b, s:o}", "attached", attached, "found", found,
+		"conf_goes", conf_goes, "conf", text, "ends", ends, "config", config_json(&d->config));
 }

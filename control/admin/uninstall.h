@@ -1,6 +1,6 @@
 /* POST /v1/uninstall, and what `ringway uninstall` and the daemon have in common there. The body is {"force", "dry_run"}. The
- * network configuration goes at once, and does not come back before another start. While pods are attached that is all, unless
- * by force; without them the daemon ends, and before its process is gone takes away what else is ours (node/owned.h): it has the
+ * network configuration goes at once, if another is there, and does not come back before another start. While pods are attached
+ * that is all, unless by force; without them the daemon ends, and before its process is gone takes away what else is ours (node/owned.h): it has the
  * mounts and directories, also in a container that ends with it. Control thread only. */
 #ifndef RINGWAY_ADMIN_UNINSTALL_H
 #define RINGWAY_ADMIN_UNINSTALL_H
@@ -10,10 +10,18 @@
 struct config;
 struct owned;
 
-/* {"attached": ["shop/web-1"], "found": [{"what", "text"}], "conf": what is in the place of our network configuration now,
- * "ends": whether the daemon does, and takes all of it away, "config": {"run_dir", "state_dir", "conf_dir", "bin_dir",
+/* {"attached": ["shop/web-1"], "found": [{"what", "text"}], "conf_goes": whether our network configuration does at once,
+ * "conf": a word about that, "ends": whether the daemon does, and takes all of it away, "config": {"run_dir", "state_dir", "conf_dir", "bin_dir",
  * "host_interface"}} */
 admin_handler uninstall_handle;
+
+/* Said when it does not. */
+#define UNINSTALL_NO_SUCCESSOR                                                                            \
+	"no other is there, and without any, runtimes cannot delete the pods that are attached: install " \
+	"another network, or drain the node"
+
+/* Whether it does: pods may be attached, which need one for their DEL. */
+bool uninstall_conf_goes(const struct owned *o, const json_t *attached, bool is_forced);
 
 /* "attached" and "found" of the above. */
 json_t *uninstall_attached(struct owned *o);

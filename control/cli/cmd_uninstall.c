@@ -140,12 +140,12 @@ set_result(json_t *step, const char *result, const char *note)
 
 /* The conf's step, which the daemon does before all others; it comes first. */
 static void
-note_conf(struct uninstall *u, const char *note)
+note_conf(struct uninstall *u, bool goes, const char *note)
 {
 	json_t *first = json_array_get(u->steps, 0);
 
 	if (strcmp(field_str(first, "what"), owned_name(OWNED_CONF)) == 0)
-		set_result(first, u->args->is_dry ? "found" : "removed", note);
+		set_result(first, !goes ? "kept" : u->args->is_dry ? "found" : "removed", note);
 }
 
 /* The daemon has ended, and so is all gone of which nothing is found; what it could not do is done now. */
@@ -192,17 +192,12 @@ with_daemon(const struct cli *cli, struct uninstall *u)
 	take_config(&u->config, json_object_get(doc, "config"));
 	u->attached = json_incref(json_object_get(doc, "attached"));
 	add_found(u->steps, json_object_get(doc, "found"), field_bool(doc, "ends") ? "found" : "kept");
-	if (u->args->is_dry) {
-		note_conf(u, "");
-	} else {
-		note_conf(u, field_str(doc, "conf"));
-		if (field_bool(doc, "ends")) {
-			if (!cli->json)
-				fprintf(cli->out,
-					"ringwayd ends, and takes away what is Ringway's on this node\n");
-			fflush(cli->out); /* in its own container we end with it */
-			rc = finish(u);
-		}
+	note_conf(u, field_bool(doc, "conf_goes"), field_str(doc, "conf"));
+	if (!u->args->is_dry && field_bool(doc, "ends")) {
+		if (!cli->json)
+			fprintf(cli->out, "ringwayd ends, and takes away what is Ringway's on this node\n");
+		fflush(cli->out); /* in its own container we end with it */
+		rc = finish(u);
 	}
 	json_decref(doc);
 	return rc;
@@ -217,13 +212,30 @@ complain_of_state(const char *trouble)
 	return CLI_PROBLEM;
 }
 
+/* Nothing, with --dry-run, or no more than what pods that are attached can do without. */
+static void
+do_little(struct uninstall *u, struct owned *o)
+{
+	bool is_kept = json_array_size(u->attached) != 0 && !u->args->is_forced;
+	bool conf_goes = uninstall_conf_goes(o, u->attached, u->args->is_forced);
+	char text[OWNED_TEXT_SIZE] = "";
+	json_t *found = uninstall_found(o);
+
+	add_found(u->steps, found, is_kept ? "kept" : "found");
+	json_decref(found);
+	if (!conf_goes)
+		snprintf(text, sizeof(text), UNINSTALL_NO_SUCCESSOR);
+	else if (!u->args->is_dry)
+		conf_goes = owned_remove(o, OWNED_CONF, text) == 0;
+	note_conf(u, conf_goes, text);
+}
+
 static int
 without_daemon(struct uninstall *u)
 {
-	char trouble[OWNED_TEXT_SIZE], text[OWNED_TEXT_SIZE];
 	int lock = lock_run_dir(&u->config, 0), rc = CLI_FINE;
+	char trouble[OWNED_TEXT_SIZE];
 	struct owned *o;
-	json_t *found;
 
 	if (lock == -EBUSY) {
 		warnx("ringwayd runs, but does not answer: stop it, or name its socket with --socket");
@@ -236,15 +248,7 @@ without_daemon(struct uninstall *u)
 	if (*trouble != '\0' && !u->args->is_forced) {
 		rc = complain_of_state(trouble);
 	} else if (u->args->is_dry || (json_array_size(u->attached) != 0 && !u->args->is_forced)) {
-		bool is_kept = json_array_size(u->attached) != 0 && !u->args->is_forced;
-
-		found = uninstall_found(o);
-		add_found(u->steps, found, is_kept ? "kept" : "found");
-		json_decref(found);
-		if (!u->args->is_dry && owned_remove(o, OWNED_CONF, text) == 0)
-			note_conf(u, text);
-		else if (is_kept)
-			note_conf(u, "");
+		do_little(u, o);
 	} else {
 		json_decref(u->steps);
 		u->steps = uninstall_run(o, json_array_size(u->attached) != 0);
@@ -353,7 +357,8 @@ const struct command uninstall_command = {
 		"found, "
 		"\"result\": \"removed\", \"kept\", \"failed\", or \"found\" with --dry-run, "
 		"\"note\"}]}. "
-		"The network configuration goes at once, so that new pods get the one that is next, and all "
+		"The network configuration goes at once if there is another, which new pods get then, and "
+		"all "
 		"else "
 		"once no pod is attached: the daemon, if it runs, ends and takes it away; stop what would "
 		"start it "

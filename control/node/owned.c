@@ -53,6 +53,18 @@ look_conf(struct owned *o, char text[static OWNED_TEXT_SIZE])
 	return tell(text, 1, "%.200s/" CNI_CONF_NAME, dir);
 }
 
+bool
+owned_has_successor(const struct owned *o)
+{
+	const char *dir = o->config->cni.conf_dir;
+	struct cni_conf_scan scan;
+	char kept[PATH_MAX];
+
+	snprintf(kept, sizeof(kept), "%s/" CNI_CONF_KEPT, dir);
+	return *dir != '\0' &&
+	       (access(kept, F_OK) == 0 || (cni_conf_look(dir, &scan) == 0 && *scan.next != '\0'));
+}
+
 static int
 remove_conf(struct owned *o, char text[static OWNED_TEXT_SIZE])
 {

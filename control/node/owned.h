@@ -41,6 +41,10 @@ void owned_close(struct owned *o);
 size_t owned_each_attached(
 	struct owned *o, void (*fn)(const struct attachment_record *a, void *arg), void *arg);
 
+/* Whether another network configuration is there to be in the place of ours. Without any, containerd cannot even delete pods
+ * (go-cni's Remove(): "cni plugin not initialized"). */
+bool owned_has_successor(const struct owned *o);
+
 /* 1 with a description when there is something, 0 when not, or -errno with one of what keeps us from knowing. */
 int owned_look(struct owned *o, enum owned_kind kind, char text[static OWNED_TEXT_SIZE]);
 

@@ -128,3 +128,29 @@ def test_a_rollout_leaves_connections_alone(installed, stream):
     installed.apply(pod("late"))
     installed.wait_pod("late")
     assert installed.run_in("late", f"wget -qO- http://{SERVICE_IP}/").stdout == "hello\n"
+
+
+def test_the_way_back(installed):
+    """As README.md has it; there is no other network that takes over."""
+    (node,) = installed.nodes
+    installed.apply(pod("last"))
+    installed.wait_pod("last")
+    (daemon,) = daemon_pods(installed)
+    said = installed.run_in(daemon["metadata"]["name"], "ringway uninstall", "kube-system", check=False).stdout
+    assert "pods are attached" in said and "no other is there" in said and node.conflist.exists(), said
+    installed.delete("pod --all")
+    installed.kubectl(["delete", "-k", installed.overlay, f"--timeout={PATIENCE}s"])
+    wait_until(lambda: not installed.get("pods -l app.kubernetes.io/name=ringway", "kube-system"), what="no daemon any more")
+    assert "ringway0" in node.ns.ip("-o link").stdout
+    installed.kubectl(["apply", "-f", KUBERNETES / "uninstall.yaml"])
+
+    def logs():
+        return installed.kubectl("logs -n kube-system daemonset/ringway-uninstall", check=False).stdout
+
+    wait_until(lambda: "nothing of Ringway is left" in logs(), what=logs)
+    assert logs().count("removed") >= 5 and "failed" not in logs() and "kept" not in logs(), logs()
+    installed.kubectl(["delete", "-f", KUBERNETES / "uninstall.yaml", f"--timeout={PATIENCE}s"])
+    assert "ringway" not in node.ns.ip("-o link").stdout and "proto 114" not in node.ns.ip("route show table all").stdout
+    assert "proto 114" not in node.ns.ip("-d rule").stdout
+    found = node.run("find /opt/cni /etc/cni /run/ringway /var/lib/ringway /sys/fs/bpf/ringway -mindepth 1").stdout.split()
+    assert {path for path in found if "ringway" in path} == set(), found

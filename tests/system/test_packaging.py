@@ -65,7 +65,7 @@ def daemonset():
 
 def test_the_kustomization_names_every_manifest_and_this_version(kustomization):
     (generator,) = kustomization["configMapGenerator"]
-    named = {"image", "kustomization.yaml", *kustomization["resources"], *generator["files"]}
+    named = {"image", "kustomization.yaml", "uninstall.yaml", *kustomization["resources"], *generator["files"]}
     assert named == {path.name for path in KUBERNETES.iterdir()}
     (image,) = kustomization["images"]
     project = json.loads(run(["meson", "introspect", "--projectinfo", BUILD]).stdout)
@@ -109,6 +109,25 @@ def test_the_daemonset(daemonset):
         "/etc/cni/net.d": ("/etc/cni/net.d", None),
         "/opt/cni/bin": ("/opt/cni/bin", None),
     }
+
+
+def test_the_uninstallation_sees_what_the_daemon_sees(daemonset, kustomization):
+    uninstall = yaml.safe_load((KUBERNETES / "uninstall.yaml").read_text())["spec"]["template"]["spec"]
+    pod = daemonset["spec"]["template"]["spec"]
+    assert uninstall["hostNetwork"] and uninstall["tolerations"] == pod["tolerations"]
+    (container,), (daemon,) = uninstall["containers"], pod["containers"]
+    (image,) = kustomization["images"]
+    assert container["image"] == f"{image['newName']}:{image['newTag']}"
+    for mount in container["volumeMounts"]:
+        assert mount in daemon["volumeMounts"]
+    for volume in uninstall["volumes"]:
+        assert volume in pod["volumes"]
+    # all but what only a running daemon needs
+    assert {mount["name"] for mount in daemon["volumeMounts"]} - {mount["name"] for mount in container["volumeMounts"]} == \
+        {"config", "netns"}
+    cni = yaml.safe_load((KUBERNETES / "ringway.yaml").read_text())["cni"]
+    script = container["command"][-1]
+    assert yaml.safe_load(script.split("'")[1])["cni"] == cni
 
 
 def test_kubectl_builds_the_kustomization(daemonset):

@@ -122,6 +122,13 @@ def test_leftover_configuration_after_uninstall(runtime, former):
     plan = uninstall(node, "--dry-run", check=False)
     assert (plan["attached"], plan["complete"]) == (["default/web"], False)
     assert runtime.first() == OURS
+    # without another one ours stays as well, since containerd deletes no pod then
+    former_conf = runtime.conf_dir / "10-former.conflist"
+    former_conf.rename(runtime.dir / "aside")
+    report = uninstall(node, check=False)
+    assert set(results(report).values()) == {"kept"} and "no other is there" in report["steps"][0]["note"], report
+    assert runtime.first() == OURS
+    (runtime.dir / "aside").rename(former_conf)
     # with a pod attached, the former configuration is in force again, and the pod keeps all it needs
     report = uninstall(node, check=False)
     assert results(report).pop("network configuration") == "removed" and not report["complete"], report
