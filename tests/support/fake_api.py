@@ -88,12 +88,13 @@ class FakeApi:
         make_certificates(self.directory)
         self.changed = threading.Condition()
         self.token = token
-        self.has_watch_list = watch_list
+        self.has_watch_list = watch_list  # None: it does not know the parameters, and takes them for another watch
         self.paths = kinds or PATHS
         self.bookmark_s = 0.5
         self.page_max = 500
         self.between_pages = None  # called before a list's second page; pages then are of the version of their moment
         self.moves_pages = False
+        self.is_mute = False  # no bookmarks
         self.is_curt = False  # watches end after their first event or bookmark
         self.version = 1000
         self.oldest = 0  # of the versions that a watch may begin from
@@ -213,7 +214,7 @@ class FakeApi:
 
     def empty(self, keep=()):
         """Everything but some kinds is gone without an event, as with a data directory that was lost; versions begin anew. As
-        with a real server's watch cache, a watch from a version to come is taken, and only hears bookmarks."""
+        with a real server's watch cache, a watch from a version to come is taken, and only hears bookmarks, if any (is_mute)."""
         with self.changed:
             self.objects = {key: obj for key, obj in self.objects.items() if key[0] in keep}
             self.events.clear()
@@ -347,7 +348,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         as_list, accept = "as=PartialObjectMetadataList;", self.headers.get("Accept", "")
         if "as=" in accept and (as_list in accept) == is_watch:
             return 406, status_object(406, "you requested PartialObjectMetadata, but the requested object is a list"), {}
-        if "sendInitialEvents" in query and not api.has_watch_list:
+        if "sendInitialEvents" in query and api.has_watch_list is False:
             return 422, status_object(422, "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch "
                                            "unless the WatchList feature gate is enabled"), {}
         return 200, None, {}
@@ -418,7 +419,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 seen, first = int(query["resourceVersion"]), None
         for event, obj in first or ():
             self.send_event(event, self.shown(obj, kind, api_version))
-        if first is not None:
+        if first is not None and api.has_watch_list:
             self.bookmark(kind, api_version, seen, {"k8s.io/initial-events-end": "true"})
         end = time.monotonic() + float(query.get("timeoutSeconds", 3600))
         noted = None
@@ -441,7 +442,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 break
             for event, obj in events:
                 self.send_event(event, self.shown(obj, kind, api_version))
-            self.bookmark(kind, api_version, noted)
+            if not api.is_mute:
+                self.bookmark(kind, api_version, noted)
             if api.is_curt:
                 break
         self.wfile.write(b"0\r\n\r\n")

@@ -22,7 +22,8 @@
 /* What comes next. */
 enum step {
 	STEP_LIST,
-	STEP_PAGE, /* of the list that has begun */
+	STEP_PAGE,  /* of the list that has begun */
+	STEP_CHECK, /* whether the server still knows the version that the watch begins from */
 	STEP_WATCH,
 };
 
@@ -40,12 +41,14 @@ struct api_watch {
 	unsigned version;     /* index in kind->versions */
 	unsigned n_not_found; /* versions that the server did not have, one after the other */
 	bool is_first_list;   /* the watch that runs begins with all there is, and is not through with it */
+	bool is_unmarked;     /* and the server does not tell its end */
 	bool has_restarted;   /* a list was begun at once after one was refused; the next time waits */
 	char *next_page;      /* the list's token; NULL: the first page */
 	uint64_t opened_ns;   /* when the answer began; 0: it did not */
 	uint64_t n_events;    /* in this answer */
 	char failure[API_ERROR_SIZE]; /* what the server said in the middle of a watch; "" when nothing */
 	int failure_code;
+	uint32_t failure_retry_s; /* what it asks for with that; 0: nothing */
 	struct api_watch_status status;
 };
 
@@ -164,26 +167,43 @@ on_item(json_t *object, void *arg)
 	return api_objects_put(w->objects, object, version);
 }
 
+/* What counts is the list's version. */
+static int
+on_checked(json_t *object, void *arg)
+{
+	return 0;
+}
+
 /* ERROR: a Status instead of an object. */
 static int
 on_error_event(struct api_watch *w, const json_t *status)
 {
 	const char *message = json_string_value(json_object_get(status, "message"));
+	json_int_t retry_s =
+		json_integer_value(json_object_get(json_object_get(status, "details"), "retryAfterSeconds"));
 
+	w->failure_retry_s = retry_s < 0 ? 0 : retry_s > UINT32_MAX ? UINT32_MAX : (uint32_t)retry_s;
 	w->failure_code = (int)json_integer_value(json_object_get(status, "code"));
 	snprintf(w->failure, sizeof(w->failure), "the server ended the watch: %d: %.200s", w->failure_code,
 		message == NULL ? "" : message);
 	return -ECANCELED;
 }
 
-static void
+/* A server that knows WatchList sends no other bookmark before the one that says that all is listed. One that does not began with all
+ * there is, too, but will not say where that ends. */
+static int
 on_bookmark(struct api_watch *w, const json_t *object)
 {
 	const json_t *annotations = json_object_get(json_object_get(object, "metadata"), "annotations");
 	const char *end = json_string_value(json_object_get(annotations, "k8s.io/initial-events-end"));
 
-	if (w->is_first_list && end != NULL && strcmp(end, "true") == 0)
-		list_complete(w);
+	if (!w->is_first_list)
+		return 0;
+	w->is_unmarked = end == NULL || strcmp(end, "true") != 0;
+	if (w->is_unmarked)
+		return -ENOTSUP;
+	list_complete(w);
+	return 0;
 }
 
 static int
@@ -209,7 +229,7 @@ on_event(json_t *event, void *arg)
 		note_steady(w);
 	note_version(w, object);
 	if (strcmp(type, "BOOKMARK") == 0)
-		on_bookmark(w, object);
+		result = on_bookmark(w, object);
 	else if (strcmp(type, "DELETED") == 0)
 		result = api_objects_remove(w->objects, object);
 	else if (strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0)
@@ -269,6 +289,15 @@ forget_list(struct api_watch *w)
 	w->step = STEP_LIST;
 }
 
+static void
+give_watch_list_up(struct api_watch *w)
+{
+	if (*w->config.has_watch_list)
+		log_info("%s offers no WatchList: lists come in pages", api_client_server(w->config.client));
+	*w->config.has_watch_list = false;
+	forget_list(w);
+}
+
 /* Whatever else comes with "200 OK", from a proxy or a server that is starting, must not look like a list without objects. */
 static bool
 is_list(const struct api_watch *w, const json_t *envelope)
@@ -280,6 +309,19 @@ is_list(const struct api_watch *w, const json_t *envelope)
 
 	return len > 4 && strcmp(kind + len - 4, "List") == 0 && version != NULL && *version != '\0' &&
 	       strlen(version) < sizeof(w->status.resource_version);
+}
+
+/* Whether the server is as far as the version that we go on from: one that lost its data would say nothing to a watch until it has
+ * come there. */
+static void
+check_complete(struct api_watch *w, const json_t *envelope)
+{
+	w->step = STEP_WATCH;
+	if (!has_gone_back(w, envelope))
+		return;
+	log_warn("%s at %s: the server's versions have gone back: all is listed anew", kind_name(w),
+		api_client_server(w->config.client));
+	forget_list(w);
 }
 
 /* A page is here as a whole; the next one, or the watch, follows at once. */
@@ -295,6 +337,11 @@ page_complete(struct api_watch *w)
 	if (!is_list(w, envelope)) {
 		json_decref(envelope);
 		return -EINVAL;
+	}
+	if (w->step == STEP_CHECK) {
+		check_complete(w, envelope);
+		json_decref(envelope);
+		return 0;
 	}
 	metadata = json_object_get(envelope, "metadata");
 	next = json_string_value(json_object_get(metadata, "continue"));
@@ -320,11 +367,7 @@ turn_to_what_there_is(struct api_watch *w, long status)
 	const struct api_kind *kind = w->config.kind;
 
 	if ((status == 400 || status == 422) && w->is_first_list) {
-		if (*w->config.has_watch_list)
-			log_info("%s offers no WatchList: lists come in pages",
-				api_client_server(w->config.client));
-		*w->config.has_watch_list = false;
-		forget_list(w);
+		give_watch_list_up(w);
 		return true;
 	}
 	if (status == 410) {
@@ -344,12 +387,29 @@ turn_to_what_there_is(struct api_watch *w, long status)
 	return false;
 }
 
+/* A server that does not know WatchList takes it for another watch. */
+static bool
+has_no_watch_list(const struct api_watch *w, const struct api_answer *answer)
+{
+	bool has_ended = *answer->error == '\0', is_silent = answer->status == 0;
+
+	return w->is_first_list && w->opened_ns != 0 && w->failure_code == 0 &&
+	       (w->is_unmarked || has_ended || is_silent);
+}
+
 static void
 try_again(struct api_watch *w, const struct api_answer *answer, const char *reason)
 {
+	uint32_t retry_after_s =
+		answer->retry_after_s > w->failure_retry_s ? answer->retry_after_s : w->failure_retry_s;
 	long status = w->failure_code != 0 ? w->failure_code : answer->status;
 
 	w->status.n_restarts++;
+	if (has_no_watch_list(w, answer)) {
+		give_watch_list_up(w);
+		start(w);
+		return;
+	}
 	if (turn_to_what_there_is(w, status)) {
 		log_debug("%s: %s", kind_name(w), reason);
 		start(w);
@@ -359,8 +419,8 @@ try_again(struct api_watch *w, const struct api_answer *answer, const char *reas
 	if (w->is_first_list || (w->step == STEP_WATCH && *w->status.resource_version == '\0'))
 		forget_list(w);
 	note_trouble(w, reason);
-	wait_ms(w, answer->retry_after_s != 0 ? api_backoff_after(&w->backoff, answer->retry_after_s)
-					      : api_backoff_next(&w->backoff));
+	wait_ms(w, retry_after_s != 0 ? api_backoff_after(&w->backoff, retry_after_s)
+				      : api_backoff_next(&w->backoff));
 }
 
 static void
@@ -389,6 +449,10 @@ on_done(const struct api_answer *answer, void *arg)
 		reason = "the list was cut short, or is none";
 	}
 	api_stream_fini(&w->stream);
+	/* a server that is silent, or was away, may have been restored from a backup since */
+	if (is_watch && !w->is_first_list && w->failure_code == 0 &&
+		(w->n_events == 0 || *answer->error != '\0'))
+		w->step = STEP_CHECK;
 	if (*reason == '\0' && is_watch && !was_steady)
 		wait_ms(w,
 			api_backoff_next(&w->backoff)); /* nothing is amiss, but that could go on for ever */
@@ -426,7 +490,7 @@ write_path(struct api_watch *w, char path[static PATH_SIZE])
 	bool fits = true;
 
 	if (w->step != STEP_WATCH)
-		snprintf(path, PATH_SIZE, "%s?limit=%u", base, PAGE);
+		snprintf(path, PATH_SIZE, "%s?limit=%u", base, w->step == STEP_CHECK ? 1 : PAGE);
 	else
 		snprintf(path, PATH_SIZE, "%s?watch=true&allowWatchBookmarks=true&timeoutSeconds=%u%s", base,
 			timeout_s,
@@ -438,7 +502,8 @@ write_path(struct api_watch *w, char path[static PATH_SIZE])
 		strcat(path, "&resourceVersion=");
 		fits = append_escaped(path, w->status.resource_version);
 	}
-	if (!fits || w->node == NULL || w->is_wide)
+	/* any object will do for a check: to find one of this node the server may have to look at all */
+	if (!fits || w->node == NULL || w->is_wide || w->step == STEP_CHECK)
 		return fits;
 	if (strlen(path) + sizeof(NODE_SELECTOR) > PATH_SIZE)
 		return false;
@@ -459,7 +524,7 @@ start(struct api_watch *w)
 		.arg = w,
 	};
 
-	if (w->step == STEP_WATCH && *w->status.resource_version == '\0')
+	if ((w->step == STEP_WATCH || w->step == STEP_CHECK) && *w->status.resource_version == '\0')
 		w->step = STEP_LIST;
 	if (w->step == STEP_LIST) {
 		api_objects_begin(w->objects);
@@ -473,6 +538,8 @@ start(struct api_watch *w)
 	w->n_events = 0;
 	w->failure[0] = '\0';
 	w->failure_code = 0;
+	w->failure_retry_s = 0;
+	w->is_unmarked = false;
 	if (!write_path(w, path)) {
 		forget_list(w);
 		note_trouble(w, "the server's token for the next page is too long");
@@ -481,7 +548,10 @@ start(struct api_watch *w)
 	}
 	request.accept = api_kind_accept(w->config.kind, w->step != STEP_WATCH);
 	api_stream_init(&w->stream, w->step == STEP_WATCH ? API_STREAM_WATCH : API_STREAM_LIST,
-		w->step == STEP_WATCH ? on_event : on_item, w);
+		w->step == STEP_WATCH   ? on_event
+		: w->step == STEP_CHECK ? on_checked
+					: on_item,
+		w);
 	api_stream_leave_out(&w->stream, w->config.kind->unread, w->config.kind->n_unread);
 	if (api_client_ask(w->config.client, &w->request, &request) < 0) {
 		note_trouble(w, "out of memory");
