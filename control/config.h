@@ -28,7 +28,7 @@ struct config {
 	struct {
 		char *manifests;
 		char *api_server, *ca_file, *token_file, *kubeconfig;
-		uint32_t api_idle;
+		uint32_t api_idle, api_wait;
 		uint32_t pods_grace;
 		struct string_list pod_cidrs;
 		struct string_list service_cidrs;

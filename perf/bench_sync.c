@@ -241,6 +241,7 @@ start_source(struct bench *b)
 		.loop = b->loop,
 		.store = b->store,
 		.config = &b->config,
+		.saved = b->args.saved,
 		.changed = on_changed,
 		.synced = on_synced,
 		.arg = b,

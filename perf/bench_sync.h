@@ -9,6 +9,7 @@ struct sync_args {
 	struct replay_shape shape;
 	bool in_pages; /* lists in pages: the server has no WatchList */
 	double changes_per_s, heartbeat_s, seconds;
+	const char *saved;       /* what is known is saved there; NULL: nowhere */
 	const char *json, *html; /* NULL: none; "-": standard output */
 };
 

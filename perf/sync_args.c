@@ -9,6 +9,7 @@ enum {
 	KEY_ENDPOINTS,
 	KEY_PODS,
 	KEY_PAGES,
+	KEY_SAVE,
 	KEY_CHANGES,
 	KEY_HEARTBEAT,
 	KEY_SECONDS,
@@ -24,6 +25,7 @@ static const struct argp_option options[] = {
 	{ "pods", KEY_PODS, "N", 0, "pods of all nodes, with a policy for which all of them are watched (0)",
 		1 },
 	{ "pages", KEY_PAGES, NULL, 0, "the server has no WatchList: lists come in pages", 1 },
+	{ "save", KEY_SAVE, "FILE", 0, "save what is known there, as ringwayd does", 1 },
 	{ "changes", KEY_CHANGES, "N", 0, "slices of which an endpoint changes each second (100)", 2 },
 	{ "heartbeat", KEY_HEARTBEAT, "SECONDS", 0, "each node's status changes so often (300); 0: never",
 		2 },
@@ -64,6 +66,9 @@ parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_PAGES:
 		args->in_pages = true;
+		return 0;
+	case KEY_SAVE:
+		args->saved = arg;
 		return 0;
 	case KEY_CHANGES:
 		args->changes_per_s = number(state, arg, 0, 10000);

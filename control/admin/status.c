@@ -124,8 +124,9 @@ api_json(const struct view *v)
 		json_decref(watches);
 		return json_null();
 	}
-	return json_pack("{s:s, s:s, s:o, s:b, s:o, s:I}", "server", v->api_server, "pods",
-		v->has_all_pods ? "all" : "own", "watches", watches, "awaited", v->awaits_source, "writes",
+	return json_pack("{s:s, s:s, s:o, s:b, s:o, s:o, s:I}", "server", v->api_server, "pods",
+		v->has_all_pods ? "all" : "own", "watches", watches, "awaited", v->awaits_source,
+		"saved_seconds", v->saved_s < 0 ? json_null() : json_real(v->saved_s), "writes",
 		writes_json(v), "events_lost", (json_int_t)v->n_events_lost);
 }
 

@@ -197,6 +197,11 @@ status_warnings(const struct view *v, const struct attach *attach, const struct 
 	const struct host *host = attach == NULL ? NULL : attach_host(attach);
 	json_t *warnings = json_array();
 
+	if (v->n_watches != 0 && v->saved_s >= 0)
+		json_array_append_new(warnings,
+			json_sprintf("%s has not told everything since the start: objects that it did "
+				     "not tell are as they were saved %.0f s ago",
+				v->api_server, v->saved_s));
 	for (unsigned i = 0; i < v->n_watches; i++)
 		if (*v->watches[i].problem != '\0')
 			json_array_append_new(

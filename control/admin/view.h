@@ -99,7 +99,8 @@ struct view {
 	size_t n_objects[N_OBJECT_KINDS];
 	const char *api_server; /* the cluster's state comes from; "": from manifests */
 	bool awaits_source;     /* all that there is was not here once yet: workers do not run before */
-	bool has_all_pods;      /* pods of all nodes are watched there, not only this node's */
+	double saved_s; /* objects are as they were saved so long ago; below 0: all have been told since the start */
+	bool has_all_pods; /* pods of all nodes are watched there, not only this node's */
 	unsigned n_watches;
 	struct watch_view watches[N_API_KINDS];
 	unsigned n_writes; /* 0: nothing is written, since there is no API server */

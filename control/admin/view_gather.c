@@ -220,11 +220,14 @@ static void
 gather_source(const struct daemon *d, uint64_t now_ns, struct view *v)
 {
 	v->n_source_errors = source_n_problems(d);
+	v->saved_s = -1;
 	v->api_server = "";
 	if (d->api_source == NULL)
 		return;
 	v->api_server = api_source_server(d->api_source);
 	v->awaits_source = publisher_is_held(d->publisher);
+	if (api_source_saved_s(d->api_source) != 0)
+		v->saved_s = difftime(time(NULL), api_source_saved_s(d->api_source));
 	v->has_all_pods = api_source_has_all_pods(d->api_source);
 	for (unsigned i = 0; i < N_API_KINDS; i++)
 		gather_watch(d, i, now_ns, &v->watches[v->n_watches++]);

@@ -1,11 +1,14 @@
 #include "control/source/source.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "control/follow.h"
 #include "control/log.h"
 #include "control/model/store.h"
+#include "control/source/api/api_saved.h"
 #include "control/source/api/api_source.h"
 #include "control/source/files.h"
 
@@ -47,15 +50,18 @@ on_synced(void *arg)
 static int
 start_api(struct daemon *d)
 {
+	char saved[PATH_MAX];
 	struct api_source_config config = {
 		.loop = d->loop,
 		.store = d->store,
 		.config = &d->config,
+		.saved = d->config.cluster.api_wait == 0 ? NULL : saved,
 		.changed = tell_follow,
 		.synced = on_synced,
 		.arg = d,
 	};
 
+	snprintf(saved, sizeof(saved), "%s/%s", d->config.state.dir, API_SAVED_FILE);
 	follow_hold(d->follow);
 	return api_source_new(&d->api_source, &config);
 }

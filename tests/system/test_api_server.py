@@ -249,6 +249,41 @@ def test_a_start_waits_for_all_kinds(world):
     node.wait_services("web")
 
 
+def test_a_start_while_the_server_is_away(world):
+    """With the objects that were last known, until the server tells them."""
+    node, api = world
+    node.options = {"cluster": {"apiWait": 1}}
+    # nothing can be known of it but whom it selects, and that stays so
+    api.put("NetworkPolicy", {"metadata": {"namespace": "default", "name": "odd"}, "spec": {"podSelector": {}, "ingress": "x"}})
+    node.start()
+    node.wait_ready()
+    api.put("Service", service("event", "10.96.0.11"))
+    api.put("Service", service("gone", "10.96.0.12"))
+    node.wait_services("web", "event", "gone")
+    api.delete("Service", "default", "gone")
+    node.wait_services("web", "event")
+    assert node.ringway("status")["api"]["saved_seconds"] is None
+    api.stop()
+    node.restart()
+    status = node.ringway("status")
+    assert node.service_names() == {"web", "event"} and status["tables"]["version"] > 0
+    assert status["api"]["saved_seconds"] is not None and not any(w["synced"] for w in status["api"]["watches"])
+    assert any("are as they were saved" in warning for warning in status["warnings"])
+    assert any("NetworkPolicy default/odd" in error for error in status["source_errors"])
+    # from what was saved to what is there
+    with api.changed:
+        del api.objects["Service", "default", "web"]
+    api.put("Service", service("new", "10.96.0.13"))
+    api.start()
+    node.wait_services("event", "new")
+    node.wait_watching()
+    wait_until(lambda: node.ringway("status")["api"]["saved_seconds"] is None, what="nothing saved in use")
+    # saved by a process that was killed, too
+    api.stop()
+    node.restart(signal.SIGKILL)
+    assert node.service_names() == {"event", "new"}
+
+
 def test_an_older_server(world):
     node, api = world
     api.has_watch_list = None

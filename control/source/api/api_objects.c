@@ -8,6 +8,7 @@
 
 #include "control/log.h"
 #include "control/model/store.h"
+#include "control/source/api/api_saved.h"
 #include "control/source/decode.h"
 #include "control/source/digest.h"
 #include "control/source/unread.h"
@@ -21,7 +22,8 @@ struct error {
 struct api_objects {
 	struct store *store;
 	const struct api_kind *kind;
-	uint32_t listing; /* the number of the last list that began */
+	struct api_saved *saved; /* NULL: nothing is */
+	uint32_t listing;        /* the number of the last list that began */
 	bool has_changed;
 	size_t n_errors;
 	struct error errors[API_OBJECT_ERRORS_MAX];
@@ -37,6 +39,12 @@ api_objects_new(struct store *store, const struct api_kind *kind)
 	o->store = store;
 	o->kind = kind;
 	return o;
+}
+
+void
+api_objects_save(struct api_objects *o, struct api_saved *saved)
+{
+	o->saved = saved;
 }
 
 /* --- errors */
@@ -173,6 +181,13 @@ forget_trouble(struct api_objects *o, const char *ns, const char *name)
 		o->has_changed |= store_remove(o->store, OBJECT_UNREAD_POLICY, ns, name);
 }
 
+static void
+forget(struct api_objects *o, const char *ns, const char *name)
+{
+	o->has_changed |= store_remove(o->store, o->kind->kind, ns, name);
+	api_saved_remove(o->saved, o->kind->kind, ns, name);
+}
+
 static int
 put_decoded(struct api_objects *o, struct object *object, uint64_t digest)
 {
@@ -183,7 +198,7 @@ put_decoded(struct api_objects *o, struct object *object, uint64_t digest)
 }
 
 int
-api_objects_put(struct api_objects *o, json_t *value, const char *api_version)
+api_objects_put(struct api_objects *o, json_t *value, const char *api_version, const char *text, size_t size)
 {
 	const struct object *stored;
 	const char *ns, *name, *ignored;
@@ -207,16 +222,37 @@ api_objects_put(struct api_objects *o, json_t *value, const char *api_version)
 	}
 	if (object_decode(NULL, value, 0, NULL, &object, &ignored, &error) < 0) {
 		error_set(o, ns, name, &error);
-		if (o->kind->kind == OBJECT_NETWORK_POLICY && stored == NULL)
-			return put_unread(o, value, name);
-		return 0;
+		if (o->kind->kind != OBJECT_NETWORK_POLICY || stored != NULL)
+			return 0;
+		if (text != NULL)
+			api_saved_put(o->saved, o->kind->kind, ns, name, api_version, text, size);
+		return put_unread(o, value, name);
 	}
 	forget_trouble(o, ns, name);
-	if (object != NULL)
-		return put_decoded(o, object, digest);
-	/* it is of no use any more */
-	o->has_changed |= store_remove(o->store, o->kind->kind, ns, name);
-	return 0;
+	if (object == NULL) {
+		forget(o, ns, name); /* it is of no use any more */
+		return 0;
+	}
+	if (text != NULL)
+		api_saved_put(o->saved, o->kind->kind, ns, name, api_version, text, size);
+	return put_decoded(o, object, digest);
+}
+
+int
+api_objects_load(struct api_objects *o, json_t *value, const char *api_version)
+{
+	uint32_t listing = o->listing;
+	const char *ns, *name;
+	int result;
+
+	if (!find_key(o, value, &ns, &name))
+		return -EINVAL;
+	if (store_get(o->store, o->kind->kind, ns, name) != NULL)
+		return 0;
+	o->listing = 0;
+	result = api_objects_put(o, value, api_version, NULL, 0);
+	o->listing = listing;
+	return result;
 }
 
 int
@@ -227,7 +263,7 @@ api_objects_remove(struct api_objects *o, const json_t *value)
 	if (!find_key(o, value, &ns, &name))
 		return -EINVAL;
 	forget_trouble(o, ns, name);
-	o->has_changed |= store_remove(o->store, o->kind->kind, ns, name);
+	forget(o, ns, name);
 	return 0;
 }
 
@@ -265,6 +301,17 @@ note_gone(const struct object *object, void *arg)
 	s->gone[s->n++] = object;
 }
 
+/* Of what is saved: an object of the kind, or what could not be read of it. */
+static bool
+is_there(const char *ns, const char *name, void *arg)
+{
+	const struct api_objects *o = arg;
+
+	return store_get(o->store, o->kind->kind, ns, name) != NULL ||
+	       (o->kind->kind == OBJECT_NETWORK_POLICY &&
+		       store_get(o->store, OBJECT_UNREAD_POLICY, ns, name) != NULL);
+}
+
 int
 api_objects_sweep(struct api_objects *o, bool is_narrower)
 {
@@ -283,6 +330,7 @@ api_objects_sweep(struct api_objects *o, bool is_narrower)
 			error_remove(o, i);
 	o->has_changed |= s.n != 0;
 	free(s.gone);
+	api_saved_sweep(o->saved, o->kind->kind, is_there, o);
 	return s.is_short ? -ENOMEM : 0;
 }
 

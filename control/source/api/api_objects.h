@@ -11,6 +11,7 @@
 #define API_OBJECT_ERRORS_MAX 20 /* kept; more are only logged */
 
 struct api_objects;
+struct api_saved;
 struct store;
 
 /* The store outlives it. NULL if out of memory. */
@@ -19,9 +20,16 @@ struct api_objects *api_objects_new(struct store *store, const struct api_kind *
 /* What is in the store stays there. NULL is fine. */
 void api_objects_free(struct api_objects *o);
 
+/* From now on what is put and removed is saved there, too; NULL: it is not. The caller's. */
+void api_objects_save(struct api_objects *o, struct api_saved *saved);
+
 /* An object that was listed, added or modified; takes out of the JSON value what is of no use. api_version: that it was asked for
- * in. 0, -EINVAL when it is no object with a name, or -ENOMEM. */
-int api_objects_put(struct api_objects *o, json_t *value, const char *api_version);
+ * in. text: that it came in, for api_saved_put(); NULL: not to be saved. 0, -EINVAL when it is no object with a name, or -ENOMEM. */
+int api_objects_put(
+	struct api_objects *o, json_t *value, const char *api_version, const char *text, size_t size);
+
+/* Puts one that was saved, unless it is known: it is in no list, so the next one that is complete takes it away or confirms it. */
+int api_objects_load(struct api_objects *o, json_t *value, const char *api_version);
 
 /* One that was deleted. 0 or -EINVAL. */
 int api_objects_remove(struct api_objects *o, const json_t *value);

@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "control/config.h"
 #include "control/log.h"
 #include "control/loop.h"
 #include "control/model/store.h"
 #include "control/source/api/api_credentials.h"
+#include "control/source/api/api_saved.h"
 #include "control/source/api/api_scope.h"
 
 #define SCOPE_NS (2 * NS_PER_S)
@@ -20,7 +22,11 @@ struct api_source {
 	struct api_watch *watches[N_API_KINDS];
 	struct api_writer *writer;
 	struct api_own_node own_node;
-	bool has_watch_list, is_synced;
+	struct api_saved *saved;
+	struct loop_timer *wait;   /* for all to be listed, before what was saved has to do */
+	int64_t saved_s;           /* when that was saved; 0: it is not in use */
+	bool is_synced, is_listed; /* there is something to go on with; all was listed since the start */
+	bool has_watch_list;
 	struct api_scope scope; /* of pods */
 	bool needs_all_pods;
 	struct loop_timer *
@@ -89,6 +95,22 @@ are_all_synced(const struct api_source *s)
 }
 
 static void
+note_listed(struct api_source *s)
+{
+	bool was_synced = s->is_synced;
+
+	s->is_listed = s->is_synced = true;
+	loop_timer_cancel(s->wait);
+	api_saved_note_complete(s->saved);
+	if (!was_synced)
+		s->config.synced(s->config.arg);
+	else
+		log_info("%s has told everything: objects are no longer those that were saved",
+			api_client_server(s->client));
+	s->saved_s = 0;
+}
+
+static void
 look(void *arg)
 {
 	struct api_source *s = arg;
@@ -96,11 +118,29 @@ look(void *arg)
 	/* the first answer counts once both are known; what it needs is part of being in sync */
 	if (!s->scope.is_wide && (s->is_synced || are_all_synced(s)))
 		judge_scope(s);
-	if (!s->is_synced && are_all_synced(s)) {
-		s->is_synced = true;
-		s->config.synced(s->config.arg);
-	}
+	if (!s->is_listed && are_all_synced(s))
+		note_listed(s);
 	s->config.changed(s->config.arg);
+}
+
+/* The server is away, or slow. */
+static void
+load_saved(void *arg)
+{
+	struct api_source *s = arg;
+
+	s->saved_s = api_saved_time(s->saved);
+	if (s->is_synced || s->saved_s == 0)
+		return;
+	log_warn("%s has not told everything within %u s: objects are those that were saved %lld s ago",
+		api_client_server(s->client), s->config.config->cluster.api_wait,
+		(long long)(time(NULL) - s->saved_s));
+	for (unsigned i = 0; i < N_API_KINDS; i++)
+		api_watch_load(s->watches[i]);
+	s->is_synced = true;
+	if (!s->scope.is_wide)
+		judge_scope(s);
+	s->config.synced(s->config.arg);
 }
 
 static void
@@ -145,6 +185,25 @@ start_writer(struct api_source *s)
 	return s->writer == NULL ? -ENOMEM : 0;
 }
 
+/* Without it all works as well, but for a start without the server. */
+static int
+open_saved(struct api_source *s)
+{
+	const struct config *config = s->config.config;
+
+	s->wait = loop_timer_new(s->config.loop, load_saved, s);
+	if (s->wait == NULL)
+		return -ENOMEM;
+	if (s->config.saved == NULL)
+		return 0;
+	s->saved = api_saved_open(
+		s->config.loop, s->config.saved, api_client_server(s->client), config->node.name);
+	if (api_saved_time(s->saved) != 0)
+		loop_timer_set(s->wait, config->cluster.api_wait * NS_PER_S, 0);
+	s->config.saved = NULL; /* it was for the call */
+	return 0;
+}
+
 static int
 start_watches(struct api_source *s)
 {
@@ -156,6 +215,7 @@ start_watches(struct api_source *s)
 			.kind = &api_kinds[i],
 			.node = api_kinds[i].is_of_node ? s->config.config->node.name : NULL,
 			.has_watch_list = &s->has_watch_list,
+			.saved = s->saved,
 			.seed = random_seed(i),
 			.changed = on_changed,
 			.sees = api_kinds[i].kind == OBJECT_NODE ? on_node : NULL,
@@ -195,6 +255,8 @@ api_source_new(struct api_source **out, const struct api_source_config *config)
 	if (result == 0)
 		result = start_writer(s);
 	if (result == 0)
+		result = open_saved(s);
+	if (result == 0)
 		result = start_watches(s);
 	if (result < 0) {
 		log_error("the API server cannot be asked: %s", strerror(-result));
@@ -217,6 +279,8 @@ api_source_free(struct api_source *s)
 	api_writer_free(s->writer);
 	api_own_node_fini(&s->own_node);
 	api_client_free(s->client);
+	loop_timer_free(s->wait);
+	api_saved_close(s->saved);
 	free(s);
 }
 
@@ -262,6 +326,12 @@ struct api_writer *
 api_source_writer(const struct api_source *s)
 {
 	return s->writer;
+}
+
+int64_t
+api_source_saved_s(const struct api_source *s)
+{
+	return s->saved_s;
 }
 
 bool

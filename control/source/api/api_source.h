@@ -16,8 +16,11 @@ struct api_source_config {
 	struct loop *loop;
 	struct store *store;
 	const struct config *config;
+	const char *
+		saved; /* path of what is saved of the objects (api_saved.h), for the call; NULL: nothing is */
 	void (*changed)(void *arg); /* the store, the errors or the state of a watch changed */
-	void (*synced)(void *arg);  /* once: all that there is has been listed */
+	/* once: all that there is has been listed, or, since that takes longer than cluster.apiWait, was loaded from what was saved */
+	void (*synced)(void *arg);
 	void *arg;
 };
 
@@ -43,6 +46,9 @@ const struct api_own_node *api_source_own_node(const struct api_source *s);
 
 /* For what is written there. */
 struct api_writer *api_source_writer(const struct api_source *s);
+
+/* CLOCK_REALTIME seconds of the save from which objects are that were not listed since the start; 0: there are none. */
+int64_t api_source_saved_s(const struct api_source *s);
 
 /* Whether pods of all nodes are watched. */
 bool api_source_has_all_pods(const struct api_source *s);

@@ -72,12 +72,12 @@ give_away(struct api_stream *s)
 	s->object.n =
 		api_trim(s->object.bytes, s->object.n, s->kind == API_STREAM_WATCH, s->unread, s->n_unread);
 	object = text_parse(&s->object);
-	s->object.n = 0;
 	s->in_object = false;
 	s->needs_comma = true;
 	if (object == NULL)
 		return -EINVAL;
 	result = s->fn(object, s->arg);
+	s->object.n = 0;
 	json_decref(object);
 	return result < 0 ? result : 0;
 }

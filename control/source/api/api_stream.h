@@ -38,7 +38,7 @@ struct api_stream {
 	size_t key_len;
 	const struct api_path *unread; /* what is left out of objects */
 	size_t n_unread;
-	struct api_text object, envelope;
+	struct api_text object, envelope; /* during fn, the first is the text of what it is given */
 };
 
 /* fn has the object for the call alone; what it returns below 0 ends the stream. */

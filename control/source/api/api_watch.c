@@ -10,6 +10,7 @@
 #include "control/log.h"
 #include "control/loop.h"
 #include "control/source/api/api_backoff.h"
+#include "control/source/api/api_saved.h"
 #include "control/source/api/api_stream.h"
 
 #define PAGE 500 /* objects */
@@ -164,7 +165,7 @@ on_item(json_t *object, void *arg)
 
 	if (w->config.sees != NULL)
 		w->config.sees(object, w->config.arg);
-	return api_objects_put(w->objects, object, version);
+	return api_objects_put(w->objects, object, version, w->stream.object.bytes, w->stream.object.n);
 }
 
 /* What counts is the list's version. */
@@ -577,6 +578,8 @@ api_watch_new(const struct api_watch_config *config)
 	w->config = *config;
 	w->objects = api_objects_new(config->store, config->kind);
 	w->timer = loop_timer_new(config->loop, on_timer, w);
+	if (w->objects != NULL)
+		api_objects_save(w->objects, config->saved);
 	if (config->node != NULL)
 		w->node = strdup(config->node);
 	if (w->objects == NULL || w->timer == NULL || (config->node != NULL && w->node == NULL)) {
@@ -633,6 +636,32 @@ api_watch_narrow(struct api_watch *w)
 	w->is_wide = false;
 	w->is_narrower = true;
 	ask_anew(w);
+}
+
+static void
+load(const char *api_version, const char *text, size_t size, void *arg)
+{
+	json_t *value = json_loadb(text, size, JSON_ALLOW_NUL, NULL),
+	       *object = json_object_get(value, "object");
+	struct api_watch *w = arg;
+
+	/* what came as an event was saved as one */
+	if (json_is_object(value) &&
+		api_objects_load(w->objects, json_is_object(object) ? object : value, api_version) == -ENOMEM)
+		log_error("out of memory: not all saved objects of kind %s are known", kind_name(w));
+	json_decref(value);
+}
+
+void
+api_watch_load(struct api_watch *w)
+{
+	if (w->status.is_synced)
+		return;
+	/* they may be those of all nodes, and those of others are not gone when they are not listed */
+	w->is_narrower = w->node != NULL && !w->is_wide;
+	api_saved_each(w->config.saved, w->config.kind->kind, load, w);
+	if (api_objects_take_changed(w->objects))
+		tell(w);
 }
 
 const struct api_watch_status *

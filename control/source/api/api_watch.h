@@ -20,7 +20,8 @@ struct api_watch_config {
 	const struct api_kind *kind;
 	const char *node;     /* of kinds that are of a node: only those with this spec.nodeName; NULL: all */
 	bool *has_watch_list; /* shared by all watches of a server: cleared when it refuses one */
-	uint64_t seed;        /* of what is random */
+	struct api_saved *saved;                       /* what is known is saved there; NULL: it is not */
+	uint64_t seed;                                 /* of what is random */
 	void (*changed)(void *arg);                    /* the store, the errors or the state changed */
 	void (*sees)(const json_t *object, void *arg); /* each object as it came; may be NULL */
 	void *arg;
@@ -55,6 +56,9 @@ void api_watch_widen(struct api_watch *w);
 
 /* From now on those of config.node again; the others go when these are listed, not as if they were gone, but out of sight. */
 void api_watch_narrow(struct api_watch *w);
+
+/* Unless all is listed, takes over what was saved of the kind, which stays until it is. */
+void api_watch_load(struct api_watch *w);
 
 const struct api_watch_status *api_watch_status(const struct api_watch *w);
 const struct api_objects *api_watch_objects(const struct api_watch *w);

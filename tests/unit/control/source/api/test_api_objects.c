@@ -74,7 +74,7 @@ put(struct api_objects *o, const char *api_version, bool changed, const char *fo
 	va_end(args);
 	value = json_loads(text, 0, NULL);
 	assert_non_null(value);
-	result = api_objects_put(o, value, api_version);
+	result = api_objects_put(o, value, api_version, NULL, 0);
 	json_decref(value);
 	assert_int_equal(api_objects_take_changed(o), changed);
 	return result;
@@ -116,6 +116,41 @@ test_a_list_replaces_what_was_there_when_it_is_complete(void **state)
 	assert_true(api_objects_take_changed(f->services));
 	assert_int_equal(count(f, OBJECT_SERVICE), 2);
 	assert_null(store_get(f->store, OBJECT_SERVICE, "default", "a"));
+}
+
+static void
+load(struct api_objects *o, const char *format, const char *name, const char *ip)
+{
+	char text[256];
+	json_t *value;
+
+	snprintf(text, sizeof(text), format, name, 1, ip);
+	value = json_loads(text, 0, NULL);
+	assert_int_equal(api_objects_load(o, value, "v1"), 0);
+	json_decref(value);
+}
+
+static void
+test_what_was_saved_stays_until_it_is_not_listed(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t generation;
+
+	/* also when a list has begun, which goes above it */
+	api_objects_begin(f->services);
+	put(f->services, "v1", true, SERVICE, "a", 5, "10.96.0.1");
+	generation = store_generation(f->store, OBJECT_SERVICE);
+	load(f->services, SERVICE, "a", "10.96.0.9");
+	assert_int_equal(store_generation(f->store, OBJECT_SERVICE), generation);
+	load(f->services, SERVICE, "b", "10.96.0.2");
+	load(f->services, SERVICE, "c", "10.96.0.3");
+	assert_true(api_objects_take_changed(f->services));
+	assert_int_equal(count(f, OBJECT_SERVICE), 3);
+	put(f->services, "v1", false, SERVICE, "b", 6, "10.96.0.2");
+	assert_int_equal(api_objects_sweep(f->services, false), 0);
+	assert_true(api_objects_take_changed(f->services));
+	assert_int_equal(count(f, OBJECT_SERVICE), 2);
+	assert_null(store_get(f->store, OBJECT_SERVICE, "default", "c"));
 }
 
 static void
@@ -169,7 +204,7 @@ test_what_cannot_be_used_leaves_what_was(void **state)
 		json_t *value = json_pack("{s:{s:s, s:s}, s:{s:s}}", "metadata", "namespace", "x", "name",
 			(snprintf(name, sizeof(name), "n%d", i), name), "spec", "clusterIP", "bad");
 
-		assert_int_equal(api_objects_put(f->services, value, "v1"), 0);
+		assert_int_equal(api_objects_put(f->services, value, "v1", NULL, 0), 0);
 		json_decref(value);
 	}
 	assert_int_equal(api_objects_n_errors(f->services), API_OBJECT_ERRORS_MAX);
@@ -227,6 +262,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			test_a_list_replaces_what_was_there_when_it_is_complete, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_what_was_saved_stays_until_it_is_not_listed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_heartbeats_are_no_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_cannot_be_used_leaves_what_was, setup, teardown),
 		cmocka_unit_test_setup_teardown(
