@@ -10,12 +10,13 @@ import yaml
 
 from cluster import POD_CIDRS, SERVICE_CIDRS
 from kube import CTR, NOT_READY_TAINT, KubeCluster, KubeNode, pod
-from lab import PATIENCE, wait_until
+from lab import PATIENCE, as_args, wait_until
 from test_packaging import KUBERNETES, make_image
 
 HTTP, STREAM = 80, 9000
 SERVICE_IP = "10.96.0.80"
 LINES = "/tmp/lines"
+CONFLIST = "etc/cni/net.d/00-ringway.conflist"
 
 
 class BareKubeNode(KubeNode):
@@ -24,7 +25,6 @@ class BareKubeNode(KubeNode):
     def write_files(self):
         super().write_files()
         self.config_file.unlink()
-        (self.root / "opt/cni/bin/ringway-cni").unlink()
 
     def start_ringwayd(self):
         self.run("mount -t bpf bpf /sys/fs/bpf")
@@ -43,6 +43,11 @@ def write_overlay(cluster, directory):
         "configMapGenerator": [{"name": "ringway", "namespace": "kube-system", "behavior": "replace",
                                 "files": ["ringway.yaml"]}]}))
     return directory
+
+
+def run_in(cluster, name, command, namespace="default", **options):
+    """In a pod's container."""
+    return cluster.kubectl(["exec", "-n", namespace, name, "--", *as_args(command)], **options)
 
 
 def daemon_pods(cluster):
@@ -79,12 +84,12 @@ def test_a_node_gets_its_network(installed):
     (node,) = installed.nodes
     rollout(installed)
     installed.wait_condition("node", node.name, "Ready")
-    assert node.conflist.exists()
+    assert (node.root / CONFLIST).exists()
     assert (node.root / "opt/cni/bin/ringway-cni").stat().st_mode & 0o111
     wait_until(lambda: not installed.get("node a")["spec"].get("taints"), what="no taint keeps pods away")
     # the image has what an operator needs
     (daemon,) = daemon_pods(installed)
-    told = installed.run_in(daemon["metadata"]["name"], ["sh", "-c", "ringway status -o json"], "kube-system").stdout
+    told = run_in(installed, daemon["metadata"]["name"], ["sh", "-c", "ringway status -o json"], "kube-system").stdout
     assert json.loads(told)["ready"] and json.loads(told)["node"] == node.name, told
 
 
@@ -100,12 +105,12 @@ def stream(installed):
     installed.wait_pod("server")
     installed.apply(pod("probe"))
     installed.wait_pod("probe")
-    wait_until(lambda: installed.run_in("probe", f"timeout 5 wget -qO- http://{SERVICE_IP}/", check=False).stdout == "hello\n",
+    wait_until(lambda: run_in(installed, "probe", f"timeout 5 wget -qO- http://{SERVICE_IP}/", check=False).stdout == "hello\n",
                what="the service answers")
     installed.apply(pod("client", restartPolicy="Never",
                         command=f"i=0; while i=$((i+1)); do echo $i; sleep 0.1; done | nc {SERVICE_IP} {STREAM}"))
     installed.wait_pod("client")
-    return lambda: int(installed.run_in("server", f"tail -n 1 {LINES}").stdout or 0)
+    return lambda: int(run_in(installed, "server", f"tail -n 1 {LINES}").stdout or 0)
 
 
 def test_a_rollout_leaves_connections_alone(installed, stream):
@@ -121,13 +126,13 @@ def test_a_rollout_leaves_connections_alone(installed, stream):
     # it is one connection: nc accepts no other, and the numbers begin only once
     now = stream()
     wait_until(lambda: stream() > now + 10, what="lines after the rollout")
-    numbers = [int(line) for line in installed.run_in("server", f"cat {LINES}").stdout.split()]
+    numbers = [int(line) for line in run_in(installed, "server", f"cat {LINES}").stdout.split()]
     assert numbers == list(range(1, len(numbers) + 1))
-    assert installed.run_in("probe", f"wget -qO- http://{SERVICE_IP}/").stdout == "hello\n"
+    assert run_in(installed, "probe", f"wget -qO- http://{SERVICE_IP}/").stdout == "hello\n"
     # what is made after the rollout works, too
     installed.apply(pod("late"))
     installed.wait_pod("late")
-    assert installed.run_in("late", f"wget -qO- http://{SERVICE_IP}/").stdout == "hello\n"
+    assert run_in(installed, "late", f"wget -qO- http://{SERVICE_IP}/").stdout == "hello\n"
 
 
 def test_the_way_back(installed):
@@ -136,8 +141,8 @@ def test_the_way_back(installed):
     installed.apply(pod("last"))
     installed.wait_pod("last")
     (daemon,) = daemon_pods(installed)
-    said = installed.run_in(daemon["metadata"]["name"], "ringway uninstall", "kube-system", check=False).stdout
-    assert "pods are attached" in said and "no other is there" in said and node.conflist.exists(), said
+    said = run_in(installed, daemon["metadata"]["name"], "ringway uninstall", "kube-system", check=False).stdout
+    assert "pods are attached" in said and "no other is there" in said and (node.root / CONFLIST).exists(), said
     installed.delete("pod --all")
     installed.kubectl(["delete", "-k", installed.overlay, f"--timeout={PATIENCE}s"])
     wait_until(lambda: not installed.get("pods -l app.kubernetes.io/name=ringway", "kube-system"), what="no daemon any more")
