@@ -17,9 +17,8 @@ FORMER = {"cniVersion": "1.0.0", "name": "former", "plugins": [
 @pytest.fixture
 def node(cluster):
     """One more, with Debian's ptp plugin; ringwayd does not run yet."""
-    made = cluster.add_node("former", options={"cni": {"confDir": "/etc/cni/net.d", "binDir": "/opt/cni/bin"}})
+    made = cluster.add_node("former")
     made.write_files()
-    (made.root / "opt/cni/bin/ringway-cni").unlink()
     for plugin in ("ptp", "host-local"):
         shutil.copy(f"/usr/lib/cni/{plugin}", made.root / "opt/cni/bin")
     (made.root / "etc/cni/net.d/10-former.conflist").write_text(json.dumps(FORMER))
@@ -34,17 +33,23 @@ def node(cluster):
     cluster.nodes.remove(made)
 
 
+def address(cluster, name):
+    """Of a pod once it is ready, whichever network it is in."""
+    cluster.wait_condition("pod", name, "Ready")
+    return cluster.get(f"pod {name}")["status"]["podIP"]
+
+
 def test_another_network_before_and_after(cluster, node):
     def leases():
         return [name for name in os.listdir(node.root / "var/lib/cni/networks/former") if name.startswith("10.")]
 
     cluster.apply(pod("older", node=node.name), pod("old", node=node.name))
     for name in ("older", "old"):
-        assert cluster.wait_pod(name)[4].startswith("10.88.")
+        assert address(cluster, name).startswith("10.88.")
     node.start_ringwayd()
-    wait_until(node.conflist.exists, what="our configuration")
+    wait_until((node.root / "etc/cni/net.d/00-ringway.conflist").exists, what="our configuration")
     cluster.apply(pod("new", node=node.name))
-    assert cluster.wait_pod("new")[4].startswith("10.244.")
+    assert address(cluster, "new").startswith("10.244.")
     wait_until(lambda: {p["name"] for p in node.ringway("pods")["unmanaged"]} == {"old", "older"}, what="their names")
     # containerd has us delete what the former plugin attached: that succeeds, and the lease stays where it is
     cluster.delete("pod older")
@@ -54,7 +59,7 @@ def test_another_network_before_and_after(cluster, node):
     report = json.loads(node.run([RINGWAY, "uninstall", "-o", "json"], check=False).stdout)
     assert report["attached"] == ["default/new"] and not report["complete"]
     cluster.apply(pod("newest", node=node.name))
-    assert cluster.wait_pod("newest")[4].startswith("10.88.")
+    assert address(cluster, "newest").startswith("10.88.")
     # containerd has the former plugin delete what we attached, and all is well with that, too
     cluster.delete("pod new")
     wait_until(lambda: node.ringway("pods")["pods"] == [], what="the pod's attachment gone")
