@@ -1,5 +1,6 @@
 """Builds the programs of a Kubernetes cluster (etcd, kube-apiserver, kubelet and others) that go.mod names, once, and keeps
-them in the build directory: minutes when cold, nothing when they are there. `programs.py DIRECTORY` by hand, or
+them in the build directory: minutes when cold, nothing when they are there. `programs.py DIRECTORY` outside of tests, for it
+needs the network when cold, which their namespaces have not, or
 
     directory, reason = programs.make(build)       the directory with them, or None and why there are none
 """
@@ -21,6 +22,10 @@ PACKAGES = {
        ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet")}}
 
 
+# A service's environment may not name it.
+GO = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
+
+
 def kubernetes_version():
     return re.search(r"k8s\.io/kubernetes (v[0-9.]+)", (HERE / "go.mod").read_text()).group(1)
 
@@ -28,9 +33,9 @@ def kubernetes_version():
 def why_not():
     """None when a toolchain is here that can build them, else why not."""
     wanted = re.search(r"^go ([0-9.]+)", (HERE / "go.mod").read_text(), re.M).group(1)
-    if not shutil.which("go"):
+    if not GO:
         return f"needs a Go toolchain, {wanted} or later, to build Kubernetes"
-    version = subprocess.run(["go", "env", "GOVERSION"], cwd=HERE, capture_output=True, text=True, check=False,
+    version = subprocess.run([GO, "env", "GOVERSION"], cwd=HERE, capture_output=True, text=True, check=False,
                              env=dict(os.environ, GOTOOLCHAIN="local")).stdout.strip().removeprefix("go")
 
     def number(text):
@@ -68,7 +73,9 @@ def make(build):
     # Go's own cache of packages would outlive the build directory; modules stay where the user's Go keeps them.
     env = dict(os.environ, CGO_ENABLED="0", GOTOOLCHAIN="local", GOFLAGS="-trimpath -buildvcs=false -mod=readonly",
                GOCACHE=str(directory.parent / "go-build"))
-    command = ["go", "build", "-o", f"{directory}/", *flags(), *PACKAGES.values()]
+    if "HOME" not in env:
+        env["GOPATH"] = str(directory.parent / "go")
+    command = [GO, "build", "-o", f"{directory}/", *flags(), *PACKAGES.values()]
     for attempt in range(1, TRIES + 1):  # modules are fetched from afar, which may fail; what is compiled stays so
         if subprocess.run(command, cwd=HERE, env=env, check=False).returncode == 0:
             break
@@ -86,9 +93,7 @@ def main():
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit("usage: programs.py BUILD_DIRECTORY: builds what the tests in tests/cluster run, into BUILD_DIRECTORY/cluster/bin")
     directory, reason = make(sys.argv[1])
-    if reason:
-        sys.exit(f"programs.py: {reason}")
-    print(directory)
+    print(reason or directory)
 
 
 if __name__ == "__main__":
