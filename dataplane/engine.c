@@ -169,8 +169,8 @@ fill_min(const struct engine *e)
 }
 
 /* Taking over from a former process: first its shards, then the sockets on them, and when all that are there have
- * been seen, the frames that nobody has are free. What cannot be taken over stays in the store for
- * engine_settle(). */
+ * been seen, the frames that nobody has are free. What cannot be taken over, as with another configuration, is closed
+ * at once: its queue is taken as long as anybody has it. */
 static void
 adopt_shard(const char *name, void *arg)
 {
@@ -236,6 +236,7 @@ adopt(struct engine *e)
 		shard_audit(e->shards[i], &audit, e->seen);
 		umem_recover(e->shards[i]->umem, &audit);
 	}
+	fd_store_close_rest(e->config.fds);
 }
 
 int
@@ -312,7 +313,8 @@ claim_waiting(struct engine *e, const struct engine_port_config *config)
 			continue;
 		shard_of(e, x)->is_waiting[x->slot] = false;
 		if ((config->worker < 0 || config->worker == x->port.owner) &&
-			x->port.umem->frame_size >= umem_frame_size_for(config->mtu))
+			x->port.umem->frame_size >= umem_frame_size_for(config->mtu) &&
+			x->xsk.rx.size == e->config.ring_size)
 			return x;
 		close_port(e, x);
 	}
@@ -416,8 +418,6 @@ engine_settle(struct engine *e)
 	for (unsigned i = 0; i < PORTS_MAX; i++)
 		if (e->ports[i] != NULL && shard_of(e, e->ports[i])->is_waiting[e->ports[i]->slot])
 			close_port(e, e->ports[i]);
-	if (e->config.fds != NULL)
-		fd_store_close_rest(e->config.fds);
 }
 
 void

@@ -2,6 +2,8 @@
 again and again, a configuration with an error. Pods keep what they have, or the start says what is wrong."""
 
 import os
+import pathlib
+import re
 import shutil
 import signal
 
@@ -76,6 +78,33 @@ def test_other_frames_and_rings_after_a_crash(node):
     assert_pods_work(node)
     node.restart()
     assert_pods_work(node)
+
+
+def ring_sizes(node):
+    """Of the sockets' receive rings, which are mapped at offset 0: descriptors of 16 bytes after less than that many as head."""
+    (daemon,) = children(node.daemon.pid)
+    mapped = re.findall(r"^(\w+)-(\w+) rw-s 00000000 .*socket:", pathlib.Path(f"/proc/{daemon}/maps").read_text(), re.MULTILINE)
+    return {1 << ((int(end, 16) - int(begin, 16)) // 16).bit_length() - 1 for begin, end in mapped}
+
+
+def replace(node):
+    """As a rollout does it: the next one waits, and is given the sockets."""
+    former = node.daemon
+    node.daemon = node.lab.start([*former.args, "--wait"])
+    node.daemon.wait_for("waiting until it ends")
+    assert former.stop() == 0
+    node.daemon.wait_for("taking over, with ")
+    node.wait_ready()
+
+
+@pytest.mark.parametrize("sections", ({"pods": {"framesPerShard": 8192}}, {"io": {"ringSize": 1024}}), ids=("frames", "rings"))
+def test_what_is_handed_over_and_does_not_fit_is_made_anew(node, sections):
+    edit_config(node, **sections)
+    replace(node)
+    assert_pods_work(node)
+    log = node.log()
+    assert "with 0 descriptors" not in log and "busy" not in log, log
+    assert ring_sizes(node) == {sections.get("io", {}).get("ringSize", 2048)}
 
 
 def test_a_wiped_run_directory_is_filled_again(node):
