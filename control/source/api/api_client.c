@@ -172,19 +172,35 @@ api_request_wait(struct api_request *r)
 	r->is_waiting = true;
 }
 
+static bool
+has_cause(const json_t *status, const char *reason)
+{
+	const json_t *cause;
+	size_t i;
+
+	json_array_foreach (json_object_get(json_object_get(status, "details"), "causes"), i, cause) {
+		const char *text = json_string_value(json_object_get(cause, "reason"));
+
+		if (text != NULL && strcmp(text, reason) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* What the server says is wrong: an object of kind Status, or plain text. */
 static void
-describe_status(const struct api_request *r, long status, char error[static API_ERROR_SIZE])
+describe_status(const struct api_request *r, struct api_answer *answer)
 {
 	json_t *body = json_loadb(r->status, r->status_len, 0, NULL);
 	const char *message = json_string_value(json_object_get(body, "message"));
 	int plain = (int)strcspn(r->status, "\r\n");
 
 	if (message != NULL)
-		snprintf(error, API_ERROR_SIZE, "HTTP %ld: %.300s", status, message);
+		snprintf(answer->error, sizeof(answer->error), "HTTP %ld: %.300s", answer->status, message);
 	else
-		snprintf(error, API_ERROR_SIZE, "HTTP %ld%s%.*s", status, plain == 0 ? "" : ": ",
-			plain > 200 ? 200 : plain, r->status);
+		snprintf(answer->error, sizeof(answer->error), "HTTP %ld%s%.*s", answer->status,
+			plain == 0 ? "" : ": ", plain > 200 ? 200 : plain, r->status);
+	answer->is_ending = has_cause(body, "NamespaceTerminating");
 	json_decref(body);
 }
 
@@ -220,7 +236,7 @@ request_settle(struct api_request *r, CURLcode code)
 	if (retry_after_s > 0)
 		answer.retry_after_s = retry_after_s > UINT32_MAX ? UINT32_MAX : (uint32_t)retry_after_s;
 	if (answer.status >= 300)
-		describe_status(r, answer.status, answer.error);
+		describe_status(r, &answer);
 	else if (r->stopped < 0)
 		snprintf(answer.error, sizeof(answer.error), "the answer cannot be used: %s",
 			strerror(-r->stopped));

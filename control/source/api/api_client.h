@@ -20,6 +20,7 @@ struct loop;
 struct api_answer {
 	long status;                /* of HTTP; 0: there was no answer */
 	uint32_t retry_after_s;     /* as the server asked for; 0: it did not */
+	bool is_ending;             /* refused since the namespace is being deleted */
 	char error[API_ERROR_SIZE]; /* for people; "" when a 2xx answer came to its end */
 };
 

@@ -98,8 +98,10 @@ static void
 on_done(const struct api_answer *answer, void *arg)
 {
 	struct lane *l = arg;
-	enum api_write_result result = api_write_judge(answer->status);
-	uint32_t asked_s = answer->status == 403 ? API_FORBIDDEN_WAIT_S : answer->retry_after_s;
+	/* a namespace that is being deleted is as good as gone, and no missing right */
+	long status = answer->is_ending ? 404 : answer->status;
+	enum api_write_result result = api_write_judge(status);
+	uint32_t asked_s = status == 403 ? API_FORBIDDEN_WAIT_S : answer->retry_after_s;
 
 	l->request = NULL;
 	if (result == API_WRITE_DONE) {
@@ -108,13 +110,16 @@ on_done(const struct api_answer *answer, void *arg)
 		note_success(l);
 	} else if (result == API_WRITE_STALE) {
 		l->status.n_stale++;
+	} else if (status == 404 && l->right == &api_write_rights[API_WRITE_EVENT]) {
+		l->status.n_failed++; /* what it is about is gone, or the event is: nothing is amiss */
+		note_success(l);
 	} else {
 		note_failure(l, answer);
 	}
 	if (result != API_WRITE_DONE)
 		wait_ms(l, asked_s != 0 ? api_backoff_after(&l->backoff, asked_s)
 					: api_backoff_next(&l->backoff));
-	l->write.done(result, answer->status, l->write.arg);
+	l->write.done(result, status, l->write.arg);
 	if (result == API_WRITE_DONE)
 		api_writer_wake(l->writer);
 }

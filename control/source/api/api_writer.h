@@ -28,6 +28,7 @@ enum api_write_result {
 
 struct api_write {
 	const char *method, *path, *content_type, *body; /* copied */
+	/* status: of HTTP, 0: there was no answer; 404 also when the namespace is being deleted */
 	void (*done)(enum api_write_result result, long status, void *arg);
 	void *arg;
 };

@@ -22,6 +22,7 @@ struct world {
 	struct api_writer *writer;
 	int listener, peer;
 	struct loop_fd *watched, *watched_peer;
+	enum api_write_kind kind;
 	const char *answer;
 	char request[4096];
 	unsigned n_done, n_ready;
@@ -123,10 +124,10 @@ ask(struct world *w)
 	};
 
 	w->request[0] = '\0';
-	assert_true(api_writer_is_ready(w->writer, API_WRITE_CONDITION));
-	assert_int_equal(api_writer_send(w->writer, API_WRITE_CONDITION, &write), 0);
-	assert_false(api_writer_is_ready(w->writer, API_WRITE_CONDITION));
-	assert_true(api_writer_is_ready(w->writer, API_WRITE_EVENT));
+	assert_true(api_writer_is_ready(w->writer, w->kind));
+	assert_int_equal(api_writer_send(w->writer, w->kind, &write), 0);
+	assert_false(api_writer_is_ready(w->writer, w->kind));
+	assert_true(api_writer_is_ready(w->writer, API_WRITE_TAINT));
 }
 
 static void
@@ -143,7 +144,7 @@ send_one(struct world *w, const char *answer)
 static void
 wait_ready(struct world *w)
 {
-	while (!api_writer_is_ready(w->writer, API_WRITE_CONDITION))
+	while (!api_writer_is_ready(w->writer, w->kind))
 		loop_round(w->loop, -1);
 }
 
@@ -208,6 +209,34 @@ a_missing_right_is_named(void **state)
 }
 
 static void
+an_event_about_what_is_gone_is_no_trouble(void **state)
+{
+	const struct api_write_status *status;
+	struct world w;
+
+	make_world(&w);
+	w.kind = API_WRITE_EVENT;
+	status = api_writer_status(w.writer, API_WRITE_EVENT);
+	send_one(&w, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+	assert_int_equal(w.result, API_WRITE_REFUSED);
+	assert_true(status->n_failed == 1 && status->since_s == 0 && *status->reason == '\0');
+	wait_ready(&w);
+	/* as of a namespace that is being deleted, which is no missing right: others' events go on */
+	send_one(&w,
+		"HTTP/1.1 403 Forbidden\r\nContent-Length: 126\r\n\r\n"
+		"{\"kind\":\"Status\",\"message\":\"no\",\"details\":{\"causes\":[{\"reason\":\"Other\"},"
+		"{\"reason\":\"NamespaceTerminating\",\"message\":\"it is\"}]}}");
+	assert_true(w.result == API_WRITE_REFUSED && w.status == 404);
+	assert_true(status->n_failed == 2 && status->since_s == 0 && *status->reason == '\0');
+	wait_ready(&w);
+	/* and the node that we are on is another matter */
+	w.kind = API_WRITE_CONDITION;
+	send_one(&w, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+	assert_true(api_writer_status(w.writer, API_WRITE_CONDITION)->since_s != 0);
+	free_world(&w);
+}
+
+static void
 nobody_is_told_who_does_not_listen(void **state)
 {
 	struct world w;
@@ -231,6 +260,7 @@ main(void)
 		cmocka_unit_test(one_is_sent_and_answered),
 		cmocka_unit_test(what_fails_waits),
 		cmocka_unit_test(a_missing_right_is_named),
+		cmocka_unit_test(an_event_about_what_is_gone_is_no_trouble),
 		cmocka_unit_test(nobody_is_told_who_does_not_listen),
 	};
 
