@@ -52,7 +52,8 @@ condition_is_due(struct condition_keeper *k, const struct readiness *now, const 
 		k->unready_ns = now_ns;
 	if (node->n_seen == 0 || says_same(&wanted, there))
 		return false;
-	if (k->told_ns != 0 && says_same(&wanted, &k->told) && now_ns - k->told_ns < CONDITION_ECHO_NS)
+	if (k->told_ns != 0 && says_same(&wanted, &k->told) &&
+		(node->n_seen == k->told_n_seen || now_ns - k->told_ns < CONDITION_ECHO_NS))
 		return false;
 	if (strcmp(wanted.status, there->status) == 0)
 		return k->told_ns == 0 || now_ns - k->told_ns >= CONDITION_REST_NS;
@@ -60,9 +61,11 @@ condition_is_due(struct condition_keeper *k, const struct readiness *now, const 
 }
 
 void
-condition_told(struct condition_keeper *k, const struct readiness *told, uint64_t now_ns)
+condition_told(
+	struct condition_keeper *k, const struct readiness *told, uint64_t told_n_seen, uint64_t now_ns)
 {
 	k->told_ns = now_ns;
+	k->told_n_seen = told_n_seen;
 	k->told = condition_of(told);
 }
 

@@ -28,15 +28,18 @@ struct readiness {
 struct condition_keeper {
 	uint64_t unready_ns; /* since when it is not ready, CLOCK_MONOTONIC; 0: it is */
 	uint64_t told_ns;    /* when it was written last; 0: never */
+	uint64_t told_n_seen;
 	struct node_condition told;
 };
 
-/* Whether the condition is to be written now. To be asked every few seconds. */
+/* Whether the condition is to be written now. To be asked every few seconds. What was written is not written again before the
+ * Node was seen anew: when watches fail, the server shall not hear from all nodes every few seconds. */
 bool condition_is_due(struct condition_keeper *k, const struct readiness *now,
 	const struct api_own_node *node, uint64_t now_ns);
 
-/* It was written. */
-void condition_told(struct condition_keeper *k, const struct readiness *told, uint64_t now_ns);
+/* It was written; told_n_seen: by then the Node had been seen so often. */
+void condition_told(
+	struct condition_keeper *k, const struct readiness *told, uint64_t told_n_seen, uint64_t now_ns);
 
 /* Whether its status is another one than that which is there. */
 bool condition_is_transition(const struct readiness *now, const struct api_own_node *node);

@@ -30,11 +30,11 @@ struct report {
 	struct cluster_events *cluster_events;
 	struct condition_keeper keeper;
 	struct readiness sent; /* what the condition's request says */
+	uint64_t sent_n_seen;  /* the Node as it was then */
 	bool sent_is_transition;
 	char message[MESSAGE_SIZE], sent_message[MESSAGE_SIZE];
-	uint64_t taint_n_seen; /* the Node as it was when the taint's removal was sent last */
-	uint64_t taint_ns;
-	size_t event; /* that is under way */
+	uint64_t taint_n_seen; /* and when the taint's removal was sent; 0: to be sent */
+	size_t event;          /* that is under way */
 };
 
 /* --- what is so */
@@ -75,7 +75,7 @@ on_condition_written(enum api_write_result result, long status, void *arg)
 
 	if (result != API_WRITE_DONE)
 		return;
-	condition_told(&r->keeper, &r->sent, clock_now_ns());
+	condition_told(&r->keeper, &r->sent, r->sent_n_seen, clock_now_ns());
 	if (!r->sent_is_transition)
 		return;
 	log_info("the condition " NODE_CONDITION_TYPE " of node %s is %s: %s", about.name,
@@ -115,6 +115,7 @@ follow_condition(struct report *r, const struct readiness *now)
 		return;
 	memcpy(r->sent_message, r->message, sizeof(r->sent_message));
 	r->sent = (struct readiness){ now->is_ready, now->reason, r->sent_message };
+	r->sent_n_seen = node->n_seen;
 	r->sent_is_transition = condition_is_transition(&r->sent, node);
 	patch = condition_patch(&r->sent, node, time(NULL));
 	send_to_node(r, API_WRITE_CONDITION, "/status", "application/strategic-merge-patch+json", patch,
@@ -132,25 +133,24 @@ on_taint_written(enum api_write_result result, long status, void *arg)
 	if (result == API_WRITE_DONE)
 		log_info("the taint " NOT_READY_TAINT " of node %s is removed: pods may come",
 			r->d->config.node.name);
-	else
+	else if (result != API_WRITE_STALE) /* that one never will do */
 		r->taint_n_seen = 0;
 }
 
-/* Once for each sight of the Node: what was asked for comes back by the watch. */
+/* Once for each sight of the Node: what was asked for comes back by the watch, and so does what was in its way. */
 static void
 follow_taint(struct report *r, bool is_ready)
 {
 	const struct api_own_node *node = api_source_own_node(r->d->api_source);
-	uint64_t now_ns = clock_now_ns();
 	char *patch;
 
 	if (!is_ready || !taint_is_there(node) || !api_writer_is_ready(r->writer, API_WRITE_TAINT) ||
-		(r->taint_n_seen == node->n_seen && now_ns - r->taint_ns < CONDITION_ECHO_NS))
+		r->taint_n_seen == node->n_seen)
 		return;
 	r->taint_n_seen = node->n_seen;
-	r->taint_ns = now_ns;
 	patch = taint_patch(node);
-	send_to_node(r, API_WRITE_TAINT, "", "application/merge-patch+json", patch, on_taint_written);
+	if (send_to_node(r, API_WRITE_TAINT, "", "application/merge-patch+json", patch, on_taint_written) < 0)
+		r->taint_n_seen = 0;
 	free(patch);
 }
 

@@ -59,9 +59,10 @@ it_is_written_when_the_node_is_known_and_lacks_it(void **state)
 	assert_false(condition_is_due(&k, &down, &node, S));
 	assert_true(condition_is_due(&k, &down, &node, 21 * S));
 	k = (struct condition_keeper){ 0 };
-	condition_told(&k, &ready, 2 * S);
-	/* it comes back by the watch, later */
+	condition_told(&k, &ready, node.n_seen, 2 * S);
+	/* it comes back by the watch, later; much later where watches fail */
 	assert_false(condition_is_due(&k, &ready, &node, 3 * S));
+	assert_false(condition_is_due(&k, &ready, &node, 300 * S));
 	see_condition(&node, &ready);
 	assert_false(condition_is_due(&k, &ready, &node, 4 * S));
 	assert_false(condition_is_due(&k, &ready, &node, 40000 * S));
@@ -86,7 +87,7 @@ not_being_ready_is_told_once_it_has_lasted(void **state)
 	assert_false(condition_is_due(&k, &down, &node, 139 * S));
 	assert_true(condition_is_due(&k, &down, &node, 140 * S));
 	assert_true(condition_is_transition(&down, &node));
-	condition_told(&k, &down, 140 * S);
+	condition_told(&k, &down, node.n_seen, 140 * S);
 	see_condition(&node, &down);
 	assert_false(condition_is_due(&k, &down, &node, 141 * S));
 	/* another reason is told, but not at once */
