@@ -139,11 +139,11 @@ note_put(struct cni_conf *c, enum file which, const char *found)
 static void
 set_held_back(struct cni_conf *c, enum file which, const char *found)
 {
+	/* without a figure that changes, since each text is told */
 	set_trouble(c,
-		"%.200s/%s was %s by somebody else, %u times lately, and is put back in %.0f s: find what "
-		"installs another network on this node",
-		c->dirs[which], file_names[which], found, c->n_recent + 1,
-		(double)damper_wait_ns(&c->damper, clock_now_ns()) / NS_PER_S + 0.5);
+		"%.200s/%s was %s by somebody else again and again, and is put back ever more seldom: find "
+		"what installs another network on this node",
+		c->dirs[which], file_names[which], found);
 }
 
 static int

@@ -264,6 +264,7 @@ static void
 what_others_remove_or_change_is_put_back_and_told(void **state)
 {
 	struct fixture *f = *state;
+	char text[1024];
 
 	begin(f);
 	cni_conf_follow(f->conf, true);
@@ -283,6 +284,16 @@ what_others_remove_or_change_is_put_back_and_told(void **state)
 	assert_null(cni_conf_trouble(f->conf));
 	assert_true(cni_conf_is_ours(f->conf_dir, CNI_CONF_NAME));
 	assert_non_null(strstr(cni_conf_interference(f->conf), "by plugin calico"));
+	/* the word about it stays the same while it waits: it is logged, and makes an event, once for each text */
+	put(f, CNI_CONF_NAME, "calico");
+	ROUNDS_UNTIL(f, cni_conf_trouble(f->conf) != NULL || cni_conf_restored(f->conf) == 3);
+	if (cni_conf_trouble(f->conf) != NULL)
+		snprintf(text, sizeof(text), "%s", cni_conf_trouble(f->conf));
+	while (cni_conf_trouble(f->conf) != NULL) {
+		assert_string_equal(cni_conf_trouble(f->conf), text);
+		put(f, "99-others.conf", "ptp");
+		assert_true(loop_round(f->loop, ROUND_MS) >= 0);
+	}
 }
 
 static void
