@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/admin/view.h"
+
 const char *
 stamp_print(int64_t seconds, char buf[static STAMP_SIZE])
 {
@@ -13,6 +15,21 @@ stamp_print(int64_t seconds, char buf[static STAMP_SIZE])
 	if (gmtime_r(&t, &utc) == NULL || strftime(buf, STAMP_SIZE, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
 		*buf = '\0';
 	return buf;
+}
+
+struct readiness
+readiness_of(const struct view *v, const char *cni_trouble)
+{
+	if (!v->is_ready)
+		return (struct readiness){ false, v->not_ready_word, v->not_ready };
+	if (v->saved_s >= 0)
+		return (struct readiness){ false, "NotSynced",
+			"packets flow by objects as they were saved: the API server has not told everything "
+			"since "
+			"the start" };
+	if (cni_trouble != NULL)
+		return (struct readiness){ false, "CNIConfiguration", cni_trouble };
+	return (struct readiness){ true, "Ready", "pods can be attached and packets flow" };
 }
 
 static const char *

@@ -13,6 +13,8 @@
 
 #include "control/source/api/api_own_node.h"
 
+struct view;
+
 #define NOT_READY_TAINT "ringway.io/not-ready"
 
 #define UNREADY_GRACE_NS UINT64_C(20000000000)  /* not being ready for less is not told */
@@ -24,6 +26,10 @@ struct readiness {
 	const char *reason; /* one word: "Ready", "UplinkDown" */
 	const char *message;
 };
+
+/* What is so. A node that works with objects as they were saved may be far behind, and gets no pods for that. cni_trouble: NULL
+ * when container runtimes take our configuration. The message is one of the arguments' or static. */
+struct readiness readiness_of(const struct view *v, const char *cni_trouble);
 
 struct condition_keeper {
 	uint64_t unready_ns; /* since when it is not ready, CLOCK_MONOTONIC; 0: it is */

@@ -43,18 +43,11 @@ struct report {
 static struct readiness
 judge(struct report *r, const struct view *v)
 {
-	struct readiness now = { false, v->not_ready_word, r->message };
-	const char *trouble = cni_conf_trouble(r->d->cni_conf), *message = v->not_ready;
+	struct readiness now = readiness_of(v, cni_conf_trouble(r->d->cni_conf));
 
-	if (v->is_ready && trouble != NULL) {
-		now.reason = "CNIConfiguration";
-		message = trouble;
-	} else if (v->is_ready) {
-		now.is_ready = true;
-		message = "pods can be attached and packets flow";
-	}
-	snprintf(r->message, sizeof(r->message), "%s", message);
+	snprintf(r->message, sizeof(r->message), "%s", now.message);
 	api_text_make_printable(r->message);
+	now.message = r->message;
 	return now;
 }
 

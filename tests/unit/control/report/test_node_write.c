@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "control/admin/view.h"
+
 #define S UINT64_C(1000000000)
 
 static const struct readiness ready = { true, "Ready", "all is well" },
@@ -44,6 +46,23 @@ see_condition(struct api_own_node *node, const struct readiness *r)
 			    r->is_ready ? "True" : "False", r->reason, r->message) > 0);
 	see(node, text, "");
 	free(text);
+}
+
+static void
+ready_is_who_has_heard_all_and_is_what_runtimes_take(void **state)
+{
+	struct view v = { .is_ready = true, .not_ready_word = "Ready", .saved_s = -1 };
+
+	assert_true(readiness_of(&v, NULL).is_ready);
+	assert_string_equal(readiness_of(&v, "another is first").message, "another is first");
+	assert_false(readiness_of(&v, "another is first").is_ready);
+	/* what was saved may be of last week: packets flow, but the taint has to stay */
+	v.saved_s = 0;
+	assert_false(readiness_of(&v, NULL).is_ready);
+	assert_string_equal(readiness_of(&v, NULL).reason, "NotSynced");
+	v = (struct view){ .not_ready_word = "UplinkDown", .not_ready = "it is down", .saved_s = -1 };
+	assert_false(readiness_of(&v, NULL).is_ready);
+	assert_string_equal(readiness_of(&v, "another is first").message, "it is down");
 }
 
 static void
@@ -160,6 +179,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ready_is_who_has_heard_all_and_is_what_runtimes_take),
 		cmocka_unit_test(it_is_written_when_the_node_is_known_and_lacks_it),
 		cmocka_unit_test(not_being_ready_is_told_once_it_has_lasted),
 		cmocka_unit_test(the_patch_is_of_our_condition_alone),
