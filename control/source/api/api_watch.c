@@ -1,4 +1,4 @@
-#include "control/source/api/api_watch.h"
+#include "control/source/api/api_watch_internal.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -20,49 +20,16 @@
 #define PATH_SIZE 4096
 #define NODE_SELECTOR "&fieldSelector=spec.nodeName%3D"
 
-/* What comes next. */
-enum step {
-	STEP_LIST,
-	STEP_PAGE,  /* of the list that has begun */
-	STEP_CHECK, /* whether the server still knows the version that the watch begins from */
-	STEP_WATCH,
-};
-
-struct api_watch {
-	struct api_watch_config config;
-	char *node;       /* NULL: all */
-	bool is_wide;     /* all for the time being */
-	bool is_narrower; /* the list that comes asks for less than the one before */
-	struct api_objects *objects;
-	struct api_request *request;
-	struct api_stream stream;
-	struct api_backoff backoff;
-	struct loop_timer *timer;
-	enum step step;
-	unsigned version;     /* index in kind->versions */
-	unsigned n_not_found; /* versions that the server did not have, one after the other */
-	bool is_first_list;   /* the watch that runs begins with all there is, and is not through with it */
-	bool is_unmarked;     /* and the server does not tell its end */
-	bool has_restarted;   /* a list was begun at once after one was refused; the next time waits */
-	char *next_page;      /* the list's token; NULL: the first page */
-	uint64_t opened_ns;   /* when the answer began; 0: it did not */
-	uint64_t n_events;    /* in this answer */
-	char failure[API_ERROR_SIZE]; /* what the server said in the middle of a watch; "" when nothing */
-	int failure_code;
-	uint32_t failure_retry_s; /* what it asks for with that; 0: nothing */
-	struct api_watch_status status;
-};
-
 static void start(struct api_watch *w);
 
-static void
-tell(struct api_watch *w)
+void
+api_watch_tell(struct api_watch *w)
 {
 	w->config.changed(w->config.arg);
 }
 
-static const char *
-kind_name(const struct api_watch *w)
+const char *
+api_watch_kind_name(const struct api_watch *w)
 {
 	return object_kind_name(w->config.kind->kind);
 }
@@ -76,30 +43,30 @@ note_trouble(struct api_watch *w, const char *reason)
 	api_text_make_printable(w->status.reason);
 	if (w->status.since_s == 0) {
 		w->status.since_s = time(NULL);
-		log_warn("%s at %s: %s; what is known stays in force", kind_name(w),
+		log_warn("%s at %s: %s; what is known stays in force", api_watch_kind_name(w),
 			api_client_server(w->config.client), w->status.reason);
 	}
-	tell(w);
+	api_watch_tell(w);
 }
 
 /* Only this makes waits short again: a server that takes requests and then fails is not asked ever faster. */
-static void
-note_steady(struct api_watch *w)
+void
+api_watch_note_steady(struct api_watch *w)
 {
 	api_backoff_reset(&w->backoff);
 	w->has_restarted = false;
 }
 
-static void
-note_success(struct api_watch *w)
+void
+api_watch_note_success(struct api_watch *w)
 {
 	if (w->status.since_s == 0)
 		return;
-	log_info("%s at %s: well again after %lld s", kind_name(w), api_client_server(w->config.client),
-		(long long)(time(NULL) - w->status.since_s));
+	log_info("%s at %s: well again after %lld s", api_watch_kind_name(w),
+		api_client_server(w->config.client), (long long)(time(NULL) - w->status.since_s));
 	w->status.since_s = 0;
 	w->status.reason[0] = '\0';
-	tell(w);
+	api_watch_tell(w);
 }
 
 static void
@@ -107,175 +74,6 @@ wait_ms(struct api_watch *w, uint32_t ms)
 {
 	w->status.state = API_WATCH_WAITING;
 	loop_timer_set(w->timer, ms * NS_PER_MS, 0);
-}
-
-/* Too long a version is none: a list follows then, instead of a watch from somewhere else. */
-static void
-note_version(struct api_watch *w, const json_t *object)
-{
-	const char *version =
-		json_string_value(json_object_get(json_object_get(object, "metadata"), "resourceVersion"));
-
-	if (version == NULL || *version == '\0')
-		return;
-	if (strlen(version) >= sizeof(w->status.resource_version))
-		version = "";
-	strcpy(w->status.resource_version, version);
-}
-
-/* A server that lost its data counts from the beginning, and would say nothing until it has come to where we are. Versions
- * can be compared where they are numbers, as all servers' are. */
-static bool
-has_gone_back(const struct api_watch *w, const json_t *object)
-{
-	const char *version =
-		json_string_value(json_object_get(json_object_get(object, "metadata"), "resourceVersion"));
-	char *end, *known_end;
-	unsigned long long now, known;
-
-	if (w->is_first_list || version == NULL)
-		return false; /* objects that are listed come in any order */
-	now = strtoull(version, &end, 10);
-	known = strtoull(w->status.resource_version, &known_end, 10);
-	return *end == '\0' && *known_end == '\0' && now < known;
-}
-
-static void
-list_complete(struct api_watch *w)
-{
-	if (api_objects_sweep(w->objects, w->is_narrower) < 0)
-		log_error("out of memory: %s objects that are gone stay until the next list", kind_name(w));
-	w->is_narrower = false;
-	w->status.is_synced = true;
-	w->status.event_ns = clock_now_ns();
-	w->is_first_list = false;
-	if (w->request != NULL)
-		api_request_wait(w->request);
-	note_success(w);
-	tell(w);
-}
-
-/* --- what the server sends */
-
-static int
-on_item(json_t *object, void *arg)
-{
-	struct api_watch *w = arg;
-	const char *version = w->config.kind->versions[w->version].api_version;
-
-	if (w->config.sees != NULL)
-		w->config.sees(object, w->config.arg);
-	return api_objects_put(w->objects, object, version, w->stream.object.bytes, w->stream.object.n);
-}
-
-/* What counts is the list's version. */
-static int
-on_checked(json_t *object, void *arg)
-{
-	return 0;
-}
-
-/* ERROR: a Status instead of an object. */
-static int
-on_error_event(struct api_watch *w, const json_t *status)
-{
-	const char *message = json_string_value(json_object_get(status, "message"));
-	json_int_t retry_s =
-		json_integer_value(json_object_get(json_object_get(status, "details"), "retryAfterSeconds"));
-
-	w->failure_retry_s = retry_s < 0 ? 0 : retry_s > UINT32_MAX ? UINT32_MAX : (uint32_t)retry_s;
-	w->failure_code = (int)json_integer_value(json_object_get(status, "code"));
-	snprintf(w->failure, sizeof(w->failure), "the server ended the watch: %d: %.200s", w->failure_code,
-		message == NULL ? "" : message);
-	return -ECANCELED;
-}
-
-/* A server that knows WatchList sends no other bookmark before the one that says that all is listed. One that does not began with all
- * there is, too, but will not say where that ends. */
-static int
-on_bookmark(struct api_watch *w, const json_t *object)
-{
-	const json_t *annotations = json_object_get(json_object_get(object, "metadata"), "annotations");
-	const char *end = json_string_value(json_object_get(annotations, "k8s.io/initial-events-end"));
-
-	if (!w->is_first_list)
-		return 0;
-	w->is_unmarked = end == NULL || strcmp(end, "true") != 0;
-	if (w->is_unmarked)
-		return -ENOTSUP;
-	list_complete(w);
-	return 0;
-}
-
-static int
-on_event(json_t *event, void *arg)
-{
-	struct api_watch *w = arg;
-	const char *type = json_string_value(json_object_get(event, "type"));
-	json_t *object = json_object_get(event, "object");
-	int result = 0;
-
-	if (type == NULL || !json_is_object(object))
-		return -EINVAL;
-	if (strcmp(type, "ERROR") == 0)
-		return on_error_event(w, object);
-	if (has_gone_back(w, object)) {
-		w->failure_code = 410;
-		snprintf(w->failure, sizeof(w->failure), "the server's versions have gone back");
-		return -ECANCELED;
-	}
-	w->n_events++;
-	w->status.event_ns = clock_now_ns();
-	if (!w->is_first_list)
-		note_steady(w);
-	note_version(w, object);
-	if (strcmp(type, "BOOKMARK") == 0)
-		result = on_bookmark(w, object);
-	else if (strcmp(type, "DELETED") == 0)
-		result = api_objects_remove(w->objects, object);
-	else if (strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0)
-		result = on_item(object, w);
-	return result;
-}
-
-static void
-on_opened(void *arg)
-{
-	struct api_watch *w = arg;
-
-	w->opened_ns = clock_now_ns();
-	w->n_not_found = 0;
-	if (w->step == STEP_WATCH && !w->is_first_list) {
-		api_request_wait(w->request);
-		note_success(w);
-	}
-}
-
-static uint64_t
-cpu_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
-static int
-on_bytes(const char *bytes, size_t size, void *arg)
-{
-	struct api_watch *w = arg;
-	bool was_first_list = w->is_first_list;
-	uint64_t start_ns = cpu_now_ns();
-	int result;
-
-	w->status.n_bytes += size;
-	result = api_stream_feed(&w->stream, bytes, size);
-	w->status.decode_ns += cpu_now_ns() - start_ns;
-	if (was_first_list && !w->is_first_list)
-		w->status.state = API_WATCH_WATCHING;
-	if (api_objects_take_changed(w->objects))
-		tell(w);
-	return result;
 }
 
 /* --- what follows from how a request ended */
@@ -318,9 +116,9 @@ static void
 check_complete(struct api_watch *w, const json_t *envelope)
 {
 	w->step = STEP_WATCH;
-	if (!has_gone_back(w, envelope))
+	if (!api_watch_has_gone_back(w, envelope))
 		return;
-	log_warn("%s at %s: the server's versions have gone back: all is listed anew", kind_name(w),
+	log_warn("%s at %s: the server's versions have gone back: all is listed anew", api_watch_kind_name(w),
 		api_client_server(w->config.client));
 	forget_list(w);
 }
@@ -348,7 +146,7 @@ page_complete(struct api_watch *w)
 	next = json_string_value(json_object_get(metadata, "continue"));
 	/* later pages may be of a later version: what changed since then in earlier ones comes from the watch */
 	if (w->step == STEP_LIST)
-		note_version(w, envelope);
+		api_watch_note_version(w, envelope);
 	free(w->next_page);
 	w->next_page = next == NULL || *next == '\0' ? NULL : strdup(next);
 	if (next != NULL && *next != '\0' && w->next_page == NULL)
@@ -357,7 +155,7 @@ page_complete(struct api_watch *w)
 		w->step = w->next_page == NULL ? STEP_WATCH : STEP_PAGE;
 	json_decref(envelope);
 	if (result == 0 && w->next_page == NULL)
-		list_complete(w);
+		api_watch_list_complete(w);
 	return result;
 }
 
@@ -412,7 +210,7 @@ try_again(struct api_watch *w, const struct api_answer *answer, const char *reas
 		return;
 	}
 	if (turn_to_what_there_is(w, status)) {
-		log_debug("%s: %s", kind_name(w), reason);
+		log_debug("%s: %s", api_watch_kind_name(w), reason);
 		start(w);
 		return;
 	}
@@ -435,7 +233,7 @@ on_done(const struct api_answer *answer, void *arg)
 
 	w->request = NULL;
 	if (was_steady)
-		note_steady(w);
+		api_watch_note_steady(w);
 	if (*w->failure != '\0')
 		reason = w->failure;
 	if (*reason == '\0' && is_watch) {
@@ -519,8 +317,8 @@ start(struct api_watch *w)
 	char path[PATH_SIZE];
 	struct api_request_config request = {
 		.path = path,
-		.opened = on_opened,
-		.bytes = on_bytes,
+		.opened = api_watch_on_opened,
+		.bytes = api_watch_on_bytes,
 		.done = on_done,
 		.arg = w,
 	};
@@ -549,9 +347,9 @@ start(struct api_watch *w)
 	}
 	request.accept = api_kind_accept(w->config.kind, w->step != STEP_WATCH);
 	api_stream_init(&w->stream, w->step == STEP_WATCH ? API_STREAM_WATCH : API_STREAM_LIST,
-		w->step == STEP_WATCH   ? on_event
-		: w->step == STEP_CHECK ? on_checked
-					: on_item,
+		w->step == STEP_WATCH   ? api_watch_on_event
+		: w->step == STEP_CHECK ? api_watch_on_checked
+					: api_watch_on_item,
 		w);
 	api_stream_leave_out(&w->stream, w->config.kind->unread, w->config.kind->n_unread);
 	if (api_client_ask(w->config.client, &w->request, &request) < 0) {
@@ -648,7 +446,8 @@ load(const char *api_version, const char *text, size_t size, void *arg)
 	/* what came as an event was saved as one */
 	if (json_is_object(value) &&
 		api_objects_load(w->objects, json_is_object(object) ? object : value, api_version) == -ENOMEM)
-		log_error("out of memory: not all saved objects of kind %s are known", kind_name(w));
+		log_error(
+			"out of memory: not all saved objects of kind %s are known", api_watch_kind_name(w));
 	json_decref(value);
 }
 
@@ -661,7 +460,7 @@ api_watch_load(struct api_watch *w)
 	w->is_narrower = w->node != NULL && !w->is_wide;
 	api_saved_each(w->config.saved, w->config.kind->kind, load, w);
 	if (api_objects_take_changed(w->objects))
-		tell(w);
+		api_watch_tell(w);
 }
 
 const struct api_watch_status *
