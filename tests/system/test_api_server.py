@@ -292,13 +292,20 @@ def test_an_older_server(world):
                                            "labels": {"kubernetes.io/service-name": "web"}},
                               "addressType": "IPv4", "ports": [{"port": 8080}],
                               "endpoints": [{"addresses": ["10.244.9.9"], "conditions": {"ready": True}}]})
-    (node.dir / "kubeconfig").write_text(kubeconfig(api, **{
-        "client-certificate": str(api.directory / "client.crt"), "client-key": str(api.directory / "client.key")}))
+    (node.dir / "kubeconfig").write_text(kubeconfig(api, token="first"))
     node.options = {"cluster": {"kubeconfig": str(node.dir / "kubeconfig"), "apiServer": ""}}
     node.start()
     node.wait_ready()
     assert node.ringway("status")["objects"]["EndpointSlice"] == 1
     node.wait_watching()
+    # somebody writes another kubeconfig: it is read when what it said is refused
+    (node.dir / "kubeconfig").write_text(kubeconfig(api, **{
+        "client-certificate": str(api.directory / "client.crt"), "client-key": str(api.directory / "client.key")}))
+    api.token = "second"
+    api.stop()
+    api.start()
+    api.put("Service", service("later", "10.96.0.11"))
+    node.wait_services("web", "later")
 
 
 def test_all_pods_are_watched_while_a_policy_needs_them(world):

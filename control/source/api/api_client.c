@@ -27,6 +27,9 @@ struct api_client {
 	struct loop *loop;
 	struct kubeconfig credentials;
 	char trouble[KUBECONFIG_ERROR_SIZE];
+	int (*read)(struct kubeconfig *out, const void *arg,
+		char *error); /* NULL: only the files are read again */
+	const void *read_arg;
 	uint64_t idle_ns;
 	CURLM *multi;
 	struct loop_timer *timer;    /* libcurl's */
@@ -214,13 +217,31 @@ request_end(struct api_request *r, struct api_answer *answer)
 	config.done(answer, config.arg);
 }
 
+static int
+read_again(struct api_client *c, char error[static KUBECONFIG_ERROR_SIZE])
+{
+	struct kubeconfig fresh;
+	int result;
+
+	if (c->read == NULL)
+		return api_credentials_refresh(&c->credentials, error);
+	result = c->read(&fresh, c->read_arg, error);
+	if (result < 0)
+		return result;
+	if (strcmp(fresh.server, c->credentials.server) != 0)
+		log_info("the API server is %s from now on", fresh.server);
+	kubeconfig_fini(&c->credentials);
+	c->credentials = fresh;
+	return 0;
+}
+
 static void
 reread(void *arg)
 {
 	struct api_client *c = arg;
 	char error[KUBECONFIG_ERROR_SIZE] = "";
 
-	if (api_credentials_refresh(&c->credentials, error) < 0 && strcmp(error, c->trouble) != 0)
+	if (read_again(c, error) < 0 && strcmp(error, c->trouble) != 0)
 		log_warn("%s; what it was stays in use", error);
 	memcpy(c->trouble, error, sizeof(c->trouble));
 }
@@ -549,6 +570,14 @@ api_client_new(struct api_client **out, struct loop *loop, struct kubeconfig *cr
 	loop_timer_set(c->reread, REREAD_NS, REREAD_NS);
 	*out = c;
 	return 0;
+}
+
+void
+api_client_read_by(struct api_client *c, int (*read)(struct kubeconfig *out, const void *arg, char *error),
+	const void *arg)
+{
+	c->read = read;
+	c->read_arg = arg;
 }
 
 void

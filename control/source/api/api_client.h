@@ -44,6 +44,11 @@ struct api_request_config {
 int api_client_new(
 	struct api_client **out, struct loop *loop, struct kubeconfig *credentials, uint32_t idle_s);
 
+/* From now on credentials are read again with read, as a whole, not only the files that they name; 0, or below 0 with the error, then they
+ * stay. For a kubeconfig, which somebody may replace. */
+void api_client_read_by(struct api_client *c,
+	int (*read)(struct kubeconfig *out, const void *arg, char *error), const void *arg);
+
 /* All requests must be over or cancelled. NULL is fine. */
 void api_client_free(struct api_client *c);
 

@@ -185,6 +185,12 @@ start_writer(struct api_source *s)
 	return s->writer == NULL ? -ENOMEM : 0;
 }
 
+static int
+read_credentials(struct kubeconfig *out, const void *config, char *error)
+{
+	return api_credentials_read(out, config, error);
+}
+
 /* Without it all works as well, but for a start without the server. */
 static int
 open_saved(struct api_source *s)
@@ -252,6 +258,8 @@ api_source_new(struct api_source **out, const struct api_source_config *config)
 	s->scope_timer = loop_timer_new(config->loop, on_scope_timer, s);
 	if (result == 0 && s->scope_timer == NULL)
 		result = -ENOMEM;
+	if (result == 0 && *config->config->cluster.kubeconfig != '\0')
+		api_client_read_by(s->client, read_credentials, config->config);
 	if (result == 0)
 		result = start_writer(s);
 	if (result == 0)
