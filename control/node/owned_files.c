@@ -15,11 +15,13 @@
 #include "control/instance.h"
 #include "control/node/state.h"
 #include "control/plane.h"
+#include "control/source/api/api_saved.h"
 
 /* Patterns as of fnmatch(3). */
 static const char *const run_files[] = { ADMIN_SOCKET, ARENA_FILE, INSTANCE_LOCK, INSTANCE_NEXT_LOCK,
 	HANDOVER_SOCKET, NULL };
-static const char *const state_files[] = { STATE_FILE, STATE_FILE "-wal", STATE_FILE "-shm", NULL };
+static const char *const state_files[] = { STATE_FILE, STATE_FILE "-wal", STATE_FILE "-shm", API_SAVED_FILE,
+	API_SAVED_FILE "-wal", API_SAVED_FILE "-shm", NULL };
 static const char *const spool_files[] = { "*.del", "*.corrupt", ".[0-9]*", NULL };
 
 static bool

@@ -12,6 +12,7 @@
 #include "control/loop.h"
 
 #define COMMIT_NS (5 * NS_PER_S)
+#define COMMIT_SIZE (4u << 20) /* bytes of texts: no commit keeps the thread for long */
 
 enum statement {
 	PUT,
@@ -41,7 +42,8 @@ struct api_saved {
 	sqlite3 *db;
 	sqlite3_stmt *statements[N_STATEMENTS];
 	struct loop_timer *commit;
-	bool is_dirty; /* a transaction is open */
+	bool is_dirty;  /* a transaction is open */
+	size_t pending; /* bytes of texts in it */
 	bool is_broken;
 };
 
@@ -139,6 +141,7 @@ commit(void *arg)
 		return;
 	}
 	s->is_dirty = false;
+	s->pending = 0;
 	loop_timer_cancel(s->commit);
 }
 
@@ -156,6 +159,9 @@ api_saved_put(struct api_saved *s, enum object_kind kind, const char *ns, const 
 	sqlite3_bind_text(st, 4, api_version, -1, SQLITE_STATIC);
 	sqlite3_bind_blob64(st, 5, text, size, SQLITE_STATIC);
 	change(s, st);
+	s->pending += size;
+	if (s->pending >= COMMIT_SIZE)
+		commit(s);
 }
 
 void

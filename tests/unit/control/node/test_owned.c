@@ -81,7 +81,8 @@ all_is_found_and_goes_and_goes_again(void **state)
 	shell("mkdir -p net.d bin run/bpf state/spool");
 	shell("touch bin/ringway-cni run/ringway.sock run/arena run/ringwayd.lock run/ringwayd.next "
 	      "run/handover.sock");
-	shell("touch state/ringway.db state/ringway.db-wal state/spool/a@eth0.del state/spool/.123");
+	shell("touch state/ringway.db state/ringway.db-wal state/objects.db state/objects.db-wal "
+	      "state/spool/a@eth0.del state/spool/.123");
 	scratch_write("net.d/" CNI_CONF_NAME, text);
 	free(text);
 	for (unsigned i = 0; i < N_FILES; i++) {
