@@ -10,6 +10,13 @@
 #include "control/node/spool.h"
 #include "dataplane/tables.h"
 
+/* Of the specification's errors, those that are not attach.h's. */
+enum {
+	CODE_TRY_AGAIN = 11,
+	CODE_UNAVAILABLE = 50,
+	CODE_IMPAIRED = 51,
+};
+
 /* Offloads of the pod's end. A UDP_SEGMENT burst would arrive as one datagram; the others make frames longer than the
  * MTU, which is fine only while XDP runs in the driver (it makes the stack cut them). */
 static const char *const features_off[] = { "tx-udp-segmentation" };
@@ -186,9 +193,25 @@ serve(struct daemon *d, const struct admin_request *req, struct admin_reply *rep
 		reply->json = answer(d->attach, pod);
 }
 
+/* The daemon has found no pod attached, or was forced, and ends: one that came now would be cut off at once, after its runtime was
+ * told that all is well. */
+static bool
+is_leaving(const struct daemon *d, struct admin_reply *reply)
+{
+	if (!d->is_uninstalled)
+		return false;
+	admin_fail(reply, 409,
+		"The runtime makes the pod anew, with the network configuration that is first now.",
+		"Ringway is being uninstalled on this node");
+	json_object_set_new(reply->json, "cniCode", json_integer(CODE_TRY_AGAIN));
+	return true;
+}
+
 void
 cni_add(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
 {
+	if (is_leaving(d, reply))
+		return;
 	/* a DEL of the same key that waits is older, and must not hit what is made now */
 	if (spool_settle(d->spool, body_text(req, "containerId"), body_text(req, "ifname")) < 0) {
 		admin_fail(reply, 503, "`ringway status` tells more.",
@@ -201,7 +224,8 @@ cni_add(struct daemon *d, const struct admin_request *req, struct admin_reply *r
 void
 cni_commit(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
 {
-	serve(d, req, reply, attach_commit, steps_to_json);
+	if (!is_leaving(d, reply))
+		serve(d, req, reply, attach_commit, steps_to_json);
 }
 
 void
@@ -247,11 +271,6 @@ cni_gc(struct daemon *d, const struct admin_request *req, struct admin_reply *re
 	reply->json = json_pack("{s:i}", "removed", (int)attach_gc(d->attach, keys, json_array_size(list)));
 	free(keys);
 }
-
-enum {
-	CODE_UNAVAILABLE = 50,
-	CODE_IMPAIRED = 51,
-};
 
 /* Pods that are here lose packets, too, by what keeps us from being ready: no worker, no way out, no tables. A pod that is cut off by
  * itself, or a node that is full, does not count: a runtime which is told 50 or 51 reports its node as not ready, and the pods that work

@@ -144,7 +144,8 @@ uninstall_handle(struct daemon *d, const struct admin_request *req, struct admin
 		snprintf(text, sizeof(text), UNINSTALL_NO_SUCCESSOR);
 	if (!is_dry && conf_goes) {
 		cni_conf_leave(d->cni_conf);
-		if (owned_remove(o, OWNED_CONF, text) < 0)
+		conf_goes = owned_remove(o, OWNED_CONF, text) == 0;
+		if (!conf_goes)
 			log_error("uninstall: %s", text);
 		ends = ends && schedule_end(d, json_array_size(attached) != 0);
 	}

@@ -1,7 +1,8 @@
 /* POST /v1/uninstall, and what `ringway uninstall` and the daemon have in common there. The body is {"force", "dry_run"}. The
  * network configuration goes at once, if another is there, and does not come back before another start. While pods are attached
- * that is all, unless by force; without them the daemon ends, and before its process is gone takes away what else is ours (node/owned.h): it has the
- * mounts and directories, also in a container that ends with it. Control thread only. */
+ * that is all, unless by force; without them the daemon attaches no more pods, ends, and before its process is gone takes away
+ * what else is ours (node/owned.h): it has the mounts and directories, also in a container that ends with it. Control thread
+ * only. */
 #ifndef RINGWAY_ADMIN_UNINSTALL_H
 #define RINGWAY_ADMIN_UNINSTALL_H
 

@@ -50,7 +50,7 @@ names_choose(const struct attach *a, const struct attach_request *req, struct at
 
 	do {
 		h = key_hash(req, salt++);
-		snprintf(record->link, sizeof(record->link), "rw%010llx",
+		snprintf(record->link, sizeof(record->link), ATTACHMENT_LINK_FORMAT,
 			(unsigned long long)(h & 0xffffffffffull));
 	} while (is_link_taken(a, record->link));
 	/* locally administered, unicast; the address alone tells pods apart, so the rest of the hash will do */

@@ -14,6 +14,11 @@
 #define POD_UID_SIZE 64
 #define NETNS_SIZE 256
 
+/* The node's ends of pods, with 40 bits in hexadecimal; as a pattern of fnmatch(3) for who has no records. */
+#define ATTACHMENT_LINK_FORMAT "rw%010llx"
+#define ATTACHMENT_LINK_PATTERN \
+	"rw[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
+
 /* Each step is written before (intent) and after (committed) the kernel was changed, so that a crash in
  * between leaves a record of what to undo. */
 enum attachment_phase {

@@ -211,6 +211,18 @@ join(char out[static PATH_MAX], const char *dir, const char *name)
 	snprintf(out, PATH_MAX, "%s/%s", dir, name);
 }
 
+/* What is no configuration at all, such as a file cut short, is nobody's network: put back, it would keep runtimes from all others. */
+static bool
+is_others(const char *dir)
+{
+	json_t *conf = load(dir, CNI_CONF_NAME);
+	const char *type = type_of(conf);
+	bool is_others = type != NULL && strcmp(type, CNI_SHIM_NAME) != 0;
+
+	json_decref(conf);
+	return is_others;
+}
+
 int
 cni_conf_put(const char *dir, const char *text)
 {
@@ -219,8 +231,7 @@ cni_conf_put(const char *dir, const char *text)
 	join(ours, dir, CNI_CONF_NAME);
 	join(kept, dir, CNI_CONF_KEPT);
 	/* the first one that was kept is the one from before us; later ones are of those who fight with us */
-	if (access(ours, F_OK) == 0 && !cni_conf_is_ours(dir, CNI_CONF_NAME) && link(ours, kept) < 0 &&
-		errno != EEXIST)
+	if (is_others(dir) && link(ours, kept) < 0 && errno != EEXIST)
 		return -errno;
 	return cni_file_put(dir, CNI_CONF_NAME, text, strlen(text), 0644);
 }
@@ -237,23 +248,55 @@ sync_dir(const char *dir)
 	return rc;
 }
 
+/* What is to be done to have the directory without us. */
+enum removal {
+	REMOVE_NOTHING,
+	REMOVE_OURS,
+	REMOVE_KEPT, /* it is what has our name: we were killed after the link, before the rename */
+	PUT_KEPT_BACK,
+};
+
+static enum removal
+removal_choose(const char *dir, const char *ours, const char *kept)
+{
+	bool is_ours = cni_conf_is_ours(dir, CNI_CONF_NAME);
+	struct stat first, second;
+
+	if (lstat(kept, &second) < 0)
+		return is_ours ? REMOVE_OURS : REMOVE_NOTHING;
+	if (is_ours || lstat(ours, &first) < 0)
+		return PUT_KEPT_BACK;
+	/* where somebody has put another one under our name, that one stays */
+	return first.st_dev == second.st_dev && first.st_ino == second.st_ino ? REMOVE_KEPT : REMOVE_NOTHING;
+}
+
+bool
+cni_conf_is_there(const char *dir)
+{
+	char ours[PATH_MAX], kept[PATH_MAX];
+
+	join(ours, dir, CNI_CONF_NAME);
+	join(kept, dir, CNI_CONF_KEPT);
+	return removal_choose(dir, ours, kept) != REMOVE_NOTHING;
+}
+
 int
 cni_conf_remove(const char *dir)
 {
 	char ours[PATH_MAX], kept[PATH_MAX];
-	bool is_ours = cni_conf_is_ours(dir, CNI_CONF_NAME);
-	int rc;
+	enum removal removal;
+	int rc = 0;
 
 	join(ours, dir, CNI_CONF_NAME);
 	join(kept, dir, CNI_CONF_KEPT);
-	/* where somebody has put another one under our name, that one stays */
-	if (access(kept, F_OK) == 0 && (is_ours || access(ours, F_OK) < 0))
-		rc = rename(kept, ours) < 0 ? -errno : 1;
-	else if (is_ours)
-		rc = unlink(ours) < 0 ? -errno : 1;
-	else
+	removal = removal_choose(dir, ours, kept);
+	if (removal == REMOVE_NOTHING)
 		return 0;
-	if (rc == 1 && sync_dir(dir) < 0)
-		return -EIO;
-	return rc;
+	if (removal == PUT_KEPT_BACK)
+		rc = rename(kept, ours);
+	else
+		rc = unlink(removal == REMOVE_OURS ? ours : kept);
+	if (rc < 0)
+		return -errno;
+	return sync_dir(dir) < 0 ? -EIO : 1;
 }

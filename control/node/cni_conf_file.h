@@ -42,11 +42,14 @@ bool cni_conf_is_ours(const char *dir, const char *name);
 /* A configuration for people: its network, plugin and owner, as far as that can be read. Returns buf. */
 const char *cni_conf_describe(const char *dir, const char *name, char buf[static CNI_CONF_TEXT_SIZE]);
 
-/* Puts ours there, and keeps what others had under its name as CNI_CONF_KEPT. 0 or -errno. */
+/* Puts ours there, and keeps the configuration that others had under its name, if it is one, as CNI_CONF_KEPT. 0 or -errno. */
 int cni_conf_put(const char *dir, const char *text);
 
 /* Takes ours away, if it is ours, and puts back what it displaced. 1 when something was done, 0 when there was nothing to do,
  * -errno. */
 int cni_conf_remove(const char *dir);
+
+/* Whether that has something to do. */
+bool cni_conf_is_there(const char *dir);
 
 #endif

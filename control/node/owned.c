@@ -2,7 +2,9 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +12,7 @@
 #include <unistd.h>
 
 #include "control/config.h"
+#include "control/node/attachment.h"
 #include "control/node/cni_conf_file.h"
 #include "control/node/exposed.h"
 #include "control/node/netdev.h"
@@ -43,12 +46,8 @@ static int
 look_conf(struct owned *o, char text[static OWNED_TEXT_SIZE])
 {
 	const char *dir = o->config->cni.conf_dir;
-	char kept[PATH_MAX];
 
-	if (*dir == '\0')
-		return 0;
-	snprintf(kept, sizeof(kept), "%s/" CNI_CONF_KEPT, dir);
-	if (!cni_conf_is_ours(dir, CNI_CONF_NAME) && access(kept, F_OK) < 0)
+	if (*dir == '\0' || !cni_conf_is_there(dir))
 		return 0;
 	return tell(text, 1, "%.200s/" CNI_CONF_NAME, dir);
 }
@@ -98,7 +97,8 @@ walk_attached(const struct attachment_record *a, void *arg)
 	struct attached_walk *w = arg;
 	struct netdev_link link;
 
-	if (netdev_get(w->netdev, a->link, &link) < 0)
+	/* where the kernel does not answer, it may be there: nobody is cut off because of that */
+	if (netdev_get(w->netdev, a->link, &link) == -ENODEV)
 		return 0;
 	w->n++;
 	if (w->fn != NULL)
@@ -360,19 +360,40 @@ owned_remove(struct owned *o, enum owned_kind kind, char text[static OWNED_TEXT_
 	return kinds[kind].remove(o, text);
 }
 
+/* Interfaces with names as pods' have them. */
+static unsigned
+count_pod_links(void)
+{
+	struct if_nameindex *all = if_nameindex();
+	unsigned n = 0;
+
+	for (const struct if_nameindex *i = all; i != NULL && i->if_index != 0; i++)
+		n += fnmatch(ATTACHMENT_LINK_PATTERN, i->if_name, 0) == 0;
+	if (all != NULL)
+		if_freenameindex(all);
+	return n;
+}
+
 static void
 open_state(struct owned *o, char trouble[static OWNED_TEXT_SIZE])
 {
 	char path[PATH_MAX], error[STATE_ERROR_SIZE];
 	bool is_new_boot;
+	unsigned n;
 
 	snprintf(path, sizeof(path), "%s/" STATE_FILE, o->config->state.dir);
-	if (access(path, F_OK) < 0)
-		return;
-	if (state_open(&o->state, path, NULL, &is_new_boot, error) < 0)
+	if (access(path, F_OK) < 0) {
+		n = count_pod_links();
+		if (n != 0)
+			tell(trouble, 0,
+				"%.200s is missing, but %u interfaces of pods (rw...) are here: name the "
+				"--config of the ringwayd that made them, if it has another state.dir",
+				path, n);
+	} else if (state_open(&o->state, path, NULL, &is_new_boot, error) < 0) {
 		tell(trouble, 0, "%s", error);
-	else
+	} else {
 		o->is_our_state = true;
+	}
 }
 
 struct owned *

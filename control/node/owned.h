@@ -31,9 +31,9 @@ enum owned_kind {
 /* "network configuration"; static. */
 const char *owned_name(enum owned_kind kind);
 
-/* The config stays the caller's. state: the daemon's, or NULL: the file in state.dir, if there is one. One that cannot be read is
- * told in trouble ("" otherwise; OWNED_TEXT_SIZE bytes); then links and reserved ports cannot be known. Nor can they with
- * trouble NULL, which leaves the file closed. NULL if out of memory. */
+/* The config stays the caller's. state: the daemon's, or NULL: the file in state.dir, if there is one. One that cannot be read,
+ * or is missing while interfaces of pods are there, is told in trouble ("" otherwise; OWNED_TEXT_SIZE bytes); then links and
+ * reserved ports cannot be known. Nor can they with trouble NULL, which leaves the file closed. NULL if out of memory. */
 struct owned *owned_open(const struct config *config, struct state *state, char *trouble);
 void owned_close(struct owned *o);
 

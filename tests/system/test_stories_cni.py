@@ -157,6 +157,12 @@ def test_leftover_configuration_after_uninstall(runtime, former):
 def test_uninstall_without_a_daemon_and_after_a_crash_half_way(runtime, former):
     node = runtime.node
     node.stop(signal.SIGKILL)
+    # without the state, as with the configuration of another installation: the pod has its interface, and is not cut off
+    (node.dir / "state").rename(node.dir / "elsewhere")
+    refused = run(node.wrap([RINGWAY, "uninstall", "--config", node.dir / "ringway.yaml"]), check=False)
+    assert refused.returncode == 1 and "1 interfaces of pods" in refused.stderr, refused
+    (node.dir / "elsewhere").rename(node.dir / "state")
+    assert runtime.first() == OURS
     report = uninstall(node, check=False)
     assert (report["attached"], report["complete"]) == (["default/web"], False)
     assert runtime.first() == "10-former.conflist"

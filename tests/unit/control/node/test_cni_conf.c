@@ -242,6 +242,49 @@ what_had_our_name_is_kept_and_put_back(void **state)
 	assert_true(has(f->conf_dir, CNI_CONF_NAME));
 }
 
+/* Put back, it would be first, and runtimes would stop at it. */
+static void
+what_is_no_configuration_is_not_kept(void **state)
+{
+	struct fixture *f = *state;
+
+	make_dirs(f);
+	scratch_write("etc/net.d/" CNI_CONF_NAME, "");
+	put(f, "10-flannel.conflist", "flannel");
+	begin(f);
+	cni_conf_follow(f->conf, true);
+	assert_true(cni_conf_is_ours(f->conf_dir, CNI_CONF_NAME));
+	assert_false(has(f->conf_dir, CNI_CONF_KEPT));
+	assert_int_equal(cni_conf_remove(f->conf_dir), 1);
+	assert_false(has(f->conf_dir, CNI_CONF_NAME));
+	assert_true(has(f->conf_dir, "10-flannel.conflist"));
+}
+
+static void
+a_crash_while_it_is_put_leaves_nothing_for_good(void **state)
+{
+	struct fixture *f = *state;
+	char out[64];
+
+	make_dirs(f);
+	put(f, CNI_CONF_NAME, "bridge");
+	/* kept already, and ours is not there yet */
+	assert_int_equal(
+		scratch_run(out, sizeof(out), "ln etc/net.d/%s etc/net.d/%s", CNI_CONF_NAME, CNI_CONF_KEPT),
+		0);
+	assert_true(cni_conf_is_there(f->conf_dir));
+	assert_int_equal(cni_conf_remove(f->conf_dir), 1);
+	assert_true(has(f->conf_dir, CNI_CONF_NAME));
+	assert_false(has(f->conf_dir, CNI_CONF_KEPT));
+	assert_false(cni_conf_is_there(f->conf_dir));
+	/* another one took its place meanwhile: both stay, and nothing is said to be ours */
+	put(f, CNI_CONF_KEPT, "ptp");
+	assert_false(cni_conf_is_there(f->conf_dir));
+	assert_int_equal(cni_conf_remove(f->conf_dir), 0);
+	assert_true(has(f->conf_dir, CNI_CONF_NAME));
+	assert_true(has(f->conf_dir, CNI_CONF_KEPT));
+}
+
 static void
 one_before_ours_raises_the_alarm_and_stays(void **state)
 {
@@ -372,6 +415,8 @@ main(void)
 		TEST(without_the_program_there_is_no_configuration),
 		TEST(configurations_behind_ours_stay),
 		TEST(what_had_our_name_is_kept_and_put_back),
+		TEST(what_is_no_configuration_is_not_kept),
+		TEST(a_crash_while_it_is_put_leaves_nothing_for_good),
 		TEST(one_before_ours_raises_the_alarm_and_stays),
 		TEST(what_others_remove_or_change_is_put_back_and_told),
 		TEST(a_directory_that_was_removed_is_made_again),

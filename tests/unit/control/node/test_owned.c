@@ -2,8 +2,12 @@
 #include "control/node/owned.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/socket.h>
 
 #include "control/config.h"
+#include "control/node/attachment.h"
 #include "control/node/cni_conf_file.h"
 #include "control/node/state.h"
 #include "tests/support/scratch.h"
@@ -131,6 +135,67 @@ a_state_that_cannot_be_read_is_told(void **state)
 	owned_close(o);
 }
 
+/* Whoever takes the wrong configuration, or has lost state.dir, must hear of the pods that would be cut off. */
+static void
+interfaces_of_pods_without_a_state_are_told(void **state)
+{
+	struct fixture *f = *state;
+	struct owned *o;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	shell("ip link add rw01234567 type veth peer name rw0123456789x");
+	o = owned_open(&f->config, NULL, f->text);
+	assert_non_null(o);
+	assert_string_equal(f->text, "");
+	owned_close(o);
+	shell("ip link add rw0123456789 type veth");
+	o = owned_open(&f->config, NULL, f->text);
+	assert_non_null(o);
+	assert_non_null(strstr(f->text, "1 interfaces of pods"));
+	owned_close(o);
+}
+
+/* Its netlink socket is none any more. */
+static void
+silence_kernel(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), domain;
+	socklen_t size = sizeof(domain);
+
+	assert_true(null >= 0);
+	for (int fd = 3; fd < 64; fd++)
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_NETLINK)
+			assert_int_equal(dup2(null, fd), fd);
+	close(null);
+}
+
+static void
+a_pod_of_which_the_kernel_does_not_answer_counts_as_attached(void **state)
+{
+	static const struct attachment_record r = {
+		.container_id = "c0", .ifname = "eth0", .pod = "web", .link = "rw0123456789"
+	};
+	struct fixture *f = *state;
+	char path[128], error[STATE_ERROR_SIZE];
+	struct state *s;
+	struct owned *o;
+	bool is_new_boot;
+
+	shell("mkdir state");
+	snprintf(path, sizeof(path), "%s/state/" STATE_FILE, scratch_dir);
+	assert_int_equal(state_open(&s, path, NULL, &is_new_boot, error), 0);
+	assert_int_equal(state_put_attachment(s, &r), 0);
+	o = owned_open(&f->config, s, f->text);
+	assert_non_null(o);
+	assert_int_equal(owned_each_attached(o, NULL, NULL), 0);
+	silence_kernel();
+	assert_int_equal(owned_each_attached(o, NULL, NULL), 1);
+	owned_close(o);
+	state_close(s);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -141,6 +206,8 @@ main(void)
 		TEST(all_is_found_and_goes_and_goes_again),
 		TEST(what_is_not_ours_stays),
 		TEST(a_state_that_cannot_be_read_is_told),
+		TEST(a_pod_of_which_the_kernel_does_not_answer_counts_as_attached),
+		TEST(interfaces_of_pods_without_a_state_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
