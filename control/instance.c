@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control/dir.h"
@@ -66,18 +67,35 @@ sign_lock(int fd)
 		dprintf(fd, "%d", getpid());
 }
 
+bool
+instance_lock_is_there(int fd, const char *run_dir)
+{
+	struct stat ours, there;
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/" INSTANCE_LOCK, run_dir);
+	return fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_dev == there.st_dev &&
+	       ours.st_ino == there.st_ino;
+}
+
 int
 instance_lock(const struct config *config)
 {
-	int fd = open_lock(config->run.dir, INSTANCE_LOCK);
 	char owner[32] = "";
+	int fd;
 
-	if (fd < 0)
-		return fd;
-	/* a former instance whose holder was killed is still closing its sockets; one that means to stay keeps its lock */
-	if (lock_within(fd, LOCK_WAIT_MS)) {
-		sign_lock(fd);
-		return 0;
+	for (;;) {
+		fd = open_lock(config->run.dir, INSTANCE_LOCK);
+		if (fd < 0)
+			return fd;
+		/* a former instance whose holder was killed is still closing its sockets; one that means to stay keeps its lock */
+		if (!lock_within(fd, LOCK_WAIT_MS))
+			break;
+		if (instance_lock_is_there(fd, config->run.dir)) {
+			sign_lock(fd);
+			return 0;
+		}
+		close(fd);
 	}
 	if (read(fd, owner, sizeof(owner) - 1) < 0)
 		owner[0] = '\0';
@@ -120,25 +138,40 @@ wait_for_turn(int lock, const struct config *config, struct kept *kept)
 		close(place);
 }
 
+/* 0 with the lock, or -errno. */
+static int
+wait_for_lock(int fd, const struct config *config, struct kept *kept)
+{
+	if (lock_within(fd, 0))
+		return 0;
+	/* who could not start must not be taken for a successor */
+	if (source_check(config, stderr) != 0)
+		return -EINVAL;
+	log_info("another ringwayd runs on %s: waiting until it ends", config->run.dir);
+	wait_for_turn(fd, config, kept);
+	log_info("the other ringwayd has ended: taking over, with %zu descriptors of it", kept->n);
+	return 0;
+}
+
 int
 instance_wait(const struct config *config, struct kept *kept)
 {
-	int fd = open_lock(config->run.dir, INSTANCE_LOCK);
+	int fd, rc;
 
-	if (fd < 0)
-		return fd;
 	/* ours until the holder blocks them, which it does before there is anything to lose */
 	signal(SIGTERM, leave);
 	signal(SIGINT, leave);
-	if (!lock_within(fd, 0)) {
-		/* who could not start must not be taken for a successor */
-		if (source_check(config, stderr) != 0) {
-			close(fd);
-			return -EINVAL;
-		}
-		log_info("another ringwayd runs on %s: waiting until it ends", config->run.dir);
-		wait_for_turn(fd, config, kept);
-		log_info("the other ringwayd has ended: taking over, with %zu descriptors of it", kept->n);
+	for (;;) {
+		fd = open_lock(config->run.dir, INSTANCE_LOCK);
+		if (fd < 0)
+			return fd;
+		rc = wait_for_lock(fd, config, kept);
+		if (rc == 0 && instance_lock_is_there(fd, config->run.dir))
+			break;
+		close(fd);
+		if (rc < 0)
+			return rc;
+		kept_drop_all(kept); /* of what is uninstalled */
 	}
 	sign_lock(fd);
 	return 0;

@@ -3,6 +3,8 @@
 #ifndef RINGWAY_INSTANCE_H
 #define RINGWAY_INSTANCE_H
 
+#include <stdbool.h>
+
 #include "control/config.h"
 #include "control/kept.h"
 
@@ -18,5 +20,9 @@ int instance_lock(const struct config *config);
  * hands over is put into the list, which is to be empty. Of several that wait, one is next. SIGTERM and SIGINT end the process
  * meanwhile. */
 int instance_wait(const struct config *config, struct kept *kept);
+
+/* Whether the descriptor is of the lock that is in the directory now. An instance that is uninstalled removes its own as the last
+ * thing: who waited for that one has a lock which keeps nobody out. */
+bool instance_lock_is_there(int fd, const char *run_dir);
 
 #endif

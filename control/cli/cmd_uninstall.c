@@ -103,20 +103,24 @@ static int
 lock_run_dir(const struct config *c, unsigned wait_s)
 {
 	char path[4096];
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/" INSTANCE_LOCK, c->run.dir);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	for (unsigned i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
-		if (errno != EWOULDBLOCK || i >= wait_s * 20) {
-			close(fd);
+	for (unsigned i = 0;; i++) {
+		int fd = open(path, O_RDWR | O_CLOEXEC);
+		bool is_locked;
+
+		if (fd < 0)
+			return -errno;
+		is_locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+		/* one that was removed meanwhile does not keep the next ringwayd out, who may be there already */
+		if (is_locked && instance_lock_is_there(fd, c->run.dir))
+			return fd;
+		close(fd);
+		if (!is_locked && i >= wait_s * 20)
 			return -EBUSY;
-		}
-		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+		if (!is_locked)
+			nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 	}
-	return fd;
 }
 
 static void
@@ -160,7 +164,9 @@ finish(struct uninstall *u)
 	size_t i, k;
 
 	if (lock == -EBUSY) {
-		warnx("ringwayd did not end within %d s; look at its log, and run this again", END_WAIT_S);
+		warnx("ringwayd did not end within %d s, or was started again: stop what starts it, and run "
+		      "this again",
+			END_WAIT_S);
 		return CLI_PROBLEM;
 	}
 	o = owned_open(&u->config, NULL, trouble);
