@@ -281,12 +281,14 @@ pod_configure(const struct wiring *w, const char *ifname, struct cni_error *e)
 }
 
 enum cni_code
-link_create(const struct wiring *w, int netns, const char *ifname, struct cni_error *e)
+link_create(const struct wiring *w, int netns, const char *ifname, unsigned *ifindex, struct cni_error *e)
 {
 	int back;
 
+	*ifindex = 0;
 	if (pair_create(w, netns, ifname, e) != CNI_OK)
 		return e->code;
+	*ifindex = if_nametoindex(w->link);
 	steps_mark("pair");
 	back = netns_enter(netns);
 	if (back < 0) {
@@ -296,19 +298,21 @@ link_create(const struct wiring *w, int netns, const char *ifname, struct cni_er
 		pod_configure(w, ifname, e);
 		netns_leave(back);
 	}
-	if (e->code != CNI_OK)
-		link_delete(w->link);
+	if (e->code != CNI_OK) {
+		link_delete(*ifindex);
+		*ifindex = 0;
+	}
 	return e->code;
 }
 
 void
-link_delete(const char *name)
+link_delete(unsigned ifindex)
 {
-	struct nl_sock *sk = netlink_open();
+	struct nl_sock *sk = ifindex == 0 ? NULL : netlink_open();
 	struct rtnl_link *link = rtnl_link_alloc();
 
 	if (sk != NULL && link != NULL) {
-		rtnl_link_set_name(link, name);
+		rtnl_link_set_ifindex(link, (int)ifindex);
 		rtnl_link_delete(sk, link);
 	}
 	rtnl_link_put(link);

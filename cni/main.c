@@ -75,6 +75,17 @@ key_to_json(const struct netconf *n)
 	return json_pack("{s:s, s:s}", "containerId", n->container_id, "ifname", n->ifname);
 }
 
+/* Of what an ADD makes: void once the runtime has begun another. */
+static json_t *
+attempt_to_json(const struct netconf *n, const struct wiring *w)
+{
+	json_t *key = key_to_json(n);
+
+	if (w->attempt != 0)
+		json_object_set_new(key, "attempt", json_integer(w->attempt));
+	return key;
+}
+
 static struct agent_limits
 limits_of(int64_t away_ms, int64_t wait_ms)
 {
@@ -108,14 +119,14 @@ ask(const struct netconf *n, const char *path, json_t *body, const struct agent_
 
 /* Takes back what an ADD that failed has made. Best effort: the daemon undoes an intent by itself, too. */
 static void
-undo(const struct netconf *n, const struct wiring *w)
+undo(const struct netconf *n, const struct wiring *w, unsigned ifindex)
 {
 	struct agent_limits limits = limits_of(DEL_AWAY_MS, DEL_WAIT_MS);
 	struct cni_error ignored = { CNI_OK };
 	json_t *reply = NULL;
 
-	link_delete(w->link);
-	ask(n, "/v1/cni/del", key_to_json(n), &limits, &reply, &ignored);
+	link_delete(ifindex);
+	ask(n, "/v1/cni/del", attempt_to_json(n, w), &limits, &reply, &ignored);
 	json_decref(reply);
 }
 
@@ -124,6 +135,7 @@ add(const struct netconf *n, const struct agent_limits *limits, json_t **result,
 {
 	json_t *reply = NULL, *ignored = NULL, *host_ports;
 	struct wiring w;
+	unsigned ifindex;
 	int netns;
 
 	if (port_mappings_parse(n->config, &host_ports, e) != CNI_OK)
@@ -141,9 +153,9 @@ add(const struct netconf *n, const struct agent_limits *limits, json_t **result,
 	if (e->code == CNI_OK && wiring_decode(&w, reply, e) == CNI_OK) {
 		if (w.is_attached) {
 			link_check(&w, netns, n->ifname, e);
-		} else if (link_create(&w, netns, n->ifname, e) != CNI_OK ||
-			   ask(n, "/v1/cni/commit", key_to_json(n), limits, &ignored, e) != CNI_OK) {
-			undo(n, &w);
+		} else if (link_create(&w, netns, n->ifname, &ifindex, e) != CNI_OK ||
+			   ask(n, "/v1/cni/commit", attempt_to_json(n, &w), limits, &ignored, e) != CNI_OK) {
+			undo(n, &w, ifindex);
 		}
 		steps_mark("commit");
 		steps_take(json_object_get(ignored, "steps"));

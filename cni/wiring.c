@@ -43,6 +43,7 @@ wiring_decode(struct wiring *w, const json_t *reply, struct cni_error *e)
 		.n_addrs = (unsigned)json_array_size(addrs),
 		.sysctls = json_object_get(reply, "sysctls"),
 		.features_off = json_object_get(reply, "featuresOff"),
+		.attempt = json_integer_value(json_object_get(reply, "attempt")),
 		.is_attached = json_is_true(json_object_get(reply, "attached")),
 	};
 	if (!text_get(reply, "link", w->link, sizeof(w->link)) ||

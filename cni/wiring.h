@@ -25,6 +25,7 @@ struct wiring {
 	struct wiring_addr addrs[WIRING_ADDRS_MAX]; /* /32 and /128 */
 	const json_t *sysctls;      /* path below /proc/sys -> value, in the pod's namespace */
 	const json_t *features_off; /* names of offloads (ethtool -k) to switch off at the pod's end */
+	json_int_t attempt;         /* for commit, and DEL if we give up; 0: the daemon has no such numbers */
 	bool is_attached;           /* by an earlier ADD that was repeated: links exist */
 };
 

@@ -84,10 +84,11 @@ pod_to_json(const struct attach *a, const struct attached *pod)
 			json_array_append_new(
 				addrs, json_pack("{s:s, s:s}", "address", ip_addr_format(&r->addrs[f], text),
 					       "gateway", gateways[f]));
-	return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:b}", "link", r->link, "mac",
+	return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:b, s:I}", "link", r->link, "mac",
 		mac_text(&r->mac, mac), "nodeMac", mac_text(&r->node_mac, node_mac), "mtu", (int)r->mtu,
 		"addresses", addrs, "sysctls", sysctls_to_json(r), "featuresOff", features_to_json(a),
-		"attached", r->phase == ATTACHMENT_COMMITTED && pod->port != NULL);
+		"attached", r->phase == ATTACHMENT_COMMITTED && pod->port != NULL, "attempt",
+		(json_int_t)pod->attempt);
 }
 
 /* A string of the body; "" when it is absent. */
@@ -146,6 +147,7 @@ request_decode(const struct admin_request *req)
 	return (struct attach_request){
 		.container_id = body_text(req, "containerId"),
 		.ifname = body_text(req, "ifname"),
+		.attempt = (uint64_t)json_integer_value(json_object_get(req->body, "attempt")),
 		.netns = body_text(req, "netns"),
 		.pod_ns = body_text(req, "podNamespace"),
 		.pod = body_text(req, "podName"),

@@ -105,6 +105,7 @@ attach_new(struct attach **out, const struct attach_config *config, char error[s
 		.xdp_choice = config->xdp_choice,
 	};
 	a->generation = 1;
+	a->attempt = (uint64_t)attach_now_s() << 20;
 	snprintf(a->not_ready, sizeof(a->not_ready), "this node's Node object is not known yet");
 	a->netdev = netdev_open();
 	if (a->netdev == NULL) {

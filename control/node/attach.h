@@ -55,6 +55,7 @@ struct attached {
 	bool is_named;                  /* the tables in force may name its memory, though it has no port */
 	char trouble[ATTACH_TEXT_SIZE]; /* why a committed one has no port; "" */
 	struct collect_note collect;
+	uint64_t attempt;      /* the last ADD's number; 0: of before the start */
 	struct steps steps;    /* of attaching it */
 	struct attached *next; /* of those that are gone */
 };
@@ -68,6 +69,8 @@ struct attach_error {
 
 struct attach_request {
 	const char *container_id, *ifname;
+	uint64_t
+		attempt; /* commit and remove, of the shim that makes the links: that of its ADD; 0: whichever is the last */
 	const char *netns, *pod_ns, *pod, *pod_uid; /* ADD only, as what follows */
 	size_t n_host_ports;                        /* at most HOST_PORTS_MAX */
 	const struct host_port *host_ports;
@@ -89,7 +92,8 @@ int attach_follow(struct attach *a, const struct node_object *node, uint16_t pod
 	char error[static ATTACH_TEXT_SIZE]);
 
 /* Requests of the shim. 0, or -1 with *e. Commit and check answer -1 with 404 when there is no such
- * attachment; remove answers 0. *out is valid until the next request. */
+ * attachment; remove answers 0. *out is valid until the next request. When an ADD is repeated while the shim of the
+ * former one is still at work, the former one is void: it cannot commit, nor remove what the later one makes. */
 int attach_add(struct attach *a, const struct attach_request *req, const struct attached **out,
 	struct attach_error *e);
 int attach_commit(struct attach *a, const struct attach_request *req, const struct attached **out,

@@ -38,6 +38,8 @@ struct attach {
 	uint16_t pod_mtu;
 	bool is_host_set_up; /* for the ranges as they are */
 	uint64_t generation;
+	uint64_t
+		attempt; /* the last number given; above those of former processes, whose shims may still be at work */
 	size_t n_pods, capacity;
 	struct attached **pods;
 	struct attached *gone;     /* pods whose memory waits until no tables in force can name it */

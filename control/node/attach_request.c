@@ -148,6 +148,7 @@ add_again(struct attach *a, const struct attach_request *req, struct attached *p
 		return attach_refuse(e, STATUS_FAILED, 0, "",
 			"cannot remove the interface %s of an earlier attempt", pod->record.link);
 	request_note(req, &pod->record);
+	pod->attempt = ++a->attempt;
 	pod->record.mtu = a->pod_mtu;
 	return attach_save(a, &pod->record) < 0 ? attach_state_trouble(a, e) : 1;
 }
@@ -192,8 +193,16 @@ attach_add(struct attach *a, const struct attach_request *req, const struct atta
 		attach_release_addrs(a, &record);
 		return attach_refuse(e, STATUS_FAILED, 0, "", "out of memory");
 	}
+	pod->attempt = ++a->attempt;
 	*out = pod;
 	return 0;
+}
+
+/* Of a shim whose ADD was repeated since. */
+static bool
+is_void(const struct attach_request *req, const struct attached *pod)
+{
+	return req->attempt != 0 && pod->attempt != 0 && req->attempt != pod->attempt;
 }
 
 static int
@@ -217,6 +226,9 @@ attach_commit(struct attach *a, const struct attach_request *req, const struct a
 	pod = attach_find(a, req->container_id, req->ifname);
 	if (pod == NULL)
 		return unknown(req, e);
+	if (is_void(req, pod))
+		return attach_refuse(e, STATUS_CONFLICT, CODE_TRY_AGAIN, "",
+			"container %.64s was added once more while this ADD was at work", req->container_id);
 	*out = pod;
 	if (pod->record.phase == ATTACHMENT_COMMITTED && pod->port != NULL)
 		return 0;
@@ -280,7 +292,7 @@ attach_remove(struct attach *a, const struct attach_request *req, struct attach_
 	if (request_check(req, e) < 0)
 		return -1;
 	pod = attach_find(a, req->container_id, req->ifname);
-	if (pod == NULL)
+	if (pod == NULL || is_void(req, pod))
 		return 0;
 	attach_withdraw(a, pod);
 	return attach_destroy(a, pod, e);

@@ -170,6 +170,22 @@ def test_a_refused_commit_undoes_everything(lab, stand):
     stand.assert_nothing_left()
 
 
+def test_an_add_that_was_repeated_meanwhile_leaves_the_later_one_alone(lab, stand):
+    daemon = stand.serve(lab)
+
+    def later_add():
+        stand.node.ip("link del rw0123456789")
+        stand.node.ip("link add rw0123456789 type veth peer name later")
+
+    daemon.replies["/v1/cni/add"] = [(200, dict(WIRING, attempt=7))]
+    daemon.replies["/v1/cni/commit"] = [(409, {"error": "added once more", "cniCode": 11})]
+    daemon.meanwhile["/v1/cni/commit"] = later_add
+    code, error = stand.cni("ADD")
+    assert (code, error["code"], error["msg"]) == (1, 11, "added once more")
+    assert [body.get("attempt") for _, body in daemon.asked] == [None, 7, 7]
+    assert stand.links(stand.node) == ["later", "lo", "rw0123456789"]
+
+
 def test_a_sysctl_that_cannot_be_set_undoes_everything(lab, stand):
     daemon = stand.serve(lab)
     daemon.replies["/v1/cni/add"] = [(200, dict(WIRING, sysctls={"net/ipv4/no_such_key": "1"}))]
@@ -187,6 +203,7 @@ def test_names_that_are_taken(lab, stand):
     stand.node.ip("link add rw0123456789 type veth peer name other")
     code, error = stand.cni("ADD")
     assert code == 1 and "the node already has an interface rw0123456789" in error["msg"]
+    assert stand.links(stand.node) == ["lo", "other", "rw0123456789"]  # a stranger's stays
 
 
 def test_namespaces_that_are_none(lab, stand):

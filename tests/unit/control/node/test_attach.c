@@ -359,6 +359,54 @@ a_spool_that_cannot_be_made_is_told(void **state)
 	spool_free(s);
 }
 
+/* This node's Node object, so that pods can be added. */
+static void
+follow(struct world *w)
+{
+	struct ip_prefix range;
+	struct node_object node = { .object.name = "a", .n_pod_cidrs = 1, .pod_cidrs = &range };
+	char error[ATTACH_TEXT_SIZE];
+
+	assert_true(ip_prefix_parse("10.244.1.0/24", &range));
+	if (attach_follow(w->attach, &node, 1450, error) < 0)
+		fail_msg("%s", error);
+}
+
+/* The runtime, or the one after it, began anew while the first shim was at work. */
+static void
+an_add_that_was_repeated_neither_commits_nor_removes(void **state)
+{
+	struct world *w = *state;
+	struct attach_request req = { .container_id = "c9", .ifname = "eth0", .netns = "/run/netns/x" };
+	const struct attached *pod;
+	struct attach_error e = { 0 };
+	uint64_t first, second;
+
+	follow(w);
+	assert_int_equal(attach_add(w->attach, &req, &pod, &e), 0);
+	first = pod->attempt;
+	assert_int_equal(attach_add(w->attach, &req, &pod, &e), 0);
+	second = pod->attempt;
+	assert_int_not_equal(first, second);
+	run("ip link add %s type veth", pod->record.link); /* by the second shim */
+	req.attempt = first;
+	assert_int_equal(attach_commit(w->attach, &req, &pod, &e), -1);
+	assert_non_null(strstr(e.text, "added once more"));
+	assert_int_equal(attach_remove(w->attach, &req, &e), 0);
+	req.attempt = second;
+	assert_int_equal(attach_commit(w->attach, &req, &pod, &e), 0);
+	/* the first one is slow */
+	req.attempt = first;
+	assert_int_equal(attach_remove(w->attach, &req, &e), 0);
+	assert_int_equal(attach_check(w->attach, &req, &pod, &e), 0);
+	/* a runtime's DEL is of whatever there is, and then even the second is of the past */
+	req.attempt = 0;
+	assert_int_equal(attach_remove(w->attach, &req, &e), 0);
+	req.attempt = second;
+	assert_int_equal(attach_commit(w->attach, &req, &pod, &e), -1);
+	assert_int_equal(e.status, 404);
+}
+
 static int
 own_mounts(void **state)
 {
@@ -378,6 +426,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_is_no_del_is_kept_aside, start, stop),
 		cmocka_unit_test_setup_teardown(an_add_settles_the_del_before_it, start, stop),
 		cmocka_unit_test_setup_teardown(a_spool_that_cannot_be_made_is_told, start, stop),
+		cmocka_unit_test_setup_teardown(
+			an_add_that_was_repeated_neither_commits_nor_removes, start, stop),
 	};
 
 	if (geteuid() != 0) {
