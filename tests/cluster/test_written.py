@@ -39,7 +39,7 @@ def test_the_daemon_writes_with_its_own_rights(cluster):
                      "-p", f'[{{"op": "remove", "path": "/status/conditions/{index}"}}]'])
     cluster.wait_condition("node", "a", "RingwayReady")
     cluster.wait_condition("node", "a", "Ready")
-    for node in cluster.nodes:
+    for node in (cluster.a, cluster.b):
         wait_until(lambda n=node: is_well(n), what=lambda n=node: f"no problem: {n.ringway('status')['api']}")
 
 
@@ -50,7 +50,8 @@ def test_a_pod_is_told_that_its_policies_forget_dns(cluster):
         pod("forgetful", node="a", labels={"app": "forgetful"}, command="while :; do nslookup kubernetes.default 192.0.2.53; sleep 1; done"))
     wait_until(lambda: "DNSDenied" in cluster.kubectl("describe pod forgetful").stdout,
                what=lambda: f"an event: {cluster.kubectl('describe pod forgetful').stdout}")
-    (event,) = [event for event in cluster.get("events") if event["reason"] == "DNSDenied"]
+    (event,) = [event for event in cluster.get("events")
+                if (event["reason"], event["involvedObject"]["name"]) == ("DNSDenied", "forgetful")]
     assert "default/no-dns" in event["message"] and "protocol: UDP, port: 53" in event["message"], event
     cluster.delete("pod forgetful")
     cluster.delete("networkpolicy no-dns")
