@@ -274,9 +274,17 @@ def test_a_start_while_the_server_is_away(world):
     with api.changed:
         del api.objects["Service", "default", "web"]
     api.put("Service", service("new", "10.96.0.13"))
+    own = copy.deepcopy(api.objects["Node", "", "a"])
+    own["spec"]["taints"] = [{"key": "ringway.io/not-ready", "effect": "NoSchedule"}]
+    api.put("Node", own)
+    slices = api.fail(500, kind="EndpointSlice", times=-1)
     api.start()
     node.wait_services("event", "new")
+    # pods that are here go on, those to come wait until the last kind is told
+    assert own_node(api)[1] == ["ringway.io/not-ready"]
+    slices.times = 0
     node.wait_watching()
+    wait_until(lambda: own_node(api)[1] == [], what=lambda: f"no taint: {api.writes}")
     wait_until(lambda: node.ringway("status")["api"]["saved_seconds"] is None, what="nothing saved in use")
     # saved by a process that was killed, too
     api.stop()
