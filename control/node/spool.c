@@ -168,12 +168,25 @@ warning_update(struct spool *s)
 		log_warn("%s", s->warning);
 }
 
+/* Whether what is open is what shims write into: somebody may have cleared the directory away, and they make it anew. */
+static bool
+directory_is_there(const struct spool *s)
+{
+	struct stat ours, there;
+
+	return s->dir >= 0 && fstat(s->dir, &ours) == 0 && stat(s->path, &there) == 0 &&
+	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
 /* 0, or -errno with the trouble noted. */
 static int
 directory_open(struct spool *s)
 {
-	if (s->dir >= 0)
+	if (directory_is_there(s))
 		return 0;
+	if (s->dir >= 0)
+		close(s->dir);
+	s->dir = -1;
 	if (mkdir(s->path, 0700) < 0 && errno != EEXIST) {
 		snprintf(s->trouble, sizeof(s->trouble), "%s", strerror(errno));
 		return -errno;
@@ -243,7 +256,7 @@ spool_settle(struct spool *s, const char *container_id, const char *ifname)
 	char name[NAME_MAX + 1];
 	struct key key;
 
-	if (s == NULL || s->dir < 0 ||
+	if (s == NULL || directory_open(s) < 0 ||
 		snprintf(name, sizeof(name), "%s@%s" SUFFIX, container_id, ifname) >= (int)sizeof(name) ||
 		strchr(name, '/') != NULL || !key_of_name(name, &key))
 		return 0;

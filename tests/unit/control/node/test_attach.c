@@ -346,6 +346,28 @@ an_add_settles_the_del_before_it(void **state)
 	spool_free(s);
 }
 
+/* By who removed what it was complained about, and by the next shim. */
+static void
+a_spool_that_was_made_anew_is_found(void **state)
+{
+	struct world *w = *state;
+	struct spool *s = spool(w);
+
+	run("cd %s && mv spool old && mkdir spool", w->dir);
+	spool_put(w, "c0@eth0.del", "{\"containerId\":\"c0\",\"ifname\":\"eth0\"}");
+	assert_int_equal(spool_settle(s, "c0", "eth0"), 0);
+	assert_int_equal(pods(w), PODS - 1);
+	run("cd %s && rm -r spool old && mkdir spool", w->dir);
+	spool_put(w, "c1@eth0.del", "{\"containerId\":\"c1\",\"ifname\":\"eth0\"}");
+	spool_work(s);
+	assert_int_equal(pods(w), PODS - 2);
+	assert_false(spool_has(w, "c1@eth0.del"));
+	run("rm -r %s/spool", w->dir);
+	spool_work(s);
+	assert_string_equal(spool_warning(s), "");
+	spool_free(s);
+}
+
 static void
 a_spool_that_cannot_be_made_is_told(void **state)
 {
@@ -425,6 +447,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(dels_that_were_written_down_are_done, start, stop),
 		cmocka_unit_test_setup_teardown(what_is_no_del_is_kept_aside, start, stop),
 		cmocka_unit_test_setup_teardown(an_add_settles_the_del_before_it, start, stop),
+		cmocka_unit_test_setup_teardown(a_spool_that_was_made_anew_is_found, start, stop),
 		cmocka_unit_test_setup_teardown(a_spool_that_cannot_be_made_is_told, start, stop),
 		cmocka_unit_test_setup_teardown(
 			an_add_that_was_repeated_neither_commits_nor_removes, start, stop),
