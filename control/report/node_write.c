@@ -63,10 +63,10 @@ condition_is_due(struct condition_keeper *k, const struct readiness *now, const 
 {
 	const struct node_condition wanted = condition_of(now), *there = &node->condition;
 
-	if (now->is_ready)
-		k->unready_ns = 0;
-	else if (k->unready_ns == 0)
-		k->unready_ns = now_ns;
+	if (k->since_ns == 0 || now->is_ready != k->is_ready) {
+		k->since_ns = now_ns;
+		k->is_ready = now->is_ready;
+	}
 	if (node->n_seen == 0 || says_same(&wanted, there))
 		return false;
 	if (k->told_ns != 0 && says_same(&wanted, &k->told) &&
@@ -74,7 +74,9 @@ condition_is_due(struct condition_keeper *k, const struct readiness *now, const 
 		return false;
 	if (strcmp(wanted.status, there->status) == 0)
 		return k->told_ns == 0 || now_ns - k->told_ns >= CONDITION_REST_NS;
-	return now->is_ready || now_ns - k->unready_ns >= UNREADY_GRACE_NS;
+	if (now->is_ready && strcmp(k->told.status, "False") != 0)
+		return true;
+	return now_ns - k->since_ns >= (now->is_ready ? READY_AGAIN_NS : UNREADY_GRACE_NS);
 }
 
 void

@@ -18,6 +18,7 @@ struct view;
 #define NOT_READY_TAINT "ringway.io/not-ready"
 
 #define UNREADY_GRACE_NS UINT64_C(20000000000)  /* not being ready for less is not told */
+#define READY_AGAIN_NS UINT64_C(10000000000)    /* nor is being ready again after that */
 #define CONDITION_REST_NS UINT64_C(30000000000) /* between two writes of the same status with another text */
 #define CONDITION_ECHO_NS UINT64_C(3000000000)  /* what was written comes back by the watch within */
 
@@ -32,8 +33,9 @@ struct readiness {
 struct readiness readiness_of(const struct view *v, const char *cni_trouble);
 
 struct condition_keeper {
-	uint64_t unready_ns; /* since when it is not ready, CLOCK_MONOTONIC; 0: it is */
-	uint64_t told_ns;    /* when it was written last; 0: never */
+	bool is_ready;
+	uint64_t since_ns; /* it is that, or is not, CLOCK_MONOTONIC; 0: nobody asked yet */
+	uint64_t told_ns;  /* when it was written last; 0: never */
 	uint64_t told_n_seen;
 	struct node_condition told;
 };

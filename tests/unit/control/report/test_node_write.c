@@ -113,8 +113,12 @@ not_being_ready_is_told_once_it_has_lasted(void **state)
 	assert_false(condition_is_due(&k, &stuck, &node, 142 * S));
 	assert_true(condition_is_due(&k, &stuck, &node, 170 * S));
 	assert_false(condition_is_transition(&stuck, &node));
-	/* being ready is told at once */
-	assert_true(condition_is_due(&k, &ready, &node, 143 * S));
+	/* being ready again is told when it has lasted, too: what others undo at once would have it flap */
+	assert_false(condition_is_due(&k, &ready, &node, 200 * S));
+	assert_false(condition_is_due(&k, &down, &node, 205 * S));
+	assert_false(condition_is_due(&k, &ready, &node, 206 * S));
+	assert_false(condition_is_due(&k, &ready, &node, 215 * S));
+	assert_true(condition_is_due(&k, &ready, &node, 216 * S));
 	api_own_node_fini(&node);
 }
 
