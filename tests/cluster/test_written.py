@@ -55,3 +55,24 @@ def test_a_pod_is_told_that_its_policies_forget_dns(cluster):
     assert "default/no-dns" in event["message"] and "protocol: UDP, port: 53" in event["message"], event
     cluster.delete("pod forgetful")
     cluster.delete("networkpolicy no-dns")
+
+
+def event_writes(node):
+    (entry,) = [entry for entry in node.ringway("status")["api"]["writes"] if entry["kind"] == "event"]
+    return entry
+
+
+def test_a_namespace_that_is_being_deleted_is_no_trouble(cluster):
+    """The server refuses new events there as if a right were missing."""
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ending"}},
+                  {"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 80}]},
+                   "metadata": {"name": "stays", "namespace": "ending", "finalizers": ["tests/stays"]}})
+    cluster.kubectl("delete namespace ending --wait=false")
+    wait_until(lambda: "deletionTimestamp" in cluster.kubectl("get service stays -n ending -o json").stdout, what="ending")
+    before = {node: event_writes(node)["failed"] for node in cluster.nodes}
+    patch = ["patch", "service", "stays", "-n", "ending", "--type=merge", "-p"]
+    cluster.kubectl([*patch, '{"spec": {"externalIPs": ["10.96.7.9"]}}'])
+    for node in cluster.nodes:
+        wait_until(lambda n=node: event_writes(n)["failed"] > before[n], what="a refusal")
+        assert is_well(node)
+    cluster.kubectl([*patch, '{"metadata": {"finalizers": null}}'])
