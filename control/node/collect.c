@@ -100,14 +100,14 @@ bool
 collect_look_unlisted(struct collect_note *note, const char *netns, int64_t now_s)
 {
 	enum name_state name = name_look(note, netns);
-	bool is_occupied;
+	bool has_ended;
 
 	if (name == NAME_UNKNOWN)
 		return false;
-	is_occupied = has_process(note);
+	has_ended = !has_process(note) && note->had_process;
 	if (name == NAME_GONE)
-		return !is_occupied;
-	return is_second(&note->unlisted_s, now_s) && !is_occupied && note->had_process;
+		return has_ended;
+	return is_second(&note->unlisted_s, now_s) && has_ended;
 }
 
 void

@@ -30,8 +30,8 @@ void collect_begin(struct collect_note *note, const char *netns);
 bool collect_look(struct collect_note *note, const char *netns, int64_t now_s);
 
 /* The same after a runtime's GC which did not list it. Its list is a sighting of its own: a namespace without a name is gone at
- * once, if no process is in it; one with a name when two lists, a grace period apart, were without it and the processes have left it
- * that were in it. */
+ * once, one with a name when two lists, a grace period apart, were without it; either only when the processes have left it that were
+ * seen in it. */
 bool collect_look_unlisted(struct collect_note *note, const char *netns, int64_t now_s);
 
 /* A GC which did list it. */

@@ -116,15 +116,17 @@ one_with_a_process_in_it_is_alive(void **state)
 	assert_false(collect_look_unlisted(&note, name, 1000 + 30 * COLLECT_GRACE_S));
 }
 
+/* Whoever cannot see the pod's processes cannot tell that it has none. */
 static void
-a_list_is_a_sighting(void **state)
+a_list_alone_ends_nobody(void **state)
 {
 	struct collect_note note;
 
 	name_make();
 	collect_begin(&note, name);
 	unlink(name);
-	assert_true(collect_look_unlisted(&note, name, 1000));
+	assert_false(collect_look_unlisted(&note, name, 1000));
+	assert_false(collect_look_unlisted(&note, name, 1000 + 2 * COLLECT_GRACE_S));
 }
 
 /* A child in a namespace of its own, which the name keeps when the child is gone. */
@@ -158,6 +160,20 @@ child_end(pid_t child)
 {
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
+}
+
+static void
+a_list_is_a_sighting(void **state)
+{
+	struct collect_note note;
+	pid_t child = child_make();
+
+	collect_begin(&note, name);
+	assert_false(collect_look(&note, name, 1000)); /* sees the process */
+	child_end(child);
+	umount2(name, MNT_DETACH);
+	unlink(name);
+	assert_true(collect_look_unlisted(&note, name, 1001));
 }
 
 static void
@@ -201,6 +217,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_name_that_was_never_seen_is_not, start, stop),
 		cmocka_unit_test_setup_teardown(another_namespace_of_that_name_is_another, start, stop),
 		cmocka_unit_test_setup_teardown(one_with_a_process_in_it_is_alive, start, stop),
+		cmocka_unit_test_setup_teardown(a_list_alone_ends_nobody, start, stop),
 		cmocka_unit_test_setup_teardown(a_list_is_a_sighting, start, stop),
 		cmocka_unit_test_setup_teardown(
 			two_lists_without_a_pod_that_has_ended_are_believed, start, stop),
