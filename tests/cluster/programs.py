@@ -59,7 +59,7 @@ def digest():
 
 def make(build):
     """See above. A build that fails is an error, not a reason to go without."""
-    directory = pathlib.Path(build) / "cluster" / "bin"
+    directory = pathlib.Path(build).resolve() / "cluster" / "bin"
     stamp = directory / "made-of"
     if stamp.exists() and stamp.read_text() == digest():
         return directory, None
