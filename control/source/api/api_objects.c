@@ -238,6 +238,27 @@ api_objects_put(struct api_objects *o, json_t *value, const char *api_version, c
 	return put_decoded(o, object, digest);
 }
 
+/* An object of the kind, or what could not be read of it. */
+static bool
+is_there(const char *ns, const char *name, void *arg)
+{
+	const struct api_objects *o = arg;
+
+	return store_get(o->store, o->kind->kind, ns, name) != NULL ||
+	       (o->kind->kind == OBJECT_NETWORK_POLICY &&
+		       store_get(o->store, OBJECT_UNREAD_POLICY, ns, name) != NULL);
+}
+
+/* What the server told of it counts, also when that is of no use. */
+static bool
+is_known(struct api_objects *o, const char *ns, const char *name)
+{
+	for (size_t i = 0; i < o->n_errors; i++)
+		if (strcmp(o->errors[i].ns, ns) == 0 && strcmp(o->errors[i].name, name) == 0)
+			return true;
+	return is_there(ns, name, o);
+}
+
 int
 api_objects_load(struct api_objects *o, json_t *value, const char *api_version)
 {
@@ -247,7 +268,7 @@ api_objects_load(struct api_objects *o, json_t *value, const char *api_version)
 
 	if (!find_key(o, value, &ns, &name))
 		return -EINVAL;
-	if (store_get(o->store, o->kind->kind, ns, name) != NULL)
+	if (is_known(o, ns, name))
 		return 0;
 	o->listing = 0;
 	result = api_objects_put(o, value, api_version, NULL, 0);
@@ -299,17 +320,6 @@ note_gone(const struct object *object, void *arg)
 		s->size = size;
 	}
 	s->gone[s->n++] = object;
-}
-
-/* Of what is saved: an object of the kind, or what could not be read of it. */
-static bool
-is_there(const char *ns, const char *name, void *arg)
-{
-	const struct api_objects *o = arg;
-
-	return store_get(o->store, o->kind->kind, ns, name) != NULL ||
-	       (o->kind->kind == OBJECT_NETWORK_POLICY &&
-		       store_get(o->store, OBJECT_UNREAD_POLICY, ns, name) != NULL);
 }
 
 int

@@ -28,7 +28,8 @@ void api_objects_save(struct api_objects *o, struct api_saved *saved);
 int api_objects_put(
 	struct api_objects *o, json_t *value, const char *api_version, const char *text, size_t size);
 
-/* Puts one that was saved, unless it is known: it is in no list, so the next one that is complete takes it away or confirms it. */
+/* Puts one that was saved, unless it, or an error in it, is known: it is in no list, so the next one that is complete takes it away or confirms it. 0,
+ * -EINVAL or -ENOMEM. */
 int api_objects_load(struct api_objects *o, json_t *value, const char *api_version);
 
 /* One that was deleted. 0 or -EINVAL. */

@@ -244,6 +244,37 @@ test_a_policy_that_was_never_understood_closes(void **state)
 	json_decref(gone);
 }
 
+/* The list that has begun goes above what was saved, also where it cannot be understood. */
+static void
+test_what_was_saved_does_not_open_what_is_closed(void **state)
+{
+	struct fixture *f = *state;
+	const char *const version = "networking.k8s.io/v1", *const saved[] = { "bad", "10.0.0.0/8" };
+
+	api_objects_begin(f->policies);
+	put(f->policies, version, true, POLICY, "bad");
+	for (size_t i = 0; i < 2; i++) {
+		char text[256];
+		json_t *value;
+
+		snprintf(text, sizeof(text), POLICY, saved[i]);
+		value = json_loads(text, 0, NULL);
+		assert_int_equal(api_objects_load(f->policies, value, version), 0);
+		json_decref(value);
+		assert_int_equal(count(f, OBJECT_UNREAD_POLICY), 1);
+	}
+	api_objects_sweep(f->policies, false);
+	assert_int_equal(count(f, OBJECT_UNREAD_POLICY), 1);
+	assert_int_equal(count(f, OBJECT_NETWORK_POLICY), 0);
+	assert_int_equal(api_objects_n_errors(f->policies), 1);
+	/* nor does it hide an error */
+	api_objects_begin(f->services);
+	put(f->services, "v1", true, SERVICE, "a", 1, "10.96.0.300");
+	load(f->services, SERVICE, "a", "10.96.0.1");
+	api_objects_sweep(f->services, false);
+	assert_int_equal(api_objects_n_errors(f->services), 1);
+}
+
 static void
 test_what_has_no_name_is_refused(void **state)
 {
@@ -268,6 +299,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_what_cannot_be_used_leaves_what_was, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_policy_that_was_never_understood_closes, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_what_was_saved_does_not_open_what_is_closed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_has_no_name_is_refused, setup, teardown),
 	};
 
