@@ -1,5 +1,6 @@
 #include "control/source/api/api_saved.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -11,6 +12,8 @@
 #include "control/log.h"
 #include "control/loop.h"
 
+/* Of the file: another when kinds get other numbers, or members are read that were not saved. */
+#define FORMAT "1"
 #define COMMIT_NS (5 * NS_PER_S)
 #define COMMIT_SIZE (4u << 20) /* bytes of texts: no commit keeps the thread for long */
 
@@ -42,9 +45,10 @@ struct api_saved {
 	sqlite3 *db;
 	sqlite3_stmt *statements[N_STATEMENTS];
 	struct loop_timer *commit;
-	bool is_dirty;  /* a transaction is open */
-	size_t pending; /* bytes of texts in it */
-	bool is_broken;
+	bool is_dirty;    /* a transaction is open */
+	size_t pending;   /* bytes of texts in it */
+	bool is_complete; /* all was listed since the start: what is committed is of now */
+	bool is_broken;   /* it is not written any more */
 };
 
 /* --- statements */
@@ -133,7 +137,8 @@ commit(void *arg)
 	if (!s->is_dirty || s->is_broken)
 		return;
 	snprintf(now, sizeof(now), "%lld", (long long)time(NULL));
-	put_meta(s, "time", now);
+	if (s->is_complete)
+		put_meta(s, "time", now);
 	if (s->is_broken)
 		return;
 	if (!execute(s, "COMMIT")) {
@@ -192,24 +197,27 @@ api_saved_sweep(struct api_saved *s, enum object_kind kind,
 	sqlite3_reset(st);
 }
 
-void
+int
 api_saved_each(struct api_saved *s, enum object_kind kind,
-	void (*fn)(const char *api_version, const char *text, size_t size, void *arg), void *arg)
+	int (*fn)(const char *api_version, const char *text, size_t size, void *arg), void *arg)
 {
+	int result = 0, rc = SQLITE_DONE;
 	sqlite3_stmt *st;
 
-	if (s == NULL || s->is_broken)
-		return;
+	if (s == NULL)
+		return 0;
 	st = s->statements[EACH];
 	sqlite3_bind_int(st, 1, (int)kind);
-	while (sqlite3_step(st) == SQLITE_ROW) {
+	while (result == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
 		const char *version = (const char *)sqlite3_column_text(st, 0);
 		const char *text = sqlite3_column_blob(st, 1);
 
-		if (version != NULL && text != NULL)
-			fn(version, text, (size_t)sqlite3_column_bytes(st, 1), arg);
+		result = version == NULL || text == NULL
+				 ? -EIO
+				 : fn(version, text, (size_t)sqlite3_column_bytes(st, 1), arg);
 	}
 	sqlite3_reset(st);
+	return result == 0 && rc != SQLITE_DONE ? -EIO : result;
 }
 
 void
@@ -217,6 +225,7 @@ api_saved_note_complete(struct api_saved *s)
 {
 	if (s == NULL || s->is_broken)
 		return;
+	s->is_complete = true;
 	put_meta(s, "complete", "1");
 	commit(s);
 }
@@ -226,8 +235,7 @@ api_saved_time(struct api_saved *s)
 {
 	int64_t time_s = 0;
 
-	if (s == NULL || s->is_broken || !get_meta(s, "complete", "1", NULL) ||
-		!get_meta(s, "time", NULL, &time_s))
+	if (s == NULL || !get_meta(s, "complete", "1", NULL) || !get_meta(s, "time", NULL, &time_s))
 		return 0;
 	return time_s;
 }
@@ -237,7 +245,8 @@ api_saved_time(struct api_saved *s)
 static bool
 is_of_ours(struct api_saved *s, const char *server, const char *node)
 {
-	return get_meta(s, "server", server, NULL) && get_meta(s, "node", node, NULL);
+	return get_meta(s, "format", FORMAT, NULL) && get_meta(s, "server", server, NULL) &&
+	       get_meta(s, "node", node, NULL);
 }
 
 static void
@@ -246,13 +255,32 @@ make_ours(struct api_saved *s, const char *server, const char *node)
 	if (!execute(s, "DELETE FROM objects; DELETE FROM meta"))
 		give_up(s);
 	if (!s->is_broken)
+		put_meta(s, "format", FORMAT);
+	if (!s->is_broken)
 		put_meta(s, "server", server);
 	if (!s->is_broken)
 		put_meta(s, "node", node);
 	commit(s);
 }
 
-/* False: it is damaged, or not what this program writes. */
+/* Whether it is the file that is at fault, and not that there is no room, or that somebody looks into it. */
+static bool
+is_damaged(struct api_saved *s)
+{
+	switch (sqlite3_errcode(s->db)) {
+	case SQLITE_BUSY:
+	case SQLITE_CANTOPEN:
+	case SQLITE_FULL:
+	case SQLITE_IOERR:
+	case SQLITE_NOMEM:
+	case SQLITE_READONLY:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* False: it is damaged, or not what this program writes, or cannot be used now. */
 static bool
 open_file(struct api_saved *s, const char *path)
 {
@@ -308,6 +336,7 @@ struct api_saved *
 api_saved_open(struct loop *loop, const char *path, const char *server, const char *node)
 {
 	struct api_saved *s = calloc(1, sizeof(*s));
+	bool is_open;
 
 	if (s == NULL)
 		return NULL;
@@ -316,20 +345,23 @@ api_saved_open(struct loop *loop, const char *path, const char *server, const ch
 		free(s);
 		return NULL;
 	}
-	if (!open_file(s, path)) {
+	is_open = open_file(s, path);
+	if (!is_open && is_damaged(s)) {
 		log_warn("%s is begun anew: %s", path, sqlite3_errmsg(s->db));
 		close_file(s);
 		remove_file(path);
-		if (!open_file(s, path)) {
-			log_error("%s cannot be used, so no start without the API server: %s", path,
-				sqlite3_errmsg(s->db));
-			api_saved_close(s);
-			return NULL;
-		}
+		is_open = open_file(s, path);
 	}
-	if (!is_of_ours(s, server, node))
+	if (!is_open)
+		log_error("%s cannot be used, so no start without the API server: %s", path,
+			sqlite3_errmsg(s->db));
+	else if (!is_of_ours(s, server, node))
 		make_ours(s, server, node);
-	return s;
+	/* what could not be thrown away is another's */
+	if (is_open && !s->is_broken)
+		return s;
+	api_saved_close(s);
+	return NULL;
 }
 
 void

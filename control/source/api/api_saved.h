@@ -1,6 +1,6 @@
 /* The cluster's objects as an API server last told them, on disk, for a start at which it does not answer: their texts, in an SQLite
  * file. It is no more than a memory: one that is damaged, or of another server or node, is thrown away and begun anew, and one that
- * cannot be written is said once and given up. Changes are committed some seconds later, together. Control thread only. */
+ * cannot be written is said once and stays as it was. Changes are committed some seconds later, together. Control thread only. */
 #ifndef RINGWAY_SOURCE_API_SAVED_H
 #define RINGWAY_SOURCE_API_SAVED_H
 
@@ -33,11 +33,12 @@ void api_saved_sweep(struct api_saved *s, enum object_kind kind,
 /* All kinds have been listed. Before this was said once, of this server and node, there is nothing to begin with. */
 void api_saved_note_complete(struct api_saved *s);
 
-/* CLOCK_REALTIME seconds of the last commit; 0: it was never complete. */
+/* CLOCK_REALTIME seconds of the last commit of somebody who had noted that it is complete; 0: nobody has. */
 int64_t api_saved_time(struct api_saved *s);
 
-/* Calls fn for each object of a kind, as put. fn may not change what is saved. */
-void api_saved_each(struct api_saved *s, enum object_kind kind,
-	void (*fn)(const char *api_version, const char *text, size_t size, void *arg), void *arg);
+/* Calls fn for each object of a kind, as put. fn may not change what is saved. 0, what fn returned below 0, or -EIO when not all can
+ * be read: then what there was is not to be relied on, since a policy may be missing. */
+int api_saved_each(struct api_saved *s, enum object_kind kind,
+	int (*fn)(const char *api_version, const char *text, size_t size, void *arg), void *arg);
 
 #endif

@@ -136,7 +136,10 @@ load_saved(void *arg)
 		api_client_server(s->client), s->config.config->cluster.api_wait,
 		(long long)(time(NULL) - s->saved_s));
 	for (unsigned i = 0; i < N_API_KINDS; i++)
-		api_watch_load(s->watches[i]);
+		if (api_watch_load(s->watches[i]) < 0) {
+			s->saved_s = 0;
+			return; /* a part of what there was may leave open what was closed */
+		}
 	s->is_synced = true;
 	if (!s->scope.is_wide)
 		judge_scope(s);

@@ -436,31 +436,36 @@ api_watch_narrow(struct api_watch *w)
 	ask_anew(w);
 }
 
-static void
+static int
 load(const char *api_version, const char *text, size_t size, void *arg)
 {
 	json_t *value = json_loadb(text, size, JSON_ALLOW_NUL, NULL),
 	       *object = json_object_get(value, "object");
 	struct api_watch *w = arg;
+	int result;
 
 	/* what came as an event was saved as one */
-	if (json_is_object(value) &&
-		api_objects_load(w->objects, json_is_object(object) ? object : value, api_version) == -ENOMEM)
-		log_error(
-			"out of memory: not all saved objects of kind %s are known", api_watch_kind_name(w));
+	result = api_objects_load(w->objects, json_is_object(object) ? object : value, api_version);
 	json_decref(value);
+	return result;
 }
 
-void
+int
 api_watch_load(struct api_watch *w)
 {
+	int result;
+
 	if (w->status.is_synced)
-		return;
+		return 0;
 	/* they may be those of all nodes, and those of others are not gone when they are not listed */
 	w->is_narrower = w->node != NULL && !w->is_wide;
-	api_saved_each(w->config.saved, w->config.kind->kind, load, w);
+	result = api_saved_each(w->config.saved, w->config.kind->kind, load, w);
+	if (result < 0)
+		log_error(
+			"what was saved of %s cannot be read: %s", api_watch_kind_name(w), strerror(-result));
 	if (api_objects_take_changed(w->objects))
 		api_watch_tell(w);
+	return result;
 }
 
 const struct api_watch_status *
