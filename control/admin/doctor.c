@@ -8,6 +8,7 @@
 #include "control/admin/exceptions.h"
 #include "control/admin/nodes.h"
 #include "control/admin/policy_mode.h"
+#include "control/admin/service_networks.h"
 #include "control/admin/services.h"
 #include "control/admin/status.h"
 #include "control/admin/unmanaged.h"
@@ -303,6 +304,9 @@ doctor_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 		"see `ringway status`; files of other networks are left for you to remove",
 		v->has_cni_conf ? "the container runtime takes our configuration" : "cni.confDir is not set",
 		status_cni_conf(d->cni_conf));
+	check_texts(&x, "service networks", "warn", SERVICE_NETWORK_ADVICE,
+		"cluster.serviceCIDRs has all that the cluster tells of",
+		service_networks_texts(d->store, &d->config));
 	check_tables(&x);
 	check_texts(&x, "node", "warn", "see `ringway status`", "no warnings",
 		status_warnings(v, d->attach, d->follow, d->health_ports, d->spool));

@@ -2,6 +2,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "control/admin/service_networks.h"
 #include "control/admin/status.h"
 #include "control/admin/unmanaged.h"
 #include "control/build/publish.h"
@@ -29,6 +30,7 @@ status_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 	extend(warnings, status_denied_dns(d->denied_dns, publisher_tables(d->publisher),
 				 publisher_policies(d->publisher)));
 	extend(warnings, status_cni_conf(d->cni_conf));
+	extend(warnings, service_networks_texts(d->store, &d->config));
 	extend(warnings, unmanaged_texts(d));
 	if (v != NULL)
 		reply->json = status_json(&(struct status_input){

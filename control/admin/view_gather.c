@@ -241,7 +241,7 @@ judge_source(struct view *v)
 	for (unsigned i = 0; i < v->n_watches && v->awaits_source; i++) {
 		const struct watch_view *w = &v->watches[i];
 
-		if (w->is_synced)
+		if (w->is_synced || api_kinds[i].is_optional)
 			continue;
 		snprintf(v->not_ready, sizeof(v->not_ready), "%.120s has not told all of kind %s yet%s%.150s",
 			v->api_server, w->kind, *w->problem == '\0' ? "" : ": ", w->problem);

@@ -141,6 +141,12 @@ slice_fini(struct object *object)
 	free(slice->endpoints);
 }
 
+static void
+service_cidr_fini(struct object *object)
+{
+	free(((struct service_cidr_object *)object)->cidrs);
+}
+
 static const struct {
 	const char *name;
 	void (*fini)(struct object *object);
@@ -151,6 +157,7 @@ static const struct {
 	[OBJECT_SERVICE] = { "Service", service_fini },
 	[OBJECT_ENDPOINT_SLICE] = { "EndpointSlice", slice_fini },
 	[OBJECT_NETWORK_POLICY] = { "NetworkPolicy", network_policy_fini },
+	[OBJECT_SERVICE_CIDR] = { "ServiceCIDR", service_cidr_fini },
 	[OBJECT_UNREAD_POLICY] = { "UnreadPolicy", unread_policy_fini },
 };
 

@@ -15,7 +15,8 @@ enum object_kind {
 	OBJECT_SERVICE,
 	OBJECT_ENDPOINT_SLICE,
 	OBJECT_NETWORK_POLICY, /* struct network_policy_object: network_policy.h */
-	OBJECT_UNREAD_POLICY,  /* struct unread_policy_object: likewise; no kind of Kubernetes */
+	OBJECT_SERVICE_CIDR,
+	OBJECT_UNREAD_POLICY, /* struct unread_policy_object: likewise; no kind of Kubernetes */
 	N_OBJECT_KINDS,
 };
 
@@ -195,6 +196,13 @@ struct slice_object {
 	struct slice_port *ports;
 	size_t n_endpoints;
 	struct slice_endpoint *endpoints;
+};
+
+/* A network from which the API server gives services their addresses. */
+struct service_cidr_object {
+	struct object object;
+	size_t n_cidrs;
+	struct ip_prefix *cidrs; /* one, or one of each family */
 };
 
 /* Frees an object that was not put into a store; NULL is fine. */

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "control/admin/service_frontends.h"
+#include "control/admin/service_networks.h"
 #include "control/admin/view.h"
 #include "control/build/publish.h"
 #include "control/build/service_build.h"
@@ -212,6 +213,18 @@ see_range(struct cluster_events *c, const struct address_range_view *r)
 		see(c, REPORT_ADDRESSES_USED_UP, c->node, r->cidr, text, false);
 }
 
+static void
+see_network(const struct service_cidr_object *object, const struct ip_prefix *network, void *arg)
+{
+	char uid[OBJECT_UID_SIZE], cidr[IP_PREFIX_STRLEN], text[256];
+	const struct event_subject about = { "ServiceCIDR", "networking.k8s.io/v1", "", object->object.name,
+		object_uid_format(&object->object, uid) };
+
+	snprintf(text, sizeof(text), "%s " SERVICE_NETWORK_PROBLEM ": " SERVICE_NETWORK_ADVICE,
+		ip_prefix_format(network, cidr));
+	see(arg, REPORT_SERVICE_NETWORK, &about, cidr, text, true);
+}
+
 void
 cluster_events_look(struct cluster_events *c, const struct view *v, const struct event_subject *node)
 {
@@ -229,6 +242,7 @@ cluster_events_look(struct cluster_events *c, const struct view *v, const struct
 	see_mode(c);
 	for (unsigned f = 0; f < N_FAMILIES; f++)
 		see_range(c, &v->ranges[f]);
+	service_networks_each_missing(c->d->store, &c->d->config, see_network, c);
 	sightings_end(&c->of_node);
 	c->view = NULL;
 	c->node = NULL;

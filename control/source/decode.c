@@ -29,6 +29,7 @@ DECODES(pod)
 DECODES(service)
 DECODES(slice)
 DECODES(policy)
+DECODES(service_cidr)
 
 static const struct kind kinds[] = {
 	{ "Node", { "v1" }, OBJECT_NODE, false, sizeof(struct node_object), decode_node },
@@ -39,6 +40,8 @@ static const struct kind kinds[] = {
 		sizeof(struct slice_object), decode_slice },
 	{ "NetworkPolicy", { "networking.k8s.io/v1" }, OBJECT_NETWORK_POLICY, true,
 		sizeof(struct network_policy_object), decode_policy },
+	{ "ServiceCIDR", { "networking.k8s.io/v1", "networking.k8s.io/v1beta1" }, OBJECT_SERVICE_CIDR, false,
+		sizeof(struct service_cidr_object), decode_service_cidr },
 };
 
 void

@@ -27,6 +27,7 @@ bool namespace_decode(const struct field *root, struct namespace_object *namespa
 bool pod_decode(const struct field *root, struct pod_object *pod);
 bool service_decode(const struct field *root, struct service_object *service);
 bool slice_decode(const struct field *root, struct slice_object *slice);
+bool service_cidr_decode(const struct field *root, struct service_cidr_object *object);
 bool policy_decode(const struct field *root, struct network_policy_object *policy);
 
 /* Of a policy that has errors: whom it selects. Everybody, if that cannot be told. */

@@ -175,3 +175,20 @@ service_decode(const struct field *root, struct service_object *s)
 	exposure_decode(root, s);
 	return true;
 }
+
+bool
+service_cidr_decode(const struct field *root, struct service_cidr_object *object)
+{
+	struct field spec = field_member(root, "spec"), list = field_member(&spec, "cidrs");
+	size_t n = field_count(&list);
+
+	if (n == 0)
+		field_fail(&list, "is missing or empty");
+	object->cidrs = field_alloc(&list, n, sizeof(*object->cidrs));
+	for (size_t i = 0; object->cidrs != NULL && i < n; i++) {
+		struct field f = field_element(&list, i);
+
+		object->cidrs[object->n_cidrs++] = field_prefix(&f);
+	}
+	return true;
+}

@@ -85,6 +85,10 @@ def service(name):
             "spec": {"ports": [{"port": 80}]}}
 
 
+def networks_told(node):
+    return [text for text in node.ringway("status")["warnings"] if "ServiceCIDR" in text]
+
+
 @pytest.fixture(name="world")
 def make_world(kubernetes):
     with World(kubernetes) as world:
@@ -101,8 +105,15 @@ def test_the_api_source(world):
     node.wait_watching()
     node.wait_services("web")
     objects = node.ringway("status")["objects"]
-    assert all(objects[kind] >= 1 for kind in ("Node", "Namespace", "Pod", "Service", "EndpointSlice", "NetworkPolicy")), objects
+    assert all(objects[kind] >= 1 for kind in ("Node", "Namespace", "Pod", "Service", "EndpointSlice", "NetworkPolicy",
+                                                    "ServiceCIDR")), objects
     assert not node.ringway("status")["source_errors"]
+    # the one that each cluster has is in the configuration, another one is not
+    assert not networks_told(node)
+    world.apply({"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": {"name": "more"},
+                 "spec": {"cidrs": ["10.200.0.0/24"]}})
+    wait_until(lambda: any("10.200.0.0/24 of ServiceCIDR more" in text for text in networks_told(node)),
+               what=lambda: f"the network is told: {networks_told(node)}")
     world.apply(service("second"))
     node.wait_services("web", "second")
 
@@ -125,3 +136,4 @@ def test_the_api_source(world):
     world.apply(service("fresh"))
     node.wait_services("fresh")
     node.wait_watching()
+    assert not networks_told(node)

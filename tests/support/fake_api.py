@@ -30,6 +30,7 @@ PATHS = {
     "/apis/discovery.k8s.io/v1/endpointslices": ("EndpointSlice", "discovery.k8s.io/v1"),
     "/apis/discovery.k8s.io/v1beta1/endpointslices": ("EndpointSlice", "discovery.k8s.io/v1beta1"),
     "/apis/networking.k8s.io/v1/networkpolicies": ("NetworkPolicy", "networking.k8s.io/v1"),
+    "/apis/networking.k8s.io/v1/servicecidrs": ("ServiceCIDR", "networking.k8s.io/v1"),
 }
 
 

@@ -53,7 +53,7 @@ class ApiNode(Node):
 
     def wait_watching(self, *kinds):
         def all_watch():
-            return all(w["state"] == "watching" and w["problem"] == "" and w["synced"]
+            return all(w["state"] in ("watching", "absent") and w["problem"] == "" and w["synced"]
                        for w in self.ringway("status", check=False)["api"]["watches"] if w["kind"] in kinds or not kinds)
 
         wait_until(all_watch, what=lambda: f"all watch: {self.ringway('status', check=False)['api']}")
@@ -233,6 +233,7 @@ def test_only_the_given_ca_is_trusted(world):
 def test_a_start_waits_for_all_kinds(world):
     node, api = world
     refusal = api.fail(500, kind="EndpointSlice", times=-1)
+    api.fail(403, kind="ServiceCIDR", times=-1)  # a right that came later: it holds nothing up
     node.start()
     wait_until(node.socket.exists, what="the admin socket")
     node.wait_problem("EndpointSlice", "HTTP 500: fake 500")
@@ -247,6 +248,7 @@ def test_a_start_waits_for_all_kinds(world):
     refusal.times = 0
     node.wait_ready()
     node.wait_services("web")
+    node.wait_problem("ServiceCIDR", "403")
 
 
 def test_a_start_while_the_server_is_away(world):
@@ -295,7 +297,7 @@ def test_a_start_while_the_server_is_away(world):
 def test_an_older_server(world):
     node, api = world
     api.has_watch_list = None
-    api.paths = {path: what for path, what in PATHS.items() if not path.endswith("/v1/endpointslices")}
+    api.paths = {path: what for path, what in PATHS.items() if not path.endswith(("/v1/endpointslices", "/servicecidrs"))}
     api.put("EndpointSlice", {"metadata": {"namespace": "default", "name": "web-1",
                                            "labels": {"kubernetes.io/service-name": "web"}},
                               "addressType": "IPv4", "ports": [{"port": 8080}],
@@ -306,6 +308,7 @@ def test_an_older_server(world):
     node.wait_ready()
     assert node.ringway("status")["objects"]["EndpointSlice"] == 1
     node.wait_watching()
+    assert node.watch("ServiceCIDR")["state"] == "absent" and node.ringway("status")["warnings"] == []
     # somebody writes another kubeconfig: it is read when what it said is refused
     (node.dir / "kubeconfig").write_text(kubeconfig(api, **{
         "client-certificate": str(api.directory / "client.crt"), "client-key": str(api.directory / "client.key")}))
@@ -400,6 +403,8 @@ def test_what_is_written(world):
     api.put("Node", own)
     api.put("Service", service("taken", "10.96.0.11", externalIPs=["10.96.0.77"]))
     api.put("Service", service("twin", "10.96.0.10"))
+    api.put("ServiceCIDR", {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": ["10.96.0.0/16"]}})
+    api.put("ServiceCIDR", {"metadata": {"name": "more"}, "spec": {"cidrs": ["10.97.0.0/16"]}})
     api.put("Namespace", {"metadata": {"name": "tried", "annotations": {"ringway.io/policy-mode": "audit"}}})
     api.fail(409, kind="Node", method="PATCH")  # of the condition or the taint: whichever it is comes again
     api.fail(500, kind="Event", method="POST")
@@ -410,7 +415,7 @@ def test_what_is_written(world):
                what=lambda: f"a condition: {own_node(api)}, {api.writes}")
     assert own_node(api)[0]["Ready"]["reason"] == "KubeletReady"
     expected = {("Node", "a", "RingwayReady"), ("Service", "taken", "AddressRefused"), ("Service", "web", "AddressCollision"),
-                ("Namespace", "tried", "PolicyAudit")}
+                ("Namespace", "tried", "PolicyAudit"), ("ServiceCIDR", "more", "ServiceCIDRNotConfigured")}
     wait_until(lambda: written_events(api) == expected, what=lambda: f"{expected}; are {written_events(api)}, {api.writes}")
     assert all(status in (200, 201, 409, 429, 500) for _, _, _, status in api.writes), api.writes
     metrics = node.metrics()

@@ -59,6 +59,11 @@ static const struct api_path unread_of_pods[] = {
 	{ { "status", "initContainerStatuses" } },
 };
 
+static const struct api_path unread_of_service_cidrs[] = {
+	UNREAD_OF_ALL,
+	{ { "status", "conditions" } },
+};
+
 static const struct api_path unread_of_slices[] = {
 	UNREAD_OF_ALL,
 	{ { "metadata", "annotations", "endpoints.kubernetes.io/last-change-trigger-time" } },
@@ -117,6 +122,14 @@ const struct api_kind api_kinds[N_API_KINDS] = {
 		.n_versions = 1,
 		.versions = { { "networking.k8s.io/v1", "/apis/networking.k8s.io/v1/networkpolicies" } },
 		UNREAD(unread_of_all),
+	},
+	{
+		.kind = OBJECT_SERVICE_CIDR,
+		.is_optional = true,
+		.n_versions = 2,
+		.versions = { { "networking.k8s.io/v1", "/apis/networking.k8s.io/v1/servicecidrs" },
+			{ "networking.k8s.io/v1beta1", "/apis/networking.k8s.io/v1beta1/servicecidrs" } },
+		UNREAD(unread_of_service_cidrs),
 	},
 };
 

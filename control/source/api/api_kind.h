@@ -14,6 +14,7 @@ struct api_kind {
 	enum object_kind kind;
 	bool has_namespace;
 	bool is_metadata_only; /* asked for as PartialObjectMetadata */
+	bool is_optional;      /* a server may lack it, and nothing that is done first needs it */
 	bool is_of_node;       /* those of one node can be asked for, by spec.nodeName */
 	unsigned n_versions;
 	struct {
@@ -26,7 +27,7 @@ struct api_kind {
 		[4]; /* of status what is read, and changes all the time without a meaning for tables */
 };
 
-#define N_API_KINDS 6
+#define N_API_KINDS 7
 extern const struct api_kind api_kinds[N_API_KINDS];
 
 /* The header Accept for a list of it, or for a watch: servers refuse the one in place of the other (406). */

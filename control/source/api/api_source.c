@@ -89,7 +89,7 @@ static bool
 are_all_synced(const struct api_source *s)
 {
 	for (unsigned i = 0; i < N_API_KINDS; i++)
-		if (!api_watch_status(s->watches[i])->is_synced)
+		if (!api_kinds[i].is_optional && !api_watch_status(s->watches[i])->is_synced)
 			return false;
 	return true;
 }

@@ -19,7 +19,7 @@ struct api_source_config {
 	const char *
 		saved; /* path of what is saved of the objects (api_saved.h), for the call; NULL: nothing is */
 	void (*changed)(void *arg); /* the store, the errors or the state of a watch changed */
-	/* once: all that there is has been listed, or, since that takes longer than cluster.apiWait, was loaded from what was saved */
+	/* once: all that there is has been listed, but for optional kinds, or, since that takes longer than cluster.apiWait, was loaded from what was saved */
 	void (*synced)(void *arg);
 	void *arg;
 };

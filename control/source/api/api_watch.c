@@ -15,7 +15,9 @@
 
 #define PAGE 500 /* objects */
 #define WATCH_MIN_S 300
-#define WATCH_MAX_S 600           /* random between them: nodes must not come back all at once */
+#define WATCH_MAX_S 600  /* random between them: nodes must not come back all at once */
+#define ABSENT_MIN_S 300 /* likewise, until a kind that the server lacks is asked for again */
+#define ABSENT_MAX_S 600
 #define STEADY_NS (10 * NS_PER_S) /* a watch that was open for so long was a success, also without an event */
 #define PATH_SIZE 4096
 #define NODE_SELECTOR "&fieldSelector=spec.nodeName%3D"
@@ -186,6 +188,22 @@ turn_to_what_there_is(struct api_watch *w, long status)
 	return false;
 }
 
+/* The server has none of the kind's versions. */
+static void
+note_absent(struct api_watch *w)
+{
+	if (!w->status.is_synced)
+		log_info("%s has no kind %s", api_client_server(w->config.client), api_watch_kind_name(w));
+	forget_list(w);
+	w->n_not_found = 0;
+	api_objects_begin(w->objects);
+	api_watch_note_steady(w);
+	w->status.state = API_WATCH_ABSENT;
+	loop_timer_set(w->timer, api_backoff_random(&w->backoff, ABSENT_MIN_S, ABSENT_MAX_S) * NS_PER_S, 0);
+	api_watch_list_complete(w);
+	w->status.event_ns = 0; /* there will be none */
+}
+
 /* A server that does not know WatchList takes it for another watch. */
 static bool
 has_no_watch_list(const struct api_watch *w, const struct api_answer *answer)
@@ -212,6 +230,10 @@ try_again(struct api_watch *w, const struct api_answer *answer, const char *reas
 	if (turn_to_what_there_is(w, status)) {
 		log_debug("%s: %s", api_watch_kind_name(w), reason);
 		start(w);
+		return;
+	}
+	if (status == 404 && w->config.kind->is_optional) {
+		note_absent(w);
 		return;
 	}
 	/* a list's parts are not all there, so it begins anew; a watch goes on where it was */
@@ -483,7 +505,7 @@ api_watch_objects(const struct api_watch *w)
 const char *
 api_watch_state_name(enum api_watch_state state)
 {
-	static const char *const names[] = { "waiting", "listing", "watching" };
+	static const char *const names[] = { "waiting", "listing", "watching", "absent" };
 
 	return names[state];
 }

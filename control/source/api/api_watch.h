@@ -1,6 +1,7 @@
 /* One kind of object, kept as the API server has it: listed, in pages or as a watch that begins with all there is (WatchList),
  * then watched from there on. What fails is tried again from where it was, after a wait; what the server has forgotten (410) is
- * listed anew. Meanwhile everything stays as it was last known. Control thread only. */
+ * listed anew. Meanwhile everything stays as it was last known. An optional kind that the server lacks has no objects, and is asked for
+ * again now and then. Control thread only. */
 #ifndef RINGWAY_SOURCE_API_WATCH_H
 #define RINGWAY_SOURCE_API_WATCH_H
 
@@ -31,6 +32,7 @@ enum api_watch_state {
 	API_WATCH_WAITING, /* to try again */
 	API_WATCH_LISTING,
 	API_WATCH_WATCHING,
+	API_WATCH_ABSENT, /* an optional kind that the server lacks */
 };
 
 struct api_watch_status {
@@ -64,7 +66,7 @@ int api_watch_load(struct api_watch *w);
 const struct api_watch_status *api_watch_status(const struct api_watch *w);
 const struct api_objects *api_watch_objects(const struct api_watch *w);
 
-/* "waiting", "listing", "watching"; static storage. */
+/* "waiting", "listing", "watching", "absent"; static storage. */
 const char *api_watch_state_name(enum api_watch_state state);
 
 #endif

@@ -56,19 +56,20 @@ test_check(void **state)
 				   "status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}\n");
 	assert_int_equal(ringwayd(out, CHECK), 0);
 	assert_string_equal(out, "1 file, 1 Node, 0 Namespace, 0 Pod, 0 Service, 0 EndpointSlice, 0 "
-				 "NetworkPolicy: 0 errors\n");
+				 "NetworkPolicy, 0 ServiceCIDR: 0 errors\n");
 	assert_int_equal(ringwayd(out, CHECK " --set 'cluster.podCIDRs=[10.99.0.0/16, \"fd00::/16\"]'"), 2);
-	assert_string_equal(out,
-		"node.yaml:1: Node node-a has the pod CIDR 10.244.1.0/24, which is in none "
-		"of cluster.podCIDRs\n"
-		"1 file, 1 Node, 0 Namespace, 0 Pod, 0 Service, 0 EndpointSlice, 0 NetworkPolicy: 1 error\n");
+	assert_string_equal(out, "node.yaml:1: Node node-a has the pod CIDR 10.244.1.0/24, which is in none "
+				 "of cluster.podCIDRs\n"
+				 "1 file, 1 Node, 0 Namespace, 0 Pod, 0 Service, 0 EndpointSlice, 0 "
+				 "NetworkPolicy, 0 ServiceCIDR: 1 error\n");
 	assert_int_equal(ringwayd(out, "--no-such-option"), 2);
 	scratch_write("web.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
 				  "spec:\n  clusterIP: 10.96.0\n  ports: [{port: 80}]\n");
 	assert_int_equal(ringwayd(out, CHECK), 2);
 	assert_string_equal(out,
 		"web.yaml:5: spec.clusterIP: \"10.96.0\" is not an IP address (Service web)\n"
-		"2 files, 1 Node, 0 Namespace, 0 Pod, 0 Service, 0 EndpointSlice, 0 NetworkPolicy: 1 "
+		"2 files, 1 Node, 0 Namespace, 0 Pod, 0 Service, 0 EndpointSlice, 0 NetworkPolicy, 0 "
+		"ServiceCIDR: 1 "
 		"error\n");
 }
 

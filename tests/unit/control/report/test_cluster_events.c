@@ -139,6 +139,34 @@ two_nodes_tell_what_all_see(void **state)
 }
 
 static void
+two_nodes_tell_of_networks_of_services_that_the_configuration_lacks(void **state)
+{
+	char *networks[] = { "10.96.0.0/16" };
+	struct world w;
+	unsigned n = 0;
+
+	make_world(&w);
+	put_yaml(w.store,
+		"apiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: {name: kubernetes}\n"
+		"spec: {cidrs: [10.96.0.0/16]}\n---\n"
+		"apiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: {name: more}\n"
+		"spec: {cidrs: [10.97.0.0/16]}\n");
+	for (unsigned i = 0; i < NODES; i++) {
+		const char *said;
+
+		w.nodes[i].daemon.config.cluster.service_cidrs = (struct string_list){ 1, networks };
+		said = look(&w, i);
+		if (*said == '\0')
+			continue;
+		assert_string_equal(said, "ServiceCIDRNotConfigured more;");
+		assert_string_equal(look(&w, i), "");
+		n++;
+	}
+	assert_int_equal(n, 2);
+	free_world(&w);
+}
+
+static void
 two_nodes_say_that_policies_are_only_tried_out(void **state)
 {
 	struct world w;
@@ -168,6 +196,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_that_run_out_are_told_when_they_do),
 		cmocka_unit_test(two_nodes_tell_what_all_see),
+		cmocka_unit_test(two_nodes_tell_of_networks_of_services_that_the_configuration_lacks),
 		cmocka_unit_test(two_nodes_say_that_policies_are_only_tried_out),
 	};
 

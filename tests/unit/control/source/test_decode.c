@@ -543,6 +543,7 @@ test_policy_types(void **state)
 #define WITH_PORT WITH_ADDRESS "  ports: [{port: 80}]\n" /* the next line is 7 */
 #define SLICE "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: web}\n"
 #define POD "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
+#define SERVICE_CIDR "apiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: {name: kubernetes}\n"
 #define NODE "apiVersion: v1\nkind: Node\nmetadata: {name: node}\n"
 
 struct bad {
@@ -564,6 +565,33 @@ expect_refusal(const struct bad *bad)
 	if (error.line != bad->line || strcmp(error.field, bad->field) != 0 ||
 		strncmp(error.message, bad->message, strlen(bad->message)) != 0)
 		fail_msg("%s: got line %u: %s: %s", bad->yaml, error.line, error.field, error.message);
+}
+
+static void
+test_service_cidr(void **state)
+{
+	static const struct bad bad[] = {
+		{ SERVICE_CIDR "spec: {}\n", 4, "spec.cidrs", "is missing or empty" },
+		{ SERVICE_CIDR "spec: {cidrs: []}\n", 4, "spec.cidrs", "is missing or empty" },
+		{ SERVICE_CIDR "spec: {cidrs: 10.96.0.0/16}\n", 4, "spec.cidrs", "must be a list" },
+		{ SERVICE_CIDR "spec: {cidrs: [10.96.0.0/16, 10.97.0.0/33]}\n", 4, "spec.cidrs[1]",
+			"\"10.97.0.0/33\" is not a network" },
+	};
+	struct service_cidr_object *o =
+		good(SERVICE_CIDR "spec: {cidrs: [10.96.0.0/16, 'fd00:10:96::/112']}\n");
+	char prefix[IP_PREFIX_STRLEN];
+
+	assert_string_equal(o->object.ns, "");
+	assert_int_equal(o->n_cidrs, 2);
+	assert_string_equal(ip_prefix_format(&o->cidrs[0], prefix), "10.96.0.0/16");
+	assert_string_equal(ip_prefix_format(&o->cidrs[1], prefix), "fd00:10:96::/112");
+	object_free(&o->object);
+	o = good("apiVersion: networking.k8s.io/v1beta1\nkind: ServiceCIDR\nmetadata: {name: kubernetes}\n"
+		 "spec: {cidrs: [10.96.0.0/16]}\n");
+	assert_int_equal(o->n_cidrs, 1);
+	object_free(&o->object);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		expect_refusal(&bad[i]);
 }
 
 static void
@@ -812,6 +840,7 @@ main(void)
 		cmocka_unit_test(test_draft),
 		cmocka_unit_test(test_external_name),
 		cmocka_unit_test(test_slice),
+		cmocka_unit_test(test_service_cidr),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_ignored),
 	};
