@@ -1,9 +1,11 @@
 """The cluster's state from an API server: listed, watched, and kept while the server fails in each of the ways it may. The server
 is tests/support/fake_api.py."""
 
+import contextlib
 import copy
 import pathlib
 import signal
+import sqlite3
 import sys
 
 import pytest
@@ -292,6 +294,24 @@ def test_a_start_while_the_server_is_away(world):
     api.stop()
     node.restart(signal.SIGKILL)
     assert node.service_names() == {"event", "new"}
+    # pods of other nodes are not thrown away by each start, which lists them after those of this one
+    api.start()
+    wait_until(lambda: node.ringway("status")["api"]["saved_seconds"] is None, what="nothing saved in use")
+    api.put("Pod", pod("here", "a"))
+    api.put("Pod", pod("there", "b"))
+    api.put("NetworkPolicy", {"metadata": {"namespace": "default", "name": "peers"},
+                              "spec": {"podSelector": {}, "ingress": [{"from": [{"podSelector": {}}]}]}})
+    wait_until(lambda: node.ringway("status")["objects"]["Pod"] == 2, what="pods of all nodes")
+    node.stop()
+    with contextlib.closing(sqlite3.connect(node.dir / "state" / "objects.db")) as saved:
+        saved.executescript("CREATE TABLE gone (name TEXT); CREATE TRIGGER gone AFTER DELETE ON objects "
+                            "BEGIN INSERT INTO gone VALUES (old.name); END")
+    node.start()
+    node.wait_ready()
+    wait_until(lambda: node.ringway("status")["api"]["saved_seconds"] is None, what="nothing saved in use")
+    node.stop()
+    with contextlib.closing(sqlite3.connect(node.dir / "state" / "objects.db")) as saved:
+        assert saved.execute("SELECT name FROM gone").fetchall() == []
 
 
 def test_an_older_server(world):

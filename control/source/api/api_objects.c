@@ -340,8 +340,13 @@ api_objects_sweep(struct api_objects *o, bool is_narrower)
 			error_remove(o, i);
 	o->has_changed |= s.n != 0;
 	free(s.gone);
-	api_saved_sweep(o->saved, o->kind->kind, is_there, o);
 	return s.is_short ? -ENOMEM : 0;
+}
+
+void
+api_objects_sweep_saved(struct api_objects *o)
+{
+	api_saved_sweep(o->saved, o->kind->kind, is_there, o);
 }
 
 bool

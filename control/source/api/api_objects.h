@@ -42,6 +42,9 @@ void api_objects_begin(struct api_objects *o);
  * more may be there than should. */
 int api_objects_sweep(struct api_objects *o, bool is_narrower);
 
+/* What is not known is not saved any more. */
+void api_objects_sweep_saved(struct api_objects *o);
+
 /* Whether anything changed since this was asked. */
 bool api_objects_take_changed(struct api_objects *o);
 

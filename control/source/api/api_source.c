@@ -101,6 +101,8 @@ note_listed(struct api_source *s)
 
 	s->is_listed = s->is_synced = true;
 	loop_timer_cancel(s->wait);
+	for (unsigned i = 0; i < N_API_KINDS; i++)
+		api_watch_settle(s->watches[i]);
 	api_saved_note_complete(s->saved);
 	if (!was_synced)
 		s->config.synced(s->config.arg);

@@ -458,6 +458,14 @@ api_watch_narrow(struct api_watch *w)
 	ask_anew(w);
 }
 
+void
+api_watch_settle(struct api_watch *w)
+{
+	if (!w->is_settled && w->node != NULL && !w->is_wide)
+		api_objects_sweep_saved(w->objects);
+	w->is_settled = true;
+}
+
 static int
 load(const char *api_version, const char *text, size_t size, void *arg)
 {

@@ -59,6 +59,9 @@ void api_watch_widen(struct api_watch *w);
 /* From now on those of config.node again; the others go when these are listed, not as if they were gone, but out of sight. */
 void api_watch_narrow(struct api_watch *w);
 
+/* What is asked for is known to be enough: until then saved objects of other nodes stay, since they may be asked for next. */
+void api_watch_settle(struct api_watch *w);
+
 /* Unless all is listed, takes over what was saved of the kind, which stays until it is. 0, or below 0 when
  * not all of it can be read: what could is there all the same. */
 int api_watch_load(struct api_watch *w);

@@ -46,6 +46,8 @@ api_watch_list_complete(struct api_watch *w)
 	if (api_objects_sweep(w->objects, w->is_narrower) < 0)
 		log_error("out of memory: %s objects that are gone stay until the next list",
 			api_watch_kind_name(w));
+	if (w->node == NULL || w->is_wide || w->is_settled)
+		api_objects_sweep_saved(w->objects);
 	w->is_narrower = false;
 	w->status.is_synced = true;
 	w->status.event_ns = clock_now_ns();

@@ -19,6 +19,7 @@ struct api_watch {
 	struct api_watch_config config;
 	char *node;       /* NULL: all */
 	bool is_wide;     /* all for the time being */
+	bool is_settled;  /* what was saved of other nodes is of no use */
 	bool is_narrower; /* the list that comes asks for less than the one before */
 	struct api_objects *objects;
 	struct api_request *request;
