@@ -219,6 +219,8 @@ gather_writes(const struct daemon *d, struct view *v)
 static void
 gather_source(const struct daemon *d, uint64_t now_ns, struct view *v)
 {
+	int64_t saved_s;
+
 	v->n_source_errors = source_n_problems(d);
 	v->saved_s = -1;
 	v->api_server = "";
@@ -226,8 +228,9 @@ gather_source(const struct daemon *d, uint64_t now_ns, struct view *v)
 		return;
 	v->api_server = api_source_server(d->api_source);
 	v->awaits_source = publisher_is_held(d->publisher);
-	if (api_source_saved_s(d->api_source) != 0)
-		v->saved_s = difftime(time(NULL), api_source_saved_s(d->api_source));
+	saved_s = api_source_saved_s(d->api_source);
+	if (saved_s != 0) /* by a clock that may have been ahead of this one */
+		v->saved_s = time(NULL) > saved_s ? difftime(time(NULL), saved_s) : 0;
 	v->has_all_pods = api_source_has_all_pods(d->api_source);
 	for (unsigned i = 0; i < N_API_KINDS; i++)
 		gather_watch(d, i, now_ns, &v->watches[v->n_watches++]);

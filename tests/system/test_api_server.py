@@ -312,6 +312,13 @@ def test_a_start_while_the_server_is_away(world):
     node.stop()
     with contextlib.closing(sqlite3.connect(node.dir / "state" / "objects.db")) as saved:
         assert saved.execute("SELECT name FROM gone").fetchall() == []
+        # the clock was ahead then, or is behind now
+        saved.executescript("UPDATE meta SET value = '99999999999' WHERE key = 'time'")
+    api.stop()
+    node.start()
+    node.wait_ready()
+    status = node.ringway("status")
+    assert status["api"]["saved_seconds"] == 0 and any("are as they were saved" in warning for warning in status["warnings"])
 
 
 def test_an_older_server(world):
