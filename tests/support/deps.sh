@@ -1,9 +1,10 @@
 # The one list of Debian packages, sourced by tests/run, .ci/run and perf/demo. Nothing is asked of apt when all is
 # there, so that an offline machine with the packages works.
 
+# libknot is an oracle that tests link, and nothing else does: it is GPL.
 deps_build=(
 	bpftool clang gcc git libbpf-dev libc6-dev libcmocka-dev libcurl4-openssl-dev libdpdk-dev libelf-dev
-	libjansson-dev libmicrohttpd-dev libnl-3-dev libnl-route-3-dev libnuma-dev libsqlite3-dev libxdp-dev
+	libjansson-dev libknot-dev libmicrohttpd-dev libnl-3-dev libnl-route-3-dev libnuma-dev libsqlite3-dev libxdp-dev
 	libyaml-dev linux-libc-dev llvm meson ninja-build pkg-config python3 zlib1g-dev
 )
 

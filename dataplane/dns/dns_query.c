@@ -1,0 +1,193 @@
+#include "dataplane/dns/dns_query.h"
+
+#include "dataplane/net/byteorder.h"
+
+/* RFC 1035 section 4.1.1 */
+struct dns_header {
+	be16 id, flags, n_questions, n_answers, n_authorities, n_additionals;
+} __attribute__((packed));
+
+#define FLAG_QR 0x8000
+#define FLAG_TC 0x0200
+#define OPCODE_MASK 0x7800
+
+/* RFC 6891 section 6.1.2, from the type on. */
+struct opt_record {
+	be16 type, udp_size;
+	uint8_t extended_rcode, version;
+	be16 flags, options_len;
+} __attribute__((packed));
+
+#define OPT_FLAG_DO 0x8000
+
+static uint16_t
+read_u16(const uint8_t *at)
+{
+	be16 value;
+
+	memcpy(&value, at, sizeof(value));
+	return be16_host(value);
+}
+
+/* Where the labels are, and the name's end. */
+static enum dns_scan
+walk_labels(const uint8_t *name, size_t size, struct dns_query *q)
+{
+	size_t limit = size < DNS_NAME_MAX ? size : DNS_NAME_MAX;
+	unsigned at = 0, labels = 0;
+
+	while (at < limit && name[at] != 0) {
+		if (name[at] > DNS_LABEL_MAX) /* a pointer, or a type of label that never came to be */
+			return DNS_SCAN_NAME;
+		q->label_at[labels++] = (uint8_t)at;
+		at += 1 + name[at];
+	}
+	if (at >= limit)
+		return at >= DNS_NAME_MAX ? DNS_SCAN_NAME : DNS_SCAN_TRUNCATED;
+	q->labels = (uint8_t)labels;
+	q->len = (uint8_t)(at + 1);
+	return DNS_SCAN_QUERY;
+}
+
+/* So many of the bytes at 'from', the rest zero. */
+static __m128i
+load_part(const uint8_t *from, size_t n)
+{
+	uint8_t part[DNS_CHUNK] = { 0 };
+
+	memcpy(part, from, n);
+	return _mm_loadu_si128((const __m128i *)part);
+}
+
+/* Keeps the first n of 16 bytes: the window slides over the edge between them. */
+static __m128i
+keep_first(__m128i chunk, size_t n)
+{
+	static const uint8_t window[2 * DNS_CHUNK] = { 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+		255, 255, 255, 255, 255 };
+
+	return _mm_and_si128(chunk, _mm_loadu_si128((const __m128i *)(window + DNS_CHUNK - n)));
+}
+
+/* Lower case, hash and padding in one go. 'left' bytes may be read from the name on. */
+static void
+take_name(struct dns_query *q, const uint8_t *name, size_t left, uint64_t seed)
+{
+	unsigned len = q->len, at = 0;
+	uint64_t hash = seed;
+
+	for (; at < len; at += DNS_CHUNK) {
+		size_t n = len - at < DNS_CHUNK ? len - at : DNS_CHUNK;
+		__m128i chunk;
+
+		if (left - at >= DNS_CHUNK)
+			chunk = keep_first(_mm_loadu_si128((const __m128i *)(name + at)), n);
+		else
+			chunk = load_part(name + at, n);
+		chunk = dns_lower_chunk(chunk);
+		_mm_store_si128((__m128i *)(q->name + at), chunk);
+		hash = dns_hash_chunk(hash, chunk);
+	}
+	q->hash = dns_hash_end(hash, len);
+}
+
+/* The one additional record that a query may have. Options are skipped: none changes an answer of ours. */
+static enum dns_scan
+take_opt(struct dns_query *q, const uint8_t *at, size_t left)
+{
+	struct opt_record opt;
+
+	if (left < 1 + sizeof(opt))
+		return DNS_SCAN_TRUNCATED;
+	memcpy(&opt, at + 1, sizeof(opt));
+	if (at[0] != 0 || be16_host(opt.type) != DNS_TYPE_OPT)
+		return DNS_SCAN_ADDITIONAL;
+	left -= 1 + sizeof(opt);
+	if (left != be16_host(opt.options_len))
+		return left < be16_host(opt.options_len) ? DNS_SCAN_TRUNCATED : DNS_SCAN_TRAILING;
+	q->has_opt = true;
+	q->edns_version = opt.version;
+	q->wants_dnssec = (be16_host(opt.flags) & OPT_FLAG_DO) != 0;
+	/* less than 512 counts as 512 (RFC 6891 section 6.2.3) */
+	if (be16_host(opt.udp_size) > DNS_UDP_SIZE_MIN)
+		q->udp_size = be16_host(opt.udp_size);
+	return DNS_SCAN_QUERY;
+}
+
+static enum dns_scan
+check_header(const struct dns_header *h)
+{
+	uint16_t flags = be16_host(h->flags);
+
+	if (flags & (FLAG_QR | FLAG_TC))
+		return DNS_SCAN_RESPONSE;
+	if (flags & OPCODE_MASK)
+		return DNS_SCAN_OPCODE;
+	if (be16_host(h->n_questions) != 1 || h->n_answers.raw != 0 || h->n_authorities.raw != 0 ||
+		be16_host(h->n_additionals) > 1)
+		return DNS_SCAN_COUNTS;
+	return DNS_SCAN_QUERY;
+}
+
+static enum dns_scan
+take_question(struct dns_query *q, const uint8_t *at, size_t left, uint64_t seed)
+{
+	enum dns_scan scan = walk_labels(at, left, q);
+	unsigned len = q->len;
+	uint16_t class;
+
+	if (scan != DNS_SCAN_QUERY)
+		return scan;
+	if (left < len + 4)
+		return DNS_SCAN_TRUNCATED;
+	q->type = read_u16(at + len);
+	class = read_u16(at + len + 2);
+	if (class != DNS_CLASS_IN && class != DNS_CLASS_ANY)
+		return DNS_SCAN_CLASS;
+	if (q->type == DNS_TYPE_OPT || (q->type >= DNS_TYPE_META && q->type < DNS_TYPE_ANY))
+		return DNS_SCAN_TYPE;
+	q->end = (uint16_t)(DNS_HEADER_SIZE + len + 4);
+	take_name(q, at, left, seed);
+	return DNS_SCAN_QUERY;
+}
+
+enum dns_scan
+dns_query_scan(const uint8_t *payload, size_t size, uint64_t seed, struct dns_query *out)
+{
+	struct dns_header header;
+	enum dns_scan scan;
+
+	if (size < sizeof(header))
+		return DNS_SCAN_TRUNCATED;
+	memcpy(&header, payload, sizeof(header));
+	scan = check_header(&header);
+	if (scan == DNS_SCAN_QUERY)
+		scan = take_question(out, payload + sizeof(header), size - sizeof(header), seed);
+	if (scan != DNS_SCAN_QUERY)
+		return scan;
+	out->has_opt = out->wants_dnssec = false;
+	out->edns_version = 0;
+	out->udp_size = DNS_UDP_SIZE_MIN;
+	if (header.n_additionals.raw != 0)
+		return take_opt(out, payload + out->end, size - out->end);
+	return size == out->end ? DNS_SCAN_QUERY : DNS_SCAN_TRAILING;
+}
+
+const char *
+dns_scan_text(enum dns_scan scan)
+{
+	static const char *const texts[N_DNS_SCANS] = {
+		[DNS_SCAN_QUERY] = "a query",
+		[DNS_SCAN_TRUNCATED] = "truncated",
+		[DNS_SCAN_RESPONSE] = "no query",
+		[DNS_SCAN_OPCODE] = "another opcode",
+		[DNS_SCAN_COUNTS] = "not one question, or records beside it",
+		[DNS_SCAN_NAME] = "a name that is compressed or too long",
+		[DNS_SCAN_TYPE] = "a meta type",
+		[DNS_SCAN_CLASS] = "another class",
+		[DNS_SCAN_ADDITIONAL] = "an additional record other than OPT",
+		[DNS_SCAN_TRAILING] = "bytes behind its end",
+	};
+
+	return scan < N_DNS_SCANS ? texts[scan] : "";
+}
