@@ -1,0 +1,49 @@
+/* Answers a query from the zone, in place: the question stays as it was sent, with its letters (0x20), and records go behind it.
+ *
+ *   header     the client's id, opcode, RD and CD; QR, AA and RA (who answers under this address resolves all names)
+ *   EDNS       OPT when the query had one (RFC 6891 section 6.1.1), DO copied (RFC 3225); a version other than 0: BADVERS
+ *   size       what the client takes (512 without OPT), at most DNS_UDP_SIZE_MAX and what the caller says; when answers are left
+ *              out, TC is set; records are left out whole. Glue that does not fit is left out silently (RFC 2181 section 9)
+ *   negative   NODATA and NXDOMAIN with the SOA (RFC 2308); a name that exists, or has names below it, is never NXDOMAIN
+ *              (RFC 8020)
+ *   CNAME      followed inside the zone, up to DNS_CHAIN_MAX (RFC 1034 section 3.6.2); a loop ends where it closes. The result code
+ *              is that of the last name (RFC 6604)
+ *   ANY        one set of records (RFC 8482 section 4.1)
+ *
+ * Allocates nothing. Workers. */
+#ifndef RINGWAY_DNS_ANSWER_H
+#define RINGWAY_DNS_ANSWER_H
+
+#include "dataplane/dns/dns_zone.h"
+
+/* What passes every path without being cut (DNS flag day 2020). */
+#define DNS_UDP_SIZE_MAX 1232
+
+#define DNS_CHAIN_MAX 10
+
+/* Result codes (RFC 1035 section 4.1.1, RFC 6891 section 9). */
+enum dns_rcode {
+	DNS_RCODE_NOERROR = 0,
+	DNS_RCODE_NXDOMAIN = 3,
+	DNS_RCODE_BADVERS = 16,
+};
+
+enum dns_verdict {
+	DNS_PASS, /* not ours: a name outside of the zone, or a caller without room. The payload is untouched */
+	DNS_ANSWERED, /* the payload is the reply */
+	DNS_LEAVES, /* it is, but ends with a CNAME to a name outside, which the client expects to be looked up for it */
+};
+
+struct dns_reply {
+	uint16_t size; /* bytes of the payload */
+	uint8_t rcode; /* enum dns_rcode */
+	bool is_truncated;
+	uint16_t outside; /* DNS_LEAVES: where in the payload the name is that is outside, in full */
+};
+
+/* Payload: the query that was scanned, with room for 'room' bytes, which also bounds the reply (the path's MTU less the
+ * headers). rotation: any number; the first record is chosen by it. */
+enum dns_verdict dns_answer(const struct dns_zone *z, const struct dns_query *q, uint8_t *payload,
+	size_t room, uint32_t rotation, struct dns_reply *out);
+
+#endif

@@ -1,0 +1,148 @@
+/* What the node answers with authority: the cluster's zone, and those reverse names whose address is a service's or an endpoint's.
+ * A hash of names; each name is one piece of memory with its records as they go onto the wire, so that an answer is a look-up
+ * and a copy.
+ *
+ * Names are spread over DNS_SHARDS small open tables by their hash. A version of the zone is the array of these: the next version
+ * begins as a copy of it (16 KB) and replaces the tables and names that change, whatever the number of names is. A look-up reads
+ * an entry of that array, a slot, and the name.
+ *
+ * Records begin with a pointer to offset 12 as their owner (RFC 1035 section 4.1.4): that is where the question's name is, in the
+ * letters of who asked. Names inside of records are written in full (RFC 2782 wants it so for SRV, RFC 3597 for all that is
+ * newer than RFC 1035); only the glue's owners point into the question.
+ *
+ * Immutable once published (dns_zone_edit.h); look-ups by workers. */
+#ifndef RINGWAY_DNS_ZONE_H
+#define RINGWAY_DNS_ZONE_H
+
+#include "dataplane/dns/dns_query.h"
+#include "dataplane/net/byteorder.h"
+
+#define DNS_SHARDS 1024
+#define DNS_SHARD_SHIFT 54 /* hash >> this: the shard */
+
+#define DNS_ZONE_NAME_MAX 128 /* bytes of the zone's own name */
+
+/* What is before a record's data: owner, type, class, TTL, length (RFC 1035 section 4.1.3). Packed. */
+#define DNS_RR_HEADER 12
+#define DNS_RR_TTL 6
+#define DNS_RR_LEN 10
+
+/* The records of one type, in units that stay together when answers are rotated: one record, or a target's with the
+ * addresses that belong to it. */
+struct dns_set {
+	uint16_t type;
+	uint16_t
+		stride; /* bytes of each unit, which is one record without glue, one behind the other; 0: see at */
+	uint32_t n_units; /* at least 1 */
+	uint32_t
+		at; /* of the first record or, with stride 0, of the struct dns_unit; from the node's start */
+};
+
+struct dns_unit {
+	uint32_t at; /* records, then glue; from the node's start */
+	uint16_t len, n;
+	uint16_t glue_len, n_glue;
+};
+
+enum dns_node_flag {
+	DNS_NODE_APEX = 1 << 0,    /* the zone's own name: it has the SOA, too */
+	DNS_NODE_REVERSE = 1 << 1, /* in in-addr.arpa or ip6.arpa, of which the rest is others' */
+	DNS_NODE_PODS =
+		1 << 2, /* names of addresses below it are these addresses (pod records, not verified) */
+	DNS_NODE_PORT =
+		1 << 3, /* _port._proto.SERVICE: it has the addresses of the service, as CoreDNS says */
+	DNS_NODE_NAMED = 1 << 4, /* for the builder: its addresses have this name as theirs in reverse */
+};
+
+/* A name that exists; without sets, for the names below it. */
+struct dns_node {
+	uint64_t hash;     /* of name */
+	uint32_t size;     /* bytes in all */
+	uint32_t n_owners; /* for the builder: how many objects want it */
+	uint8_t len, n_sets;
+	uint8_t flags;      /* DNS_NODE_* */
+	uint8_t prefix_len; /* DNS_NODE_PORT: bytes before the service's name */
+	uint8_t name[];     /* lower case; then the sets, then units, then records */
+};
+
+struct dns_slot {
+	const struct dns_node *node; /* NULL: free */
+	uint64_t hash;
+};
+
+struct dns_shard {
+	struct dns_slot *slots; /* at most half of them taken */
+	uint32_t mask;          /* slots - 1 */
+	uint32_t n;
+};
+
+/* From the type on; the owner is the caller's. */
+struct dns_soa {
+	uint16_t len;
+	uint8_t bytes[2 * DNS_ZONE_NAME_MAX + 64];
+};
+
+struct dns_zone_edit;
+
+struct dns_zone {
+	uint64_t seed; /* of hashes */
+	uint32_t ttl_s;
+	uint32_t serial;
+	uint8_t len, labels;             /* of the zone's name */
+	uint8_t name[DNS_ZONE_NAME_MAX]; /* lower case */
+	struct dns_soa soa;              /* of the zone, and what stands in for it in reverse zones */
+	struct dns_zone_edit *edit;      /* dns_zone_edit.c */
+	struct dns_shard shards[DNS_SHARDS];
+};
+
+/* NULL: there is no such name. The name is padded, its hash is dns_name_hash() with the zone's seed. */
+const struct dns_node *dns_zone_find(
+	const struct dns_zone *z, const uint8_t *name, unsigned len, uint64_t hash);
+
+/* The same for a name that need not be padded. */
+const struct dns_node *dns_zone_get(const struct dns_zone *z, const uint8_t *name, unsigned len);
+
+/* Whether the question's name is the zone's own or below it. */
+bool dns_zone_holds(const struct dns_zone *z, const struct dns_query *q);
+
+static inline const struct dns_set *
+dns_node_sets(const struct dns_node *node)
+{
+	size_t at = sizeof(*node) + node->len;
+
+	return (const struct dns_set *)((const uint8_t *)node + (at + 3) / 4 * 4);
+}
+
+/* NULL: none of this type. */
+static inline const struct dns_set *
+dns_node_find(const struct dns_node *node, uint16_t type)
+{
+	const struct dns_set *sets = dns_node_sets(node);
+
+	for (unsigned i = 0; i < node->n_sets; i++)
+		if (sets[i].type == type)
+			return &sets[i];
+	return NULL;
+}
+
+static inline const uint8_t *
+dns_node_bytes(const struct dns_node *node, uint32_t at)
+{
+	return (const uint8_t *)node + at;
+}
+
+/* Of a set without stride. */
+static inline const struct dns_unit *
+dns_set_units(const struct dns_node *node, const struct dns_set *set)
+{
+	return (const struct dns_unit *)dns_node_bytes(node, set->at);
+}
+
+/* A record's length in all, when it begins with a two-byte owner. */
+static inline unsigned
+dns_rr_size(const uint8_t *rr)
+{
+	return DNS_RR_HEADER + ((unsigned)rr[DNS_RR_LEN] << 8 | rr[DNS_RR_LEN + 1]);
+}
+
+#endif
