@@ -79,6 +79,8 @@ pod_fini(struct object *object)
 
 	labels_fini(&pod->labels);
 	free(pod->node);
+	free(pod->hostname);
+	free(pod->subdomain);
 	free(pod->addrs);
 	for (size_t i = 0; i < pod->n_ports; i++)
 		free(pod->ports[i].name);
@@ -136,6 +138,7 @@ slice_fini(struct object *object)
 		free(slice->endpoints[i].node);
 		free(slice->endpoints[i].pod);
 		free(slice->endpoints[i].zone);
+		free(slice->endpoints[i].hostname);
 		hints_free(slice->endpoints[i].hints);
 	}
 	free(slice->endpoints);

@@ -94,6 +94,8 @@ struct pod_object {
 	bool has_ended; /* Succeeded or Failed: its addresses may be another pod's, so it has none here */
 	bool is_terminating; /* has a deletionTimestamp */
 	bool is_ready;       /* condition Ready */
+	char *hostname,
+		*subdomain; /* NULL when not said: its name in DNS, and the service below which it has that */
 	size_t n_addrs;
 	struct ip_addr *addrs; /* status.podIPs */
 	size_t n_ports;
@@ -185,6 +187,7 @@ struct slice_endpoint {
 	char *pod;                        /* name of the targetRef when it is a Pod, "" otherwise */
 	uint32_t pod_uid;                 /* digest of the targetRef's uid, never 0; 0 when not said */
 	char *zone;                       /* NULL when not said */
+	char *hostname;                   /* its name in DNS; NULL when not said */
 	struct endpoint_hints *hints;     /* NULL: none */
 };
 

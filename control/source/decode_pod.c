@@ -127,12 +127,17 @@ pod_decode(const struct field *root, struct pod_object *pod)
 	struct field node = field_member(&spec, "nodeName"),
 		     host_network = field_member(&spec, "hostNetwork");
 	struct field phase = field_member(&status, "phase");
+	struct field hostname = field_member(&spec, "hostname"), subdomain = field_member(&spec, "subdomain");
 	struct field deletion = field_member(&metadata, "deletionTimestamp");
 
 	labels_decode(&labels, &pod->labels);
 	decode_uids(&metadata, pod);
 	pod->node = field_text(&node, "");
 	pod->host_network = field_flag(&host_network, false);
+	if (*field_peek(&hostname) != '\0')
+		pod->hostname = field_text(&hostname, NULL);
+	if (*field_peek(&subdomain) != '\0')
+		pod->subdomain = field_text(&subdomain, NULL);
 	decode_containers(&spec, pod);
 	decode_addrs(&status, pod);
 	pod->is_terminating = *field_peek(&deletion) != '\0';

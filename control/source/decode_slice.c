@@ -84,7 +84,7 @@ decode_endpoint(const struct field *f, uint8_t family, struct slice_endpoint *e)
 	struct field terminating = field_member(&conditions, "terminating");
 	struct field node = field_member(f, "nodeName"), target = field_member(f, "targetRef");
 	struct field kind = field_member(&target, "kind"), name = field_member(&target, "name");
-	struct field zone = field_member(f, "zone");
+	struct field zone = field_member(f, "zone"), hostname = field_member(f, "hostname");
 	size_t n = field_count(&addresses);
 
 	if (n == 0)
@@ -106,6 +106,8 @@ decode_endpoint(const struct field *f, uint8_t family, struct slice_endpoint *e)
 	e->node = field_text(&node, "");
 	if (*field_peek(&zone) != '\0')
 		e->zone = field_text(&zone, NULL);
+	if (*field_peek(&hostname) != '\0')
+		e->hostname = field_text(&hostname, NULL);
 	e->hints = decode_hints(f);
 	if (strcmp(field_peek(&kind), "Pod") == 0) {
 		e->pod = field_text(&name, NULL);

@@ -68,7 +68,6 @@ static const struct api_path unread_of_slices[] = {
 	UNREAD_OF_ALL,
 	{ { "metadata", "annotations", "endpoints.kubernetes.io/last-change-trigger-time" } },
 	{ { "endpoints", "*", "deprecatedTopology" } },
-	{ { "endpoints", "*", "hostname" } },
 	{ { "endpoints", "*", "targetRef", "namespace" } },
 	{ { "endpoints", "*", "targetRef", "resourceVersion" } },
 };

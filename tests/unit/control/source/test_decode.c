@@ -121,6 +121,8 @@ test_pod(void **state)
 		     "metadata: {name: web-0, namespace: shop, uid: 7a-1, labels: {app: web, n: '1'}}\n"
 		     "spec:\n"
 		     "  nodeName: node-a\n"
+		     "  hostname: web-0\n"
+		     "  subdomain: web\n"
 		     "  containers:\n"
 		     "  - ports:\n"
 		     "    - {containerPort: 80, name: http, hostPort: 8080}\n"
@@ -137,6 +139,8 @@ test_pod(void **state)
 
 	assert_string_equal(pod->object.ns, "shop");
 	assert_string_equal(pod->node, "node-a");
+	assert_string_equal(pod->hostname, "web-0");
+	assert_string_equal(pod->subdomain, "web");
 	assert_true(pod_uid_is(pod->uid, pod->static_uid, pod_uid_digest("7a-1")));
 	assert_false(pod_uid_is(pod->uid, pod->static_uid, pod_uid_digest("7a-2")));
 	assert_true(pod_uid_is(pod->uid, pod->static_uid, pod_uid_digest("")));
@@ -159,7 +163,7 @@ test_pod(void **state)
 	pod = good("apiVersion: v1\nkind: Pod\n"
 		   "metadata: {name: p, deletionTimestamp: '2026-01-01T00:00:00Z', uid: 7a-3,\n"
 		   "  annotations: {kubernetes.io/config.hash: 0f9e, kubernetes.io/config.mirror: 0f9e}}\n"
-		   "spec: {hostNetwork: true}\n"
+		   "spec: {hostNetwork: true, hostname: ''}\n"
 		   "status: {phase: Failed, podIP: 10.244.1.9}\n");
 	assert_string_equal(pod->object.ns, "default");
 	assert_true(pod->host_network);
@@ -349,7 +353,7 @@ test_slice(void **state)
 		     "endpoints:\n"
 		     "- {addresses: ['fd00:1::9'], nodeName: node-a, targetRef: {kind: Pod, name: web-0, "
 		     "uid: 6ba7}, "
-		     "zone: z1,\n"
+		     "zone: z1, hostname: web-0,\n"
 		     "   hints: {forZones: [{name: z1}, {name: z2}], forNodes: [{name: node-a}]}}\n"
 		     "- {addresses: ['fd00:1::a'], conditions: {ready: false}}\n"
 		     "- {addresses: ['fd00:1::b'], conditions: {ready: false, serving: true, terminating: "
@@ -369,7 +373,9 @@ test_slice(void **state)
 	assert_string_equal(s->endpoints[0].hints->zones[1], "z2");
 	assert_int_equal(s->endpoints[0].hints->n_nodes, 1);
 	assert_string_equal(s->endpoints[0].hints->nodes[0], "node-a");
+	assert_string_equal(s->endpoints[0].hostname, "web-0");
 	assert_null(s->endpoints[1].zone);
+	assert_null(s->endpoints[1].hostname);
 	assert_null(s->endpoints[1].hints);
 	assert_true(!s->endpoints[1].ready && !s->endpoints[1].serving);
 	assert_true(!s->endpoints[2].ready && s->endpoints[2].serving && s->endpoints[2].terminating);

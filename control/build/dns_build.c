@@ -1,0 +1,549 @@
+#include "control/build/dns_build.h"
+
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "control/build/dns_reverse.h"
+#include "control/build/dns_service.h"
+#include "control/build/service_records.h"
+#include "control/model/watch.h"
+
+/* A service's names by its number: as they are, and of the build that goes on. By hash. */
+struct service_nodes {
+	struct dns_node_list built, coming;
+};
+
+struct dns_builder {
+	struct store *store;
+	struct store_watch *watch;
+	struct piece_pool *pool;
+	struct dns_build_config config;
+	char *server_ns, *server;
+	struct dns_wire zone;
+	uint64_t seed;
+	struct service_records records;
+	uint32_t n_services; /* room of services */
+	struct service_nodes *services;
+	struct dns_pods pods;
+	size_t n_namespaces, namespaces_room;
+	char **namespaces;     /* changed */
+	void *known;           /* tsearch: names of the namespaces that the last version has */
+	bool out_of_memory;    /* a change could not be noted: all is looked at next time */
+	struct dns_zone *last; /* NULL before the first */
+	struct dns_making making;
+	struct dns_endpoints endpoints; /* scratch */
+	size_t slices_room;
+	const struct slice_object **slices; /* scratch, of one service */
+};
+
+/* --- life */
+
+static unsigned
+watched(const struct dns_build_config *config)
+{
+	unsigned kinds = 1u << OBJECT_NAMESPACE | 1u << OBJECT_SERVICE | 1u << OBJECT_ENDPOINT_SLICE;
+
+	return config->pods == DNS_PODS_VERIFIED ? kinds | 1u << OBJECT_POD : kinds;
+}
+
+int
+dns_builder_new(struct dns_builder **out, struct store *store, const struct dns_build_config *config)
+{
+	struct dns_builder *b = calloc(1, sizeof(*b));
+
+	*out = NULL;
+	if (b == NULL)
+		return -ENOMEM;
+	if (!dns_wire_parse(config->zone, &b->zone) || b->zone.len < 2 || b->zone.len > DNS_ZONE_NAME_MAX) {
+		free(b);
+		return -EINVAL;
+	}
+	b->store = store;
+	b->config = *config;
+	service_records_init(&b->records);
+	b->watch = store_watch_new(store_watches(store), watched(config));
+	b->pool = piece_pool_new();
+	b->server_ns = strdup(config->server_ns);
+	b->server = strdup(config->server);
+	if (b->watch == NULL || b->pool == NULL || b->server_ns == NULL || b->server == NULL) {
+		dns_builder_free(b);
+		return -ENOMEM;
+	}
+	if (getrandom(&b->seed, sizeof(b->seed), GRND_NONBLOCK) != sizeof(b->seed))
+		b->seed = (uintptr_t)b; /* at boot: where the memory lies is chance as well */
+	*out = b;
+	return 0;
+}
+
+static void
+forget_namespaces(struct dns_builder *b)
+{
+	for (size_t i = 0; i < b->n_namespaces; i++)
+		free(b->namespaces[i]);
+	b->n_namespaces = 0;
+}
+
+void
+dns_builder_free(struct dns_builder *b)
+{
+	if (b == NULL)
+		return;
+	for (uint32_t i = 0; i < b->n_services; i++) {
+		free(b->services[i].built.items);
+		free(b->services[i].coming.items);
+	}
+	free(b->services);
+	forget_namespaces(b);
+	free(b->namespaces);
+	tdestroy(b->known, free);
+	service_records_fini(&b->records);
+	dns_pods_fini(&b->pods);
+	dns_making_fini(&b->making);
+	dns_endpoints_fini(&b->endpoints);
+	free(b->slices);
+	free(b->server_ns);
+	free(b->server);
+	store_watch_free(b->watch);
+	piece_pool_free(b->pool);
+	free(b);
+}
+
+bool
+dns_builder_is_idle(const struct dns_builder *b)
+{
+	return b->last != NULL && !b->out_of_memory && store_watch_is_idle(b->watch) &&
+	       b->records.n_dirty == 0 && b->pods.n_dirty == 0 && b->n_namespaces == 0;
+}
+
+void
+dns_builder_release(struct dns_builder *b, struct dns_zone *z)
+{
+	dns_zone_free(z);
+}
+
+struct piece_pool_books
+dns_builder_books(const struct dns_builder *b)
+{
+	return piece_pool_books(b->pool);
+}
+
+/* --- what changed */
+
+static bool
+note_namespace(struct dns_builder *b, const char *name)
+{
+	if (b->n_namespaces == b->namespaces_room) {
+		size_t room = 2 * b->namespaces_room + 16;
+		char **namespaces = reallocarray(b->namespaces, room, sizeof(*namespaces));
+
+		if (namespaces == NULL)
+			return false;
+		b->namespaces = namespaces;
+		b->namespaces_room = room;
+	}
+	b->namespaces[b->n_namespaces] = strdup(name);
+	return b->namespaces[b->n_namespaces] != NULL && ++b->n_namespaces != 0;
+}
+
+static void
+note(enum object_kind kind, const char *ns, const char *name, void *arg)
+{
+	struct dns_builder *b = arg;
+	const struct slice_object *slice;
+	bool is_noted;
+
+	switch (kind) {
+	case OBJECT_NAMESPACE:
+		is_noted = note_namespace(b, name);
+		break;
+	case OBJECT_SERVICE:
+		is_noted = service_records_touch(&b->records, ns, name);
+		break;
+	case OBJECT_POD:
+		is_noted = dns_pods_touch(&b->pods, ns, name);
+		break;
+	default:
+		slice = (const struct slice_object *)store_get(b->store, kind, ns, name);
+		is_noted = service_records_slice(&b->records, ns, name,
+			slice == NULL || *slice->service == '\0' ? NULL : slice->service);
+		break;
+	}
+	b->out_of_memory |= !is_noted;
+}
+
+static void
+note_object(const struct object *object, void *arg)
+{
+	note(object->kind, object->ns, object->name, arg);
+}
+
+static void
+note_known(const void *node, VISIT which, void *arg)
+{
+	if (which == postorder || which == leaf)
+		note(OBJECT_NAMESPACE, "", *(char *const *)node, arg);
+}
+
+static void
+note_all(struct dns_builder *b)
+{
+	forget_namespaces(b);
+	b->out_of_memory =
+		!service_records_mark_all(&b->records) || !dns_pods_touch_namespace(&b->pods, NULL);
+	twalk_r(b->known, note_known, b);
+	for (enum object_kind kind = 0; kind < N_OBJECT_KINDS; kind++)
+		if (watched(&b->config) & 1u << kind)
+			store_each(b->store, kind, note_object, b);
+}
+
+static int
+find_changes(struct dns_builder *b)
+{
+	uint32_t room = b->n_services;
+	struct service_nodes *services;
+
+	if (b->out_of_memory || !store_watch_take(b->watch, note, b))
+		note_all(b);
+	if (b->out_of_memory)
+		return -ENOMEM;
+	if (b->records.n <= room)
+		return 0;
+	services = reallocarray(b->services, 2 * (size_t)b->records.n, sizeof(*services));
+	if (services == NULL)
+		return -ENOMEM;
+	memset(services + room, 0, (2 * (size_t)b->records.n - room) * sizeof(*services));
+	b->services = services;
+	b->n_services = 2 * b->records.n;
+	return 0;
+}
+
+/* --- the zone's own names */
+
+/* LABELS.ZONE; these labels are short, and so is the zone's name. */
+static void
+begin_in_zone(struct dns_builder *b, const char *label, const char *below, uint8_t flags)
+{
+	struct dns_wire name = { 0 };
+
+	if (*below != '\0')
+		dns_wire_label(&name, below, strlen(below));
+	if (*label != '\0')
+		dns_wire_label(&name, label, strlen(label));
+	dns_wire_end(&name, b->zone.bytes, b->zone.len);
+	dns_making_begin(&b->making, &name, flags);
+}
+
+/* NS.svc.ZONE and the like. 0 or -ENOMEM. */
+static int
+end_name(struct dns_builder *b)
+{
+	const struct dns_node *node;
+
+	return dns_making_end(&b->making, &node);
+}
+
+static int
+build_server(struct dns_builder *b)
+{
+	const struct service_object *server =
+		(const struct service_object *)store_get(b->store, OBJECT_SERVICE, b->server_ns, b->server);
+	static const uint8_t labels[] = "\2ns\3dns";
+	struct dns_making *m = &b->making;
+	uint8_t name[DNS_NAME_MAX];
+	size_t n = server == NULL ? 0 : server->n_cluster_ips;
+
+	memcpy(name, labels, sizeof(labels) - 1);
+	memcpy(name + sizeof(labels) - 1, b->zone.bytes, b->zone.len);
+	begin_in_zone(b, "", "", DNS_NODE_APEX);
+	dns_making_set(m, DNS_TYPE_NS);
+	dns_making_unit(m);
+	dns_making_record(m, name, sizeof(labels) - 1 + b->zone.len);
+	for (size_t i = 0; i < n; i++)
+		dns_making_glue(m, labels, sizeof(labels) - 1, 0, &server->cluster_ips[i]);
+	if (end_name(b) < 0)
+		return -ENOMEM;
+	begin_in_zone(b, "dns", "ns", 0);
+	dns_making_set(m, DNS_TYPE_A);
+	for (size_t i = 0; i < n; i++)
+		if (ip_addr_is_v4(&server->cluster_ips[i]))
+			dns_making_addr(m, &server->cluster_ips[i]);
+	dns_making_set(m, DNS_TYPE_AAAA);
+	for (size_t i = 0; i < n; i++)
+		if (!ip_addr_is_v4(&server->cluster_ips[i]))
+			dns_making_addr(m, &server->cluster_ips[i]);
+	return end_name(b);
+}
+
+static int
+build_own_names(struct dns_builder *b)
+{
+	static const char version[] = "\0051.1.0"; /* of the specification: its section 2.2 */
+	static const char *const parents[] = { "dns", "svc", "pod" };
+
+	for (unsigned i = 0; i < (b->config.pods == DNS_PODS_DISABLED ? 2 : 3); i++) {
+		begin_in_zone(b, parents[i], "", 0);
+		if (end_name(b) < 0)
+			return -ENOMEM;
+	}
+	begin_in_zone(b, "dns-version", "", 0);
+	dns_making_set(&b->making, DNS_TYPE_TXT);
+	dns_making_unit(&b->making);
+	dns_making_record(&b->making, version, sizeof(version) - 1);
+	return end_name(b);
+}
+
+/* --- namespaces */
+
+static bool
+mark_namespace(struct dns_builder *b, const char *ns)
+{
+	bool ok = dns_pods_touch_namespace(&b->pods, ns);
+
+	for (uint32_t i = 0; i < b->records.n; i++) {
+		struct service_record *r = b->records.items[i];
+
+		if (r->ns != NULL && strcmp(r->ns, ns) == 0)
+			ok &= service_records_mark(&b->records, r);
+	}
+	return ok;
+}
+
+static int
+change_namespace_name(struct dns_builder *b, const char *ns, const char *label, uint8_t flags, bool exists)
+{
+	const struct dns_node *old;
+	struct dns_wire name;
+
+	if (!dns_namespace_name(b->making.zone, ns, label, &name))
+		return 0;
+	if (exists) {
+		dns_making_begin(&b->making, &name, flags);
+		return end_name(b);
+	}
+	old = dns_zone_get(b->making.zone, name.bytes, name.len);
+	return old == NULL ? 0 : dns_zone_remove(b->making.zone, old);
+}
+
+static int
+build_namespace(struct dns_builder *b, const char *ns)
+{
+	bool exists = store_get(b->store, OBJECT_NAMESPACE, "", ns) != NULL;
+	uint8_t flags = b->config.pods == DNS_PODS_INSECURE ? DNS_NODE_PODS : 0;
+
+	if (exists == dns_namespace_is_known(b->making.zone, ns))
+		return 0;
+	if (!mark_namespace(b, ns) || change_namespace_name(b, ns, "svc", 0, exists) < 0)
+		return -ENOMEM;
+	return b->config.pods == DNS_PODS_DISABLED ? 0 : change_namespace_name(b, ns, "pod", flags, exists);
+}
+
+static int
+compare_texts(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* What cannot be noted is known to nobody but the zone: it stays until it changes again. */
+static void
+settle_namespace(struct dns_builder *b, char *ns)
+{
+	char **known = tfind(ns, &b->known, compare_texts), *old;
+
+	if (!dns_namespace_is_known(b->last, ns)) {
+		if (known != NULL) {
+			old = *known;
+			tdelete(ns, &b->known, compare_texts);
+			free(old);
+		}
+		free(ns);
+	} else if (known != NULL || tsearch(ns, &b->known, compare_texts) == NULL) {
+		free(ns);
+	}
+}
+
+/* --- services */
+
+static int
+gather_slices(struct dns_builder *b, const struct service_record *r, size_t *n)
+{
+	*n = 0;
+	if (r->n_slices > b->slices_room) {
+		const struct slice_object **slices =
+			reallocarray(b->slices, 2 * r->n_slices, sizeof(const struct slice_object *));
+
+		if (slices == NULL)
+			return -ENOMEM;
+		b->slices = slices;
+		b->slices_room = 2 * r->n_slices;
+	}
+	for (size_t i = 0; i < r->n_slices; i++) {
+		const struct object *slice = store_get(b->store, OBJECT_ENDPOINT_SLICE, r->ns, r->slices[i]);
+
+		if (slice != NULL)
+			b->slices[(*n)++] = (const struct slice_object *)slice;
+	}
+	return 0;
+}
+
+static int
+compare_nodes(const void *a, const void *b)
+{
+	const struct dns_node *const *x = a, *const *y = b;
+
+	return (*x)->hash < (*y)->hash ? -1 : (*x)->hash > (*y)->hash;
+}
+
+/* By hash. A name that was put twice, since its ports differ in nothing but letters, is there once, as it is in the zone. */
+static void
+order_nodes(struct dns_node_list *l, const struct dns_zone *z)
+{
+	size_t kept = 0;
+
+	if (l->n != 0)
+		qsort(l->items, l->n, sizeof(*l->items), compare_nodes);
+	for (size_t i = 0; i < l->n; i++)
+		if (dns_zone_get(z, l->items[i]->name, l->items[i]->len) == l->items[i] &&
+			(kept == 0 || l->items[kept - 1] != l->items[i]))
+			l->items[kept++] = l->items[i];
+	l->n = kept;
+}
+
+/* old NULL: the name is new; new NULL: it is gone. */
+static int
+change_name(struct dns_builder *b, const struct dns_node *old, const struct dns_node *new)
+{
+	if (old == new)
+		return 0;
+	if (new == NULL && dns_zone_remove(b->making.zone, old) < 0)
+		return -ENOMEM;
+	return dns_reverse_change(&b->making, old, new);
+}
+
+/* Both lists are in order. */
+static int
+change_names(struct dns_builder *b, const struct service_nodes *s)
+{
+	size_t i = 0, k = 0;
+	int result = 0;
+
+	while (result == 0 && (i < s->built.n || k < s->coming.n)) {
+		const struct dns_node *old = i < s->built.n ? s->built.items[i] : NULL;
+		const struct dns_node *new = k < s->coming.n ? s->coming.items[k] : NULL;
+
+		if (old != NULL && new != NULL && old->hash != new->hash) {
+			if (old->hash < new->hash)
+				new = NULL;
+			else
+				old = NULL;
+		}
+		i += old != NULL;
+		k += new != NULL;
+		result = change_name(b, old, new);
+	}
+	return result;
+}
+
+static int
+build_service(struct dns_builder *b, const struct service_record *r)
+{
+	const struct service_object *service =
+		(const struct service_object *)store_get(b->store, OBJECT_SERVICE, r->ns, r->name);
+	struct service_nodes *s = &b->services[r->id];
+	size_t n_slices;
+	int result = 0;
+
+	s->coming.n = 0;
+	if (service != NULL && dns_namespace_is_known(b->making.zone, r->ns)) {
+		if (gather_slices(b, r, &n_slices) < 0)
+			return -ENOMEM;
+		result = dns_service_build(
+			&b->making, service, b->slices, n_slices, &b->endpoints, &s->coming);
+	}
+	order_nodes(&s->coming, b->making.zone);
+	return result < 0 ? result : change_names(b, s);
+}
+
+/* --- the build */
+
+static bool
+exists(const struct service_record *r, void *arg)
+{
+	const struct dns_builder *b = arg;
+
+	return store_get(b->store, OBJECT_SERVICE, r->ns, r->name) != NULL;
+}
+
+static void
+settle(struct dns_builder *b)
+{
+	for (uint32_t i = 0; i < b->records.n_dirty; i++) {
+		struct service_nodes *s = &b->services[b->records.dirty[i]];
+		struct dns_node_list built = s->built;
+
+		s->built = s->coming;
+		s->coming = built;
+	}
+	service_records_settle(&b->records, exists, b);
+	dns_pods_settle(&b->pods, b->store);
+	for (size_t i = 0; i < b->n_namespaces; i++)
+		settle_namespace(b, b->namespaces[i]);
+	b->n_namespaces = 0;
+}
+
+static int
+build_changed(struct dns_builder *b)
+{
+	int result = b->last == NULL ? build_own_names(b) : 0;
+
+	for (size_t i = 0; i < b->n_namespaces && result == 0; i++)
+		result = build_namespace(b, b->namespaces[i]);
+	if (result == 0)
+		result = build_server(b);
+	for (uint32_t i = 0; i < b->records.n_dirty && result == 0; i++)
+		result = build_service(b, b->records.items[b->records.dirty[i]]);
+	return result < 0 ? result : dns_pods_build(&b->pods, b->store, &b->making);
+}
+
+static struct dns_zone *
+next_version(struct dns_builder *b)
+{
+	const struct dns_zone_config config = {
+		.name = b->zone.bytes,
+		.ttl_s = b->config.ttl_s,
+		.serial = b->config.serial,
+		.seed = b->seed,
+	};
+
+	return b->last == NULL ? dns_zone_new(&config, b->pool) : dns_zone_next(b->last);
+}
+
+int
+dns_builder_build(struct dns_builder *b, struct dns_zone **out)
+{
+	struct dns_zone *z;
+	int result;
+
+	*out = NULL;
+	if (dns_builder_is_idle(b))
+		return 0;
+	if (find_changes(b) < 0)
+		return -ENOMEM;
+	z = next_version(b);
+	if (z == NULL)
+		return -ENOMEM;
+	b->making.zone = z;
+	b->making.ttl_s = b->config.ttl_s;
+	result = build_changed(b);
+	if (result < 0 || (b->last != NULL && !dns_zone_is_changed(z))) {
+		dns_zone_free(z);
+		if (result < 0)
+			return result;
+	} else {
+		dns_zone_commit(z);
+		*out = b->last = z;
+	}
+	settle(b);
+	return 0;
+}

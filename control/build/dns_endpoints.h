@@ -1,0 +1,33 @@
+/* The endpoints of a service as DNS names them: an endpoint is known by its hostname or else by its address with dashes, and
+ * endpoints of one name (of two families, or in two slices) are one group. Ready ones only, or all if the service publishes those
+ * that are not. Pure. */
+#ifndef RINGWAY_BUILD_DNS_ENDPOINTS_H
+#define RINGWAY_BUILD_DNS_ENDPOINTS_H
+
+#include "control/model/object.h"
+#include "dataplane/dns/dns_name.h"
+
+struct dns_endpoint {
+	struct ip_addr addr;
+	const struct slice_object *slice;
+	bool is_named; /* by its hostname */
+	uint8_t label_len;
+	uint8_t label[DNS_LABEL_MAX];
+};
+
+struct dns_endpoints {
+	size_t n, room;
+	struct dns_endpoint *items; /* by label, then by address: IPv6 first */
+	size_t n_addrs;
+	struct ip_addr *addrs; /* each once, in order; as much room as items */
+};
+
+/* In place of what was there. 0 or -ENOMEM. */
+int dns_endpoints_collect(struct dns_endpoints *e, const struct service_object *service,
+	const struct slice_object *const *slices, size_t n_slices);
+void dns_endpoints_fini(struct dns_endpoints *e);
+
+/* Behind the group that begins at 'first'. */
+size_t dns_endpoints_group_end(const struct dns_endpoints *e, size_t first);
+
+#endif

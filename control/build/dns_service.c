@@ -1,0 +1,397 @@
+#include "control/build/dns_service.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A port as a service or a slice has it. */
+struct port {
+	const char *name;
+	uint16_t number;
+	uint8_t proto;
+};
+
+struct service_names {
+	struct dns_making *m;
+	const struct service_object *service;
+	const struct slice_object *const *slices;
+	size_t n_slices;
+	const struct dns_endpoints *endpoints;
+	struct dns_node_list *out;
+	struct dns_wire name; /* SERVICE.NS.svc.ZONE */
+	int result;
+};
+
+bool
+dns_node_list_add(struct dns_node_list *l, const struct dns_node *node)
+{
+	if (l->n == l->room) {
+		size_t room = 2 * l->room + 4;
+		const struct dns_node **items = reallocarray(l->items, room, sizeof(*items));
+
+		if (items == NULL)
+			return false;
+		l->items = items;
+		l->room = room;
+	}
+	l->items[l->n++] = node;
+	return true;
+}
+
+static void
+end_name(struct service_names *s)
+{
+	const struct dns_node *node;
+
+	if (s->result < 0)
+		return;
+	s->result = dns_making_end(s->m, &node);
+	if (s->result == 0 && !dns_node_list_add(s->out, node))
+		s->result = -ENOMEM;
+}
+
+/* A name below the service's. False: it would be too long to exist. */
+static bool
+begin_below(struct service_names *s, const uint8_t *label, unsigned len, uint8_t flags)
+{
+	struct dns_wire name = { 0 };
+
+	if (!dns_wire_label(&name, (const char *)label, len) ||
+		!dns_wire_end(&name, s->name.bytes, s->name.len))
+		return false;
+	dns_making_begin(s->m, &name, flags);
+	return true;
+}
+
+/* --- addresses */
+
+static void
+put_addrs(struct service_names *s, const struct ip_addr *addrs, size_t n)
+{
+	dns_making_set(s->m, DNS_TYPE_A);
+	for (size_t i = 0; i < n; i++)
+		if (ip_addr_is_v4(&addrs[i]))
+			dns_making_addr(s->m, &addrs[i]);
+	dns_making_set(s->m, DNS_TYPE_AAAA);
+	for (size_t i = 0; i < n; i++)
+		if (!ip_addr_is_v4(&addrs[i]))
+			dns_making_addr(s->m, &addrs[i]);
+}
+
+/* Of one name: duplicates are neighbours. */
+static bool
+is_repeated(const struct dns_endpoints *e, size_t first, size_t i)
+{
+	return i > first && ip_addr_eq(&e->items[i].addr, &e->items[i - 1].addr);
+}
+
+static void
+put_group_addrs(struct service_names *s, size_t first, size_t end, bool is_v4)
+{
+	dns_making_set(s->m, is_v4 ? DNS_TYPE_A : DNS_TYPE_AAAA);
+	for (size_t i = first; i < end; i++)
+		if (ip_addr_is_v4(&s->endpoints->items[i].addr) == is_v4 &&
+			!is_repeated(s->endpoints, first, i))
+			dns_making_addr(s->m, &s->endpoints->items[i].addr);
+}
+
+static void
+build_endpoint(struct service_names *s, size_t first, size_t end)
+{
+	const struct dns_endpoint *e = &s->endpoints->items[first];
+	bool is_named = s->service->headless || e->is_named;
+
+	if (!begin_below(s, e->label, e->label_len, is_named ? DNS_NODE_NAMED : 0))
+		return;
+	put_group_addrs(s, first, end, true);
+	put_group_addrs(s, first, end, false);
+	end_name(s);
+}
+
+/* --- SRV */
+
+static bool
+is_port(const struct port *a, const char *name, uint8_t proto)
+{
+	return a->proto == proto && strcmp(a->name, name) == 0;
+}
+
+/* Pods that share a hostname may be many, and their slices are few. */
+static bool
+has_slice_before(const struct dns_endpoints *e, size_t first, size_t i)
+{
+	for (size_t k = i; k > first; k--)
+		if (e->items[k - 1].slice == e->items[i].slice)
+			return true;
+	return false;
+}
+
+/* Whether an endpoint of the group before i has a slice with this very port: then it has its record. */
+static bool
+has_port_before(
+	const struct dns_endpoints *e, size_t first, size_t i, const struct slice_port *port, size_t index)
+{
+	for (size_t k = first; k <= i; k++) {
+		const struct slice_object *slice = e->items[k].slice;
+		size_t n = k == i ? index : slice->n_ports;
+
+		for (size_t p = 0; p < n; p++)
+			if (slice->ports[p].port == port->port && slice->ports[p].proto == port->proto &&
+				strcmp(slice->ports[p].name, port->name) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* A target with its records and addresses; wanted NULL: all ports. 'prefix': bytes of the question before the service's name. */
+static void
+put_target(struct service_names *s, size_t first, size_t end, const struct port *wanted, unsigned prefix)
+{
+	const struct dns_endpoints *e = s->endpoints;
+	struct dns_wire target = { 0 };
+	bool has_any = false;
+
+	if (!dns_wire_label(&target, (const char *)e->items[first].label, e->items[first].label_len) ||
+		!dns_wire_end(&target, s->name.bytes, s->name.len))
+		return;
+	for (size_t i = first; i < end; i++) {
+		const struct slice_object *slice = e->items[i].slice;
+
+		for (size_t p = 0; p < slice->n_ports && !has_slice_before(e, first, i); p++) {
+			const struct slice_port *port = &slice->ports[p];
+
+			if ((wanted != NULL && !is_port(wanted, port->name, port->proto)) ||
+				has_port_before(e, first, i, port, p))
+				continue;
+			if (!has_any)
+				dns_making_unit(s->m);
+			has_any = true;
+			dns_making_srv(s->m, port->port, &target);
+		}
+	}
+	for (size_t i = first; has_any && i < end; i++)
+		if (!is_repeated(e, first, i))
+			dns_making_glue(s->m, target.bytes, target.bytes[0] + 1u, prefix, &e->items[i].addr);
+}
+
+static void
+put_targets(struct service_names *s, const struct port *wanted, unsigned prefix)
+{
+	const struct dns_endpoints *e = s->endpoints;
+
+	for (size_t first = 0, end; first < e->n; first = end) {
+		end = dns_endpoints_group_end(e, first);
+		put_target(s, first, end, wanted, prefix);
+	}
+}
+
+/* The service itself is the only target. */
+static void
+put_service_target(struct service_names *s, const struct port *wanted, unsigned prefix)
+{
+	const struct service_object *service = s->service;
+
+	dns_making_unit(s->m);
+	for (size_t i = 0; i < service->n_ports; i++)
+		if (wanted == NULL || is_port(wanted, service->ports[i].name, service->ports[i].proto))
+			dns_making_srv(s->m, service->ports[i].port, &s->name);
+	for (size_t i = 0; i < service->n_cluster_ips; i++)
+		dns_making_glue(s->m, s->name.bytes, 0, prefix, &service->cluster_ips[i]);
+}
+
+static void
+put_srv(struct service_names *s, const struct port *wanted, unsigned prefix)
+{
+	dns_making_set(s->m, DNS_TYPE_SRV);
+	if (s->service->headless)
+		put_targets(s, wanted, prefix);
+	else if (s->service->n_ports != 0)
+		put_service_target(s, wanted, prefix);
+	dns_making_weights(s->m);
+}
+
+static const char *
+proto_label(uint8_t proto)
+{
+	return proto == PROTO_TCP ? "_tcp" : proto == PROTO_UDP ? "_udp" : "_sctp";
+}
+
+static void
+build_port(struct service_names *s, const struct port *port)
+{
+	const char *proto = proto_label(port->proto);
+	struct dns_wire name = { 0 };
+	char label[DNS_LABEL_MAX + 1];
+	unsigned prefix;
+	int n = snprintf(label, sizeof(label), "_%s", port->name);
+
+	if (n < 0 || (size_t)n >= sizeof(label) || !dns_wire_label(&name, label, (size_t)n) ||
+		!dns_wire_label(&name, proto, strlen(proto)))
+		return;
+	prefix = name.len;
+	if (!dns_wire_end(&name, s->name.bytes, s->name.len))
+		return;
+	dns_making_begin(s->m, &name, DNS_NODE_PORT);
+	s->m->prefix_len = (uint8_t)prefix;
+	put_srv(s, port, prefix);
+	if (s->m->n_units != 0) /* else no ready endpoint has it */
+		end_name(s);
+}
+
+/* --- ports */
+
+static size_t
+n_ports(const struct service_names *s)
+{
+	size_t n = 0;
+
+	if (!s->service->headless)
+		return s->service->n_ports;
+	for (size_t i = 0; i < s->n_slices; i++)
+		n += s->slices[i]->n_ports;
+	return n;
+}
+
+static int
+compare_ports(const void *a, const void *b)
+{
+	const struct port *x = a, *y = b;
+
+	return x->proto != y->proto ? x->proto - y->proto : strcmp(x->name, y->name);
+}
+
+/* By protocol and name; a headless service has those of its endpoints. */
+static size_t
+collect_ports(const struct service_names *s, struct port *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; !s->service->headless && i < s->service->n_ports; i++)
+		out[n++] = (struct port){ s->service->ports[i].name, s->service->ports[i].port,
+			s->service->ports[i].proto };
+	for (size_t i = 0; s->service->headless && i < s->n_slices; i++)
+		for (size_t k = 0; k < s->slices[i]->n_ports; k++)
+			out[n++] = (struct port){ s->slices[i]->ports[k].name, s->slices[i]->ports[k].port,
+				s->slices[i]->ports[k].proto };
+	qsort(out, n, sizeof(*out), compare_ports);
+	return n;
+}
+
+/* Each named port, and the protocols, which are names because others are below them. */
+static void
+build_ports(struct service_names *s)
+{
+	size_t n = n_ports(s);
+	struct port *ports = calloc(n + 1, sizeof(*ports));
+	uint8_t last_proto = 0;
+
+	if (ports == NULL) {
+		s->result = -ENOMEM;
+		return;
+	}
+	n = collect_ports(s, ports);
+	for (size_t i = 0; i < n && s->result == 0; i++) {
+		const char *proto = proto_label(ports[i].proto);
+
+		if (*ports[i].name == '\0' || (i > 0 && compare_ports(&ports[i], &ports[i - 1]) == 0))
+			continue;
+		if (ports[i].proto != last_proto &&
+			begin_below(s, (const uint8_t *)proto, (unsigned)strlen(proto), 0))
+			end_name(s);
+		last_proto = ports[i].proto;
+		build_port(s, &ports[i]);
+	}
+	free(ports);
+}
+
+/* --- kinds of services */
+
+static void
+build_cluster_ip(struct service_names *s)
+{
+	dns_making_begin(s->m, &s->name, DNS_NODE_NAMED);
+	put_addrs(s, s->service->cluster_ips, s->service->n_cluster_ips);
+	put_srv(s, NULL, 0);
+	end_name(s);
+	build_ports(s);
+}
+
+static void
+build_headless(struct service_names *s)
+{
+	if (s->endpoints->n == 0)
+		return;
+	dns_making_begin(s->m, &s->name, 0);
+	put_addrs(s, s->endpoints->addrs, s->endpoints->n_addrs);
+	put_srv(s, NULL, 0);
+	end_name(s);
+	build_ports(s);
+}
+
+static void
+build_endpoints(struct service_names *s)
+{
+	const struct dns_endpoints *e = s->endpoints;
+
+	for (size_t first = 0, end; first < e->n && s->result == 0; first = end) {
+		end = dns_endpoints_group_end(e, first);
+		build_endpoint(s, first, end);
+	}
+}
+
+static void
+build_external(struct service_names *s)
+{
+	const char *text = s->service->external_name;
+	struct dns_wire target;
+	struct ip_addr addr;
+
+	if (text == NULL || ip_addr_parse(text, &addr) || !dns_wire_parse(text, &target))
+		return;
+	dns_making_begin(s->m, &s->name, 0);
+	dns_making_set(s->m, DNS_TYPE_CNAME);
+	dns_making_unit(s->m);
+	dns_making_record(s->m, target.bytes, target.len);
+	end_name(s);
+}
+
+/* A name with a dot is none of a service: the API server refuses it. */
+static bool
+name_service(struct service_names *s, const struct dns_zone *z)
+{
+	const struct object *o = &s->service->object;
+
+	return strchr(o->name, '.') == NULL && dns_wire_label(&s->name, o->name, strlen(o->name)) &&
+	       dns_wire_label(&s->name, o->ns, strlen(o->ns)) && dns_wire_label(&s->name, "svc", 3) &&
+	       dns_wire_end(&s->name, z->name, z->len);
+}
+
+int
+dns_service_build(struct dns_making *m, const struct service_object *service,
+	const struct slice_object *const *slices, size_t n_slices, struct dns_endpoints *scratch,
+	struct dns_node_list *out)
+{
+	struct service_names s = { .m = m,
+		.service = service,
+		.slices = slices,
+		.n_slices = n_slices,
+		.endpoints = scratch,
+		.out = out };
+
+	if (!name_service(&s, m->zone))
+		return 0;
+	if (service->type == SERVICE_EXTERNAL_NAME) {
+		build_external(&s);
+		return s.result;
+	}
+	if (!service->headless && service->n_cluster_ips == 0)
+		return 0;
+	if (dns_endpoints_collect(scratch, service, slices, n_slices) < 0)
+		return -ENOMEM;
+	if (service->headless)
+		build_headless(&s);
+	else
+		build_cluster_ip(&s);
+	build_endpoints(&s);
+	return s.result;
+}

@@ -1,0 +1,32 @@
+/* The names of one service, by the Kubernetes DNS specification 1.1; what it leaves open is as CoreDNS has it:
+ *
+ *   SERVICE.NS.svc.ZONE                ClusterIP: its addresses, ready endpoints or none (2.3.1); headless: those of its ready
+ *                                      endpoints (2.4.1), and without one the name does not exist; ExternalName: a CNAME (2.5),
+ *                                      unless that is an address. An SRV query gets all ports, named or not
+ *   _PORT._PROTO.SERVICE...            SRV of each named port (2.3.2, 2.4.2), with the addresses of its targets; with headless
+ *                                      services one for each endpoint. A and AAAA are the service's
+ *   HOSTNAME.SERVICE...                addresses of the endpoint; its name is its hostname or its address with dashes
+ *
+ * DNS_NODE_NAMED marks the names that their addresses have in reverse: of ClusterIPs (2.3.3), of headless services' endpoints
+ * (2.4.3), and of endpoints with a hostname. Control thread only. */
+#ifndef RINGWAY_BUILD_DNS_SERVICE_H
+#define RINGWAY_BUILD_DNS_SERVICE_H
+
+#include "control/build/dns_endpoints.h"
+#include "control/build/dns_node.h"
+
+struct dns_node_list {
+	size_t n, room;
+	const struct dns_node **items;
+};
+
+/* False if out of memory. */
+bool dns_node_list_add(struct dns_node_list *l, const struct dns_node *node);
+
+/* Puts all names of a service into the zone that is in the making and adds them to the list. Names that the service had before
+ * and has no more are not its business. 0 or -ENOMEM. scratch: kept between calls; dns_endpoints_fini(). */
+int dns_service_build(struct dns_making *m, const struct service_object *service,
+	const struct slice_object *const *slices, size_t n_slices, struct dns_endpoints *scratch,
+	struct dns_node_list *out);
+
+#endif
