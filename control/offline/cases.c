@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "control/source/text_file.h"
+#include "control/offline/json_lines.h"
 #include "dataplane/net/headers.h"
 
 static const struct {
@@ -194,66 +194,36 @@ keep(struct case_list *l, const struct policy_case *c)
 	return true;
 }
 
-static int
-read_line(struct case_list *l, const char *text, size_t size, unsigned line, FILE *errors)
-{
-	struct reading r = { .list = l, .errors = errors, .item = { .line = line } };
-	json_error_t error;
-	json_t *object = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+struct reading_all {
+	struct case_list *list;
+	FILE *errors;
+};
 
-	if (object == NULL)
-		fail(&r, "not a JSON object: %s", error.text);
-	else if (!json_is_object(object))
-		fail(&r, "must be a JSON object");
-	else
-		read_object(&r, object);
-	json_decref(object);
-	if (!r.has_failed && keep(l, &r.item))
+static int
+take_case(json_t *object, unsigned line, void *arg)
+{
+	const struct reading_all *all = arg;
+	struct reading r = { .list = all->list, .errors = all->errors, .item = { .line = line } };
+
+	read_object(&r, object);
+	if (!r.has_failed && keep(all->list, &r.item))
 		return 0;
 	case_fini(&r.item);
 	return r.has_failed ? 0 : -ENOMEM;
 }
 
-static bool
-is_blank(const char *text, size_t size)
-{
-	return strspn(text, " \t\r") >= size;
-}
-
-static int
-read_lines(struct case_list *l, const char *text, FILE *errors)
-{
-	int result = 0;
-
-	for (unsigned line = 1; result == 0 && *text != '\0'; line++) {
-		size_t size = strcspn(text, "\n");
-
-		if (!is_blank(text, size))
-			result = read_line(l, text, size, line, errors);
-		text += size + (text[size] == '\n');
-	}
-	return result;
-}
-
 int
 case_list_read(struct case_list *out, const char *file, FILE *errors)
 {
-	char *text;
-	size_t size;
-	int result = text_file_read(file, CASES_FILE_MAX, &text, &size);
+	struct reading_all all = { out, errors };
+	struct json_lines lines = { .file = file, .errors = errors, .take = take_case, .arg = &all };
+	int result;
 
 	*out = (struct case_list){ .file = file };
-	if (result == 0) {
-		if (strlen(text) != size)
-			case_fail(out, 1, errors, "holds a NUL byte: it is no text");
-		else
-			result = read_lines(out, text, errors);
-		free(text);
-	}
-	if (result < 0) {
-		fprintf(errors, "%s: %s\n", file, strerror(-result));
+	result = json_lines_read(&lines);
+	out->n_errors += lines.n_errors;
+	if (result < 0)
 		case_list_fini(out);
-	}
 	return result;
 }
 

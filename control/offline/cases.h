@@ -17,8 +17,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define CASES_FILE_MAX (256u << 20) /* bytes */
-
 struct policy_case {
 	unsigned line;
 	bool is_allow_expected;

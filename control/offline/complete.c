@@ -14,6 +14,7 @@ struct sliced {
 
 struct completing {
 	struct store *store;
+	bool is_for_dns;
 	struct made_up made_up;
 	size_t n_pods, n_sliced;
 	struct pod_object **pods; /* by namespace and name */
@@ -103,20 +104,34 @@ add_balancer(struct completing *c, struct service_object *s)
 	s->n_ingress = 0;
 }
 
+static bool
+has_endpoints(const struct service_object *s)
+{
+	return s->type != SERVICE_EXTERNAL_NAME;
+}
+
+static bool
+has_cluster_ip(const struct service_object *s)
+{
+	return has_endpoints(s) && !s->headless;
+}
+
 static void
 complete_service(const struct object *object, void *arg)
 {
 	struct completing *c = arg;
 	struct service_object *s = change(object);
 
-	if (c->result < 0 || !service_is_served(s))
+	if (c->result < 0 || !(c->is_for_dns ? has_cluster_ip(s) : service_is_served(s)))
+		return;
+	if (s->n_cluster_ips == 0)
+		make_up(c, &s->cluster_ips, &s->n_cluster_ips);
+	if (c->is_for_dns)
 		return;
 	s->internal_local = s->external_local = s->topology_auto = false;
 	s->distribution = TRAFFIC_ANYWHERE;
 	s->affinity_timeout_s = 0;
 	s->n_external_ips = 0;
-	if (s->n_cluster_ips == 0)
-		make_up(c, &s->cluster_ips, &s->n_cluster_ips);
 	if (c->result == 0)
 		add_balancer(c, s);
 }
@@ -202,6 +217,12 @@ fill_slice(struct slice_object *slice, const struct service_object *s, const str
 	if (e->addrs == NULL || e->node == NULL || e->pod == NULL)
 		return false;
 	e->addrs[0] = *addr;
+	/* as the controller that writes slices does */
+	if (pod->hostname != NULL && pod->subdomain != NULL && strcmp(pod->subdomain, s->object.name) == 0) {
+		e->hostname = strdup(pod->hostname);
+		if (e->hostname == NULL)
+			return false;
+	}
 	return slice->object.ns != NULL && slice->object.name != NULL && slice->service != NULL;
 }
 
@@ -244,7 +265,7 @@ select_endpoints(const struct object *object, void *arg)
 	const struct service_object *s = (const struct service_object *)object;
 	const struct sliced key = { object->ns, object->name };
 
-	if (!service_is_served(s) || s->selector.n == 0 ||
+	if (!(c->is_for_dns ? has_endpoints(s) : service_is_served(s)) || s->selector.n == 0 ||
 		(c->n_sliced != 0 &&
 			bsearch(&key, c->sliced, c->n_sliced, sizeof(key), compare_sliced) != NULL))
 		return;
@@ -287,18 +308,32 @@ enforce(const struct object *object, void *arg)
 }
 
 static void
+complete_namespace(const struct object *object, void *arg)
+{
+	struct completing *c = arg;
+
+	if (c->result == 0 && store_get(c->store, OBJECT_NAMESPACE, "", object->ns) == NULL)
+		c->result = put_namespace(c->store, object->ns);
+}
+
+static void
 complete_namespaces(struct completing *c)
 {
+	if (c->is_for_dns) {
+		store_each(c->store, OBJECT_SERVICE, complete_namespace, c);
+		store_each(c->store, OBJECT_POD, complete_namespace, c);
+		return;
+	}
 	store_each(c->store, OBJECT_NAMESPACE, enforce, NULL);
 	for (size_t i = 0; i < c->n_pods && c->result == 0; i++)
 		if (store_get(c->store, OBJECT_NAMESPACE, "", c->pods[i]->object.ns) == NULL)
 			c->result = put_namespace(c->store, c->pods[i]->object.ns);
 }
 
-int
-manifests_complete(struct store *store)
+static int
+complete(struct store *store, bool is_for_dns)
 {
-	struct completing c = { .store = store };
+	struct completing c = { .store = store, .is_for_dns = is_for_dns };
 
 	c.pods = calloc(store_count(store, OBJECT_POD) + 1, sizeof(*c.pods));
 	c.sliced = calloc(store_count(store, OBJECT_ENDPOINT_SLICE) + 1, sizeof(*c.sliced));
@@ -317,4 +352,16 @@ manifests_complete(struct store *store)
 	free(c.pods);
 	free(c.sliced);
 	return c.result;
+}
+
+int
+manifests_complete(struct store *store)
+{
+	return complete(store, false);
+}
+
+int
+manifests_complete_for_dns(struct store *store)
+{
+	return complete(store, true);
 }

@@ -23,4 +23,8 @@
  * than made-up addresses. */
 int manifests_complete(struct store *store);
 
+/* The same for questions to the DNS: what services are and say stays as it is, but for addresses that they lack; headless ones get
+ * their endpoints, with their pods' hostnames; and namespaces exist that services are in. */
+int manifests_complete_for_dns(struct store *store);
+
 #endif

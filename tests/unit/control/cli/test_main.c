@@ -77,7 +77,7 @@ static void
 help_names_every_command_and_every_json_field_list(void **state)
 {
 	static const char *const names[] = { "status", "pods", "services", "endpoints", "nodes", "policies",
-		"policies test", "policies lint", "drops", "explain", "doctor" };
+		"policies test", "policies lint", "dns test", "drops", "explain", "doctor" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char args[64], line[64];
