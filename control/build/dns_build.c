@@ -390,9 +390,9 @@ gather_slices(struct dns_builder *b, const struct service_record *r, size_t *n)
 static int
 compare_nodes(const void *a, const void *b)
 {
-	const struct dns_node *const *x = a, *const *y = b;
+	const struct dns_node_item *x = a, *y = b;
 
-	return (*x)->hash < (*y)->hash ? -1 : (*x)->hash > (*y)->hash;
+	return x->hash < y->hash ? -1 : x->hash > y->hash;
 }
 
 /* By hash. A name that was put twice, since its ports differ in nothing but letters, is there once, as it is in the zone. */
@@ -403,10 +403,14 @@ order_nodes(struct dns_node_list *l, const struct dns_zone *z)
 
 	if (l->n != 0)
 		qsort(l->items, l->n, sizeof(*l->items), compare_nodes);
-	for (size_t i = 0; i < l->n; i++)
-		if (dns_zone_get(z, l->items[i]->name, l->items[i]->len) == l->items[i] &&
-			(kept == 0 || l->items[kept - 1] != l->items[i]))
-			l->items[kept++] = l->items[i];
+	for (size_t i = 0; i < l->n; i++) {
+		struct dns_node_item *item = &l->items[i];
+
+		if (kept != 0 && l->items[kept - 1].hash == item->hash)
+			l->items[kept - 1].node = dns_zone_get(z, item->node->name, item->node->len);
+		else
+			l->items[kept++] = *item;
+	}
 	l->n = kept;
 }
 
@@ -429,8 +433,8 @@ change_names(struct dns_builder *b, const struct service_nodes *s)
 	int result = 0;
 
 	while (result == 0 && (i < s->built.n || k < s->coming.n)) {
-		const struct dns_node *old = i < s->built.n ? s->built.items[i] : NULL;
-		const struct dns_node *new = k < s->coming.n ? s->coming.items[k] : NULL;
+		const struct dns_node *old = i < s->built.n ? s->built.items[i].node : NULL;
+		const struct dns_node *new = k < s->coming.n ? s->coming.items[k].node : NULL;
 
 		if (old != NULL && new != NULL && old->hash != new->hash) {
 			if (old->hash < new->hash)
@@ -461,8 +465,10 @@ build_service(struct dns_builder *b, const struct service_record *r)
 		result = dns_service_build(
 			&b->making, service, b->slices, n_slices, &b->endpoints, &s->coming);
 	}
+	if (result < 0)
+		return result;
 	order_nodes(&s->coming, b->making.zone);
-	return result < 0 ? result : change_names(b, s);
+	return change_names(b, s);
 }
 
 /* --- the build */

@@ -27,14 +27,14 @@ dns_node_list_add(struct dns_node_list *l, const struct dns_node *node)
 {
 	if (l->n == l->room) {
 		size_t room = 2 * l->room + 4;
-		const struct dns_node **items = reallocarray(l->items, room, sizeof(*items));
+		struct dns_node_item *items = reallocarray(l->items, room, sizeof(*items));
 
 		if (items == NULL)
 			return false;
 		l->items = items;
 		l->room = room;
 	}
-	l->items[l->n++] = node;
+	l->items[l->n++] = (struct dns_node_item){ node->hash, node };
 	return true;
 }
 

@@ -15,9 +15,15 @@
 #include "control/build/dns_endpoints.h"
 #include "control/build/dns_node.h"
 
+/* A name of a service, with its hash beside it, since lists are put in its order. */
+struct dns_node_item {
+	uint64_t hash;
+	const struct dns_node *node;
+};
+
 struct dns_node_list {
 	size_t n, room;
-	const struct dns_node **items;
+	struct dns_node_item *items;
 };
 
 /* False if out of memory. */

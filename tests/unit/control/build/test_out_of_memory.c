@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "control/build/dns_build.h"
 #include "control/build/publish.h"
 #include "control/build/slots.h"
 #include "control/loop.h"
@@ -211,11 +212,90 @@ what_changed_is_in_force_with_the_next_build(void **state)
 	}
 }
 
+/* --- names */
+
+static bool
+has_name(const struct dns_zone *z, const char *text)
+{
+	struct dns_wire name;
+
+	return dns_wire_parse(text, &name) && dns_zone_get(z, name.bytes, name.len) != NULL;
+}
+
+static void
+put_namespace(struct store *s, const char *name)
+{
+	struct namespace_object *o = calloc(1, sizeof(*o));
+
+	o->object = (struct object){ .kind = OBJECT_NAMESPACE, .ns = strdup(""), .name = strdup(name) };
+	assert_int_equal(store_put(s, &o->object), 0);
+}
+
+/* Names come with a namespace, change with a service, and go with an endpoint. Returns whether there was an n-th allocation. */
+static bool
+fail_one_name(unsigned n)
+{
+	const struct dns_build_config config = { .zone = "x",
+		.ttl_s = 30,
+		.pods = DNS_PODS_VERIFIED,
+		.server_ns = "kube-system",
+		.server = "kube-dns" };
+	struct store *s = store_new();
+	struct dns_builder *b;
+	struct dns_zone *first, *next;
+	bool has_failed;
+	int result;
+
+	put_namespace(s, "shop");
+	put_pod(s, "shop", "web-1", "a", "app", "web", "10.244.1.9", NULL);
+	put_service(s, "shop", "web", "app", "web", "10.96.0.10", NULL, 80, PROTO_TCP);
+	put_slice(s, "shop", "web", "10.244.1.9", 80, PROTO_TCP, true, "web-1", "a");
+	put_service(s, "data", "db", "app", "db", "10.96.0.11", NULL, 80, PROTO_TCP);
+	assert_int_equal(dns_builder_new(&b, s, &config), 0);
+	assert_int_equal(dns_builder_build(b, &first), 0);
+	put_namespace(s, "data");
+	put_service(s, "shop", "web", "app", "web", "10.96.0.12", NULL, 80, PROTO_TCP);
+	put_slice(s, "shop", "web", NULL, 80, PROTO_TCP, true, "web-1", "a");
+	put_pod(s, "data", "db-1", "a", "app", "db", "10.244.1.10", NULL);
+	fail_at = n;
+	result = dns_builder_build(b, &next);
+	has_failed = fail_at == 0;
+	fail_at = 0;
+	assert_true(has_name(first, "10-244-1-9.web.shop.svc.x") && !has_name(first, "db.data.svc.x"));
+	if (result < 0) {
+		assert_true(has_failed && next == NULL && !dns_builder_is_idle(b));
+		assert_int_equal(dns_builder_build(b, &next), 0);
+	}
+	assert_non_null(next);
+	assert_true(dns_builder_is_idle(b));
+	assert_true(has_name(next, "db.data.svc.x") && has_name(next, "10-244-1-10.data.pod.x"));
+	assert_true(has_name(next, "12.0.96.10.in-addr.arpa") && !has_name(next, "10.0.96.10.in-addr.arpa"));
+	assert_false(has_name(next, "10-244-1-9.web.shop.svc.x"));
+	dns_builder_release(b, first);
+	dns_builder_release(b, next);
+	assert_int_equal(dns_builder_books(b).n_pieces, 0);
+	dns_builder_free(b);
+	store_free(s);
+	return has_failed;
+}
+
+static void
+names_that_changed_are_there_with_the_next_build(void **state)
+{
+	unsigned n = 1;
+
+	while (fail_one_name(n))
+		assert_int_not_equal(++n, BUILDS_MAX);
+	assert_in_range(n, 5, BUILDS_MAX);
+	print_message("  %u allocations, each failed once\n", n - 1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_changed_is_in_force_with_the_next_build),
+		cmocka_unit_test(names_that_changed_are_there_with_the_next_build),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
