@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "control/build/selector.h"
-#include "control/lint/lint_internal.h"
+#include "control/lint/lint_looks.h"
 
 #define DNS_PORT 53
 #define DNS_LABEL "k8s-app"

@@ -1,6 +1,6 @@
 /* Policies as a whole: whom they select, and which of their rules are in force at all. */
 #include "control/build/selector.h"
-#include "control/lint/lint_internal.h"
+#include "control/lint/lint_looks.h"
 
 static void
 look_at_subject(struct lint_world *w, const struct network_policy_object *p)

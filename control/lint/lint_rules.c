@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "control/build/selector.h"
-#include "control/lint/lint_internal.h"
+#include "control/lint/lint_looks.h"
 
 #define WHERE_SIZE 64
 

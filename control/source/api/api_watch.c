@@ -1,4 +1,4 @@
-#include "control/source/api/api_watch_internal.h"
+#include "control/source/api/api_watch.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,6 +12,8 @@
 #include "control/source/api/api_backoff.h"
 #include "control/source/api/api_saved.h"
 #include "control/source/api/api_stream.h"
+#include "control/source/api/api_watch_events.h"
+#include "control/source/api/api_watch_state.h"
 
 #define PAGE 500 /* objects */
 #define WATCH_MIN_S 300
@@ -23,53 +25,6 @@
 #define NODE_SELECTOR "&fieldSelector=spec.nodeName%3D"
 
 static void start(struct api_watch *w);
-
-void
-api_watch_tell(struct api_watch *w)
-{
-	w->config.changed(w->config.arg);
-}
-
-const char *
-api_watch_kind_name(const struct api_watch *w)
-{
-	return object_kind_name(w->config.kind->kind);
-}
-
-/* --- how it goes */
-
-static void
-note_trouble(struct api_watch *w, const char *reason)
-{
-	snprintf(w->status.reason, sizeof(w->status.reason), "%s", reason);
-	api_text_make_printable(w->status.reason);
-	if (w->status.since_s == 0) {
-		w->status.since_s = time(NULL);
-		log_warn("%s at %s: %s; what is known stays in force", api_watch_kind_name(w),
-			api_client_server(w->config.client), w->status.reason);
-	}
-	api_watch_tell(w);
-}
-
-/* Only this makes waits short again: a server that takes requests and then fails is not asked ever faster. */
-void
-api_watch_note_steady(struct api_watch *w)
-{
-	api_backoff_reset(&w->backoff);
-	w->has_restarted = false;
-}
-
-void
-api_watch_note_success(struct api_watch *w)
-{
-	if (w->status.since_s == 0)
-		return;
-	log_info("%s at %s: well again after %lld s", api_watch_kind_name(w),
-		api_client_server(w->config.client), (long long)(time(NULL) - w->status.since_s));
-	w->status.since_s = 0;
-	w->status.reason[0] = '\0';
-	api_watch_tell(w);
-}
 
 static void
 wait_ms(struct api_watch *w, uint32_t ms)
@@ -239,7 +194,7 @@ try_again(struct api_watch *w, const struct api_answer *answer, const char *reas
 	/* a list's parts are not all there, so it begins anew; a watch goes on where it was */
 	if (w->is_first_list || (w->step == STEP_WATCH && *w->status.resource_version == '\0'))
 		forget_list(w);
-	note_trouble(w, reason);
+	api_watch_note_trouble(w, reason);
 	wait_ms(w, retry_after_s != 0 ? api_backoff_after(&w->backoff, retry_after_s)
 				      : api_backoff_next(&w->backoff));
 }
@@ -363,7 +318,7 @@ start(struct api_watch *w)
 	w->is_unmarked = false;
 	if (!write_path(w, path)) {
 		forget_list(w);
-		note_trouble(w, "the server's token for the next page is too long");
+		api_watch_note_trouble(w, "the server's token for the next page is too long");
 		wait_ms(w, API_BACKOFF_MAX_MS);
 		return;
 	}
@@ -375,7 +330,7 @@ start(struct api_watch *w)
 		w);
 	api_stream_leave_out(&w->stream, w->config.kind->unread, w->config.kind->n_unread);
 	if (api_client_ask(w->config.client, &w->request, &request) < 0) {
-		note_trouble(w, "out of memory");
+		api_watch_note_trouble(w, "out of memory");
 		wait_ms(w, api_backoff_next(&w->backoff));
 	}
 }

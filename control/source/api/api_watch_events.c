@@ -1,4 +1,4 @@
-#include "control/source/api/api_watch_internal.h"
+#include "control/source/api/api_watch_events.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
-/* What the files of api_watch share: api_watch.c asks, and says what follows from how a request ended; api_watch_events.c takes what
- * the server sends meanwhile. For no others. */
-#ifndef RINGWAY_SOURCE_API_WATCH_INTERNAL_H
-#define RINGWAY_SOURCE_API_WATCH_INTERNAL_H
+/* A watch, and how it goes, as the files of api_watch know it: api_watch.c asks, and says what follows from how a request ended;
+ * api_watch_events.c takes what the server sends meanwhile. For no others. */
+#ifndef RINGWAY_SOURCE_API_WATCH_STATE_H
+#define RINGWAY_SOURCE_API_WATCH_STATE_H
 
 #include "control/source/api/api_backoff.h"
 #include "control/source/api/api_stream.h"
@@ -44,6 +44,9 @@ struct api_watch {
 /* Something changed. */
 void api_watch_tell(struct api_watch *w);
 
+/* Something is wrong, since now if it was not before. */
+void api_watch_note_trouble(struct api_watch *w, const char *reason);
+
 /* Only this makes waits short again: a server that takes requests and then fails is not asked ever faster. */
 void api_watch_note_steady(struct api_watch *w);
 
@@ -51,25 +54,5 @@ void api_watch_note_steady(struct api_watch *w);
 void api_watch_note_success(struct api_watch *w);
 
 const char *api_watch_kind_name(const struct api_watch *w);
-
-/* --- api_watch_events.c */
-
-/* Takes over the version of an object, or of a list. */
-void api_watch_note_version(struct api_watch *w, const json_t *object);
-
-/* Whether it is older than what we know. */
-bool api_watch_has_gone_back(const struct api_watch *w, const json_t *object);
-
-/* All that there is has been listed. */
-void api_watch_list_complete(struct api_watch *w);
-
-/* For api_stream: a list's object; one of a list of which only the version counts; an event. */
-int api_watch_on_item(json_t *object, void *arg);
-int api_watch_on_checked(json_t *object, void *arg);
-int api_watch_on_event(json_t *event, void *arg);
-
-/* For api_request_config. */
-void api_watch_on_opened(void *arg);
-int api_watch_on_bytes(const char *bytes, size_t size, void *arg);
 
 #endif

@@ -1,7 +1,7 @@
-/* What lint.c (the whole), lint_policy.c (policies as a whole), lint_rules.c (rule by rule) and lint_dns.c share; nobody else
- * includes it. */
-#ifndef RINGWAY_LINT_LINT_INTERNAL_H
-#define RINGWAY_LINT_LINT_INTERNAL_H
+/* What the looks of lint (lint_looks.h) are at: the store's objects by namespaces, and what is asked of them; and where they put
+ * what they find. For no others. */
+#ifndef RINGWAY_LINT_LINT_WORLD_H
+#define RINGWAY_LINT_LINT_WORLD_H
 
 #include "control/lint/lint.h"
 #include "control/model/nearest.h"
@@ -28,6 +28,10 @@ struct lint_world {
 	const struct node_object **nodes;
 };
 
+/* False: out of memory; then there is nothing to end. */
+bool lint_world_init(struct lint_world *w, struct lint *out, const struct store *store);
+void lint_world_fini(struct lint_world *w);
+
 /* NULL: no object is of this namespace. */
 const struct lint_namespace *lint_namespace(const struct lint_world *w, const char *name);
 const struct labels *lint_namespace_labels(const struct lint_namespace *ns);
@@ -43,13 +47,9 @@ bool lint_is_peer(const struct lint_world *w, const char *policy_ns, const struc
 	const struct pod_object *pod);
 bool lint_block_has(const struct ip_block *block, const struct ip_addr *addr);
 
+/* A finding, as struct lint_finding has it; advice is copied. */
 void lint_add(struct lint_world *w, const struct network_policy_object *policy, const char *kind,
 	int direction, int rule, const char *advice, const char *format, ...)
 	__attribute__((format(printf, 7, 8)));
-
-/* The looks. */
-void lint_policies(struct lint_world *w);
-void lint_rules(struct lint_world *w);
-void lint_dns(struct lint_world *w);
 
 #endif
