@@ -1,12 +1,12 @@
 /* Who waits for another instance to end, which is uninstalled and takes the lock along. */
 #include "control/instance.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/file.h>
 
+#include "control/handover.h"
 #include "control/log.h"
 #include "tests/support/scratch.h"
 
@@ -33,26 +33,14 @@ lock_open(const char *run_dir)
 	return open(path, O_RDWR | O_CLOEXEC);
 }
 
-/* Whether the process has opened the lock that we hold. */
+/* Whether somebody waits for the lock that we hold: then there is nothing more that it makes in run.dir. */
 static bool
-has_opened(pid_t pid, const char *run_dir)
+has_successor(const char *run_dir)
 {
-	char path[128], target[256], lock[128];
-	bool found = false;
-	DIR *dir;
+	char path[128];
 
-	snprintf(lock, sizeof(lock), "%s/" INSTANCE_LOCK, run_dir);
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	dir = opendir(path);
-	assert_non_null(dir);
-	for (struct dirent *e; !found && (e = readdir(dir)) != NULL;) {
-		ssize_t len = readlinkat(dirfd(dir), e->d_name, target, sizeof(target) - 1);
-
-		target[len < 0 ? 0 : len] = '\0';
-		found = strcmp(target, lock) == 0;
-	}
-	closedir(dir);
-	return found;
+	snprintf(path, sizeof(path), "%s/" HANDOVER_SOCKET, run_dir);
+	return access(path, F_OK) == 0;
 }
 
 /* Its exit status: 0 when it has the lock that is there, so that nobody else gets it. */
@@ -97,7 +85,7 @@ a_lock_that_was_removed_is_none(void **state)
 		close(fd);
 		_exit(wait_in_child(&config));
 	}
-	while (!has_opened(child, run_dir)) {
+	while (!has_successor(run_dir)) {
 		assert_int_equal(waitpid(child, &status, WNOHANG), 0);
 		sched_yield();
 	}
