@@ -4,21 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/cli/command.h"
+#include "control/cli/case_files.h"
 #include "control/offline/dns_ask.h"
 #include "control/offline/manifests.h"
 
 struct test_args {
-	const char *manifests, *cases, *zone;
+	struct case_files files;
+	const char *zone;
 	enum dns_pod_records pods;
 };
 
 static const char *const pod_choices[N_DNS_POD_RECORDS] = { "insecure", "verified", "disabled" };
 
 static const struct argp_option test_options[] = {
-	{ "manifests", 'm', "DIR", 0,
-		"directory with the cluster's objects: *.yaml, *.yml and *.json, as ringwayd reads it", 0 },
-	{ "cases", 'c', "FILE", 0, "a JSON object a line; see below", 0 },
+	CASE_FILES_OPTIONS,
 	{ "zone", 'z', "NAME", 0, "the cluster's zone (default: " DNS_ZONE_DEFAULT ")", 0 },
 	{ "pod-records", 'p', "WHICH", 0,
 		"names of pods' addresses: insecure (any address, which is the default), verified (those of "
@@ -45,28 +44,14 @@ test_parse(int key, char *arg, struct argp_state *state)
 	struct test_args *args = state->input;
 
 	switch (key) {
-	case 'm':
-		args->manifests = arg;
-		return 0;
-	case 'c':
-		args->cases = arg;
-		return 0;
 	case 'z':
 		args->zone = arg;
 		return 0;
 	case 'p':
 		take_pods(args, arg, state);
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state,
-			"what is '%s'? The directory goes behind --manifests, the file behind --cases", arg);
-		return 0;
-	case ARGP_KEY_END:
-		if (args->manifests == NULL || args->cases == NULL)
-			argp_error(state, "a test needs --manifests DIR and --cases FILE");
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return case_files_parse(&args->files, key, arg, state);
 	}
 }
 
@@ -119,13 +104,10 @@ count_expected(const struct dns_case_list *cases, const struct dns_outcome *outc
 static void
 print_all(const struct cli *cli, const struct dns_case_list *cases, const struct dns_outcome *outcomes)
 {
-	size_t n = count_expected(cases, outcomes);
-
 	for (size_t i = 0; i < cases->n; i++)
 		if (!dns_outcome_is_expected(&outcomes[i], &cases->items[i]))
 			print_mismatch(cli, cases->file, &cases->items[i], &outcomes[i]);
-	fprintf(cli->out, "%zu case%s: %zu as expected, %zu not\n", cases->n, cases->n == 1 ? "" : "s", n,
-		cases->n - n);
+	cases_print_count(cli, cases->n, count_expected(cases, outcomes));
 }
 
 static json_t *
@@ -142,15 +124,11 @@ case_json(const struct dns_case *c, const struct dns_outcome *o)
 static void
 print_json(const struct cli *cli, const struct dns_case_list *cases, const struct dns_outcome *outcomes)
 {
-	size_t n = count_expected(cases, outcomes);
-	json_t *list = json_array(), *doc;
+	json_t *list = json_array();
 
 	for (size_t i = 0; i < cases->n; i++)
 		json_array_append_new(list, case_json(&cases->items[i], &outcomes[i]));
-	doc = json_pack("{s:o, s:I, s:I, s:I}", "cases", list, "n", (json_int_t)cases->n, "as_expected",
-		(json_int_t)n, "not_as_expected", (json_int_t)(cases->n - n));
-	cli_print_json(cli, doc);
-	json_decref(doc);
+	cases_print_json(cli, list, count_expected(cases, outcomes));
 }
 
 /* --- the test */
@@ -199,9 +177,9 @@ test_run(const struct cli *cli, void *input)
 	struct manifests manifests;
 	struct dns_case_list cases;
 	int rc = CLI_USAGE;
-	bool ok = manifests_load(&manifests, args->manifests, stderr) == 0 && manifests.n_errors == 0;
+	bool ok = manifests_load(&manifests, args->files.manifests, stderr) == 0 && manifests.n_errors == 0;
 
-	if (dns_case_list_read(&cases, args->cases, stderr) == 0 && ok)
+	if (dns_case_list_read(&cases, args->files.cases, stderr) == 0 && ok)
 		rc = ask(cli, args, manifests.store, &cases);
 	dns_case_list_fini(&cases);
 	manifests_fini(&manifests);

@@ -4,44 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/cli/command.h"
+#include "control/cli/case_files.h"
 #include "control/offline/judge.h"
 #include "control/offline/manifests.h"
 
-struct test_args {
-	const char *manifests, *cases;
-};
-
 static const struct argp_option test_options[] = {
-	{ "manifests", 'm', "DIR", 0,
-		"directory with the cluster's objects: *.yaml, *.yml and *.json, as ringwayd reads it", 0 },
-	{ "cases", 'c', "FILE", 0, "a JSON object a line; see below", 0 },
+	CASE_FILES_OPTIONS,
 	{ 0 },
 };
 
 static error_t
 test_parse(int key, char *arg, struct argp_state *state)
 {
-	struct test_args *args = state->input;
-
-	switch (key) {
-	case 'm':
-		args->manifests = arg;
-		return 0;
-	case 'c':
-		args->cases = arg;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state,
-			"what is '%s'? The directory goes behind --manifests, the file behind --cases", arg);
-		return 0;
-	case ARGP_KEY_END:
-		if (args->manifests == NULL || args->cases == NULL)
-			argp_error(state, "a test needs --manifests DIR and --cases FILE");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	return case_files_parse(state->input, key, arg, state);
 }
 
 /* --- telling */
@@ -113,13 +88,10 @@ count_expected(const struct case_list *cases, const struct outcome *outcomes)
 static void
 print_all(const struct cli *cli, const struct case_list *cases, const struct outcome *outcomes)
 {
-	size_t n = count_expected(cases, outcomes);
-
 	for (size_t i = 0; i < cases->n; i++)
 		if (!outcome_is_expected(&outcomes[i], &cases->items[i]))
 			print_mismatch(cli, cases->file, &cases->items[i], &outcomes[i]);
-	fprintf(cli->out, "%zu case%s: %zu as expected, %zu not\n", cases->n, cases->n == 1 ? "" : "s", n,
-		cases->n - n);
+	cases_print_count(cli, cases->n, count_expected(cases, outcomes));
 }
 
 static json_t *
@@ -150,15 +122,11 @@ case_json(const struct policy_case *c, const struct outcome *o)
 static void
 print_json(const struct cli *cli, const struct case_list *cases, const struct outcome *outcomes)
 {
-	size_t n = count_expected(cases, outcomes);
-	json_t *list = json_array(), *doc;
+	json_t *list = json_array();
 
 	for (size_t i = 0; i < cases->n; i++)
 		json_array_append_new(list, case_json(&cases->items[i], &outcomes[i]));
-	doc = json_pack("{s:o, s:I, s:I, s:I}", "cases", list, "n", (json_int_t)cases->n, "as_expected",
-		(json_int_t)n, "not_as_expected", (json_int_t)(cases->n - n));
-	cli_print_json(cli, doc);
-	json_decref(doc);
+	cases_print_json(cli, list, count_expected(cases, outcomes));
 }
 
 /* --- the test */
@@ -194,13 +162,13 @@ judge(const struct cli *cli, struct store *store, struct case_list *cases)
 static int
 test_run(const struct cli *cli, void *input)
 {
-	const struct test_args *args = input;
+	const struct case_files *files = input;
 	struct manifests manifests;
 	struct case_list cases;
 	int rc = CLI_USAGE;
-	bool ok = manifests_load(&manifests, args->manifests, stderr) == 0 && manifests.n_errors == 0;
+	bool ok = manifests_load(&manifests, files->manifests, stderr) == 0 && manifests.n_errors == 0;
 
-	if (case_list_read(&cases, args->cases, stderr) == 0 && ok) {
+	if (case_list_read(&cases, files->cases, stderr) == 0 && ok) {
 		size_t n_errors = cases.n_errors;
 
 		rc = judge(cli, manifests.store, &cases);
@@ -254,5 +222,5 @@ const struct command policies_test_command = {
 	.options = test_options,
 	.parse = test_parse,
 	.run = test_run,
-	.input_size = sizeof(struct test_args),
+	.input_size = sizeof(struct case_files),
 };
