@@ -133,6 +133,23 @@ choice_index(const char *choices, const char *word)
 	}
 }
 
+/* A default, of words. */
+static bool
+list_init(struct string_list *list, const char *text)
+{
+	while (*text != '\0') {
+		size_t n = strcspn(text, " ");
+		char *word = strndup(text, n);
+		bool ok = word != NULL && list_append(list, word);
+
+		free(word);
+		if (!ok)
+			return false;
+		text += n + strspn(text + n, " ");
+	}
+	return true;
+}
+
 int
 config_init(struct config *c)
 {
@@ -158,6 +175,10 @@ config_init(struct config *c)
 			*(uint32_t *)member_of(c, o) = o->number;
 			break;
 		case OPTION_LIST:
+			if (!list_init(member_of(c, o), o->text)) {
+				config_fini(c);
+				return -ENOMEM;
+			}
 			break;
 		}
 	}
@@ -219,7 +240,10 @@ set_number(uint32_t *member, const struct option *o, const json_t *value, struct
 static void
 set_enum(uint32_t *member, const struct option *o, const json_t *value, struct place *p)
 {
-	int choice = json_is_string(value) ? choice_index(o->unit, json_string_value(value)) : -1;
+	/* "on" without quotes is what YAML 1.1 calls true */
+	const char *word =
+		json_is_boolean(value) ? (json_is_true(value) ? "on" : "off") : json_string_value(value);
+	int choice = word == NULL ? -1 : choice_index(o->unit, word);
 
 	if (choice < 0)
 		complain(p, o->key, "must be one of: %s", o->unit);
@@ -574,7 +598,7 @@ format_default(const struct option *o, char *out, size_t size)
 	if (o->type == OPTION_UINT || o->type == OPTION_POW2)
 		snprintf(out, size, "%u", o->number);
 	else if (o->type == OPTION_LIST)
-		snprintf(out, size, "[]");
+		snprintf(out, size, "[%s]", o->text);
 	else
 		snprintf(out, size, "%s", *o->text == '\0' ? "\"\"" : o->text);
 }

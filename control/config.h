@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
+enum dns_mode {
+	DNS_MODE_ON,
+	DNS_MODE_OFF,
+};
+
 struct string_list {
 	size_t n;
 	char **items;
@@ -76,6 +81,19 @@ struct config {
 	struct {
 		uint32_t mode; /* enum policy_mode */
 	} policy;
+	struct {
+		uint32_t mode; /* enum dns_mode */
+		char *service, *zone;
+		uint32_t ttl;
+		uint32_t pod_records; /* enum dns_pod_records */
+		struct string_list local_addresses;
+		struct string_list upstreams;
+		struct string_list stub_domains;
+		struct string_list search_suffixes;
+		uint32_t cache_memory, negative_share;
+		uint32_t queries_per_second, in_flight_per_pod;
+		uint32_t stale_max;
+	} dns;
 	struct {
 		char *listen;
 	} metrics;

@@ -1,4 +1,5 @@
 #include "control/config.h"
+#include "control/build/dns_build.h"
 #include "control/model/object.h"
 #include "xdp/loader.h"
 
@@ -41,6 +42,9 @@ test_defaults(void **state)
 	assert_int_equal(c.log.level, 2);
 	assert_int_equal(c.policy.mode, POLICY_MODE_ENFORCE);
 	assert_string_equal(c.run.dir, "/run/ringway");
+	assert_int_equal(c.dns.mode, DNS_MODE_ON);
+	assert_int_equal(c.dns.local_addresses.n, 1);
+	assert_string_equal(c.dns.local_addresses.items[0], "169.254.20.10");
 	assert_int_equal(c.workers.cpus.n, 0);
 	assert_true(c.node.name[0] != '\0');
 	free(said);
@@ -63,6 +67,7 @@ test_everything_is_read(void **state)
 				   "workers: {cpus: [0]}\n"
 				   "log: {level: debug}\n"
 				   "policy: {mode: audit}\n"
+				   "dns: {mode: off, podRecords: verified, localAddresses: []}\n"
 				   "io:\n");
 
 	assert_string_equal(said, "");
@@ -76,6 +81,9 @@ test_everything_is_read(void **state)
 	assert_string_equal(c.workers.cpus.items[0], "0");
 	assert_int_equal(c.log.level, 3);
 	assert_int_equal(c.policy.mode, POLICY_MODE_AUDIT);
+	assert_int_equal(c.dns.mode, DNS_MODE_OFF);
+	assert_int_equal(c.dns.pod_records, DNS_PODS_VERIFIED);
+	assert_int_equal(c.dns.local_addresses.n, 0);
 	free(said);
 	config_fini(&c);
 }
