@@ -10,9 +10,11 @@ import tempfile
 import unittest
 
 sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
 spec = importlib.util.spec_from_file_location("run_tests", pathlib.Path(__file__).with_name("run_tests.py"))
 run_tests = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(run_tests)
+system_tests = sys.modules["system_tests"]
 
 FIRST_TIME = """
 import pathlib
@@ -33,29 +35,19 @@ def is_first(name):
 
 
 class Counting(unittest.TestCase):
-    def run_tests(self, text):
-        """The counts and the closing lines."""
+    def run_tests(self, *texts):
+        """The closing lines, of files with these texts."""
         with tempfile.TemporaryDirectory() as root:
             tests = pathlib.Path(root, "tests", "system")
             tests.mkdir(parents=True)
-            (tests / "test_it.py").write_text(FIRST_TIME + text)
+            files = [str(tests / f"test_it{'' if n == 0 else n}.py") for n in range(len(texts))]
+            for file, text in zip(files, texts):
+                pathlib.Path(file).write_text(FIRST_TIME + text)
             self.counts = run_tests.Counts()
-            with contextlib.redirect_stdout(io.StringIO()), self.quiet():
-                run_tests.run_twice([str(tests)], os.path.join(root, "results"), self.counts, root=root)
+            with contextlib.redirect_stdout(io.StringIO()):
+                system_tests.run_twice(files, os.path.join(root, "results"), self.counts, lanes=2, root=root)
             self.kept = {path.name: path.read_text() for path in pathlib.Path(root, "results").glob("flaky/*")}
             return self.counts.closing().splitlines()
-
-    @contextlib.contextmanager
-    def quiet(self):
-        """What pytest says goes nowhere."""
-        kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, 1)
-            yield
-        finally:
-            os.dup2(kept, 1)
-            os.close(kept)
-            os.close(nowhere)
 
     def test_all_is_well(self):
         closing = self.run_tests("def test_a(): pass\n@pytest.mark.skip(reason='why')\ndef test_b(): pass\n")
@@ -94,6 +86,16 @@ class Counting(unittest.TestCase):
         closing = self.run_tests("@pytest.mark.parametrize('n', range(20))\n"
                                  "def test_a(n): assert not is_first(f'{n}')\n")
         self.assertEqual(closing, ["0 passed, 20 failed, 0 skipped"])
+
+    def test_files_side_by_side(self):
+        closing = self.run_tests("def test_a(): assert not is_first('a')\n", "def test_b(): assert False\n",
+                                 "def test_c(): pass\n", "")
+        self.assertEqual([line.split(" (")[0] for line in closing],
+                         ["FLAKY tests/system/test_it.py::test_a", "2 passed, 1 failed, 0 skipped"])
+
+    def test_a_process_is_left_behind(self):
+        closing = self.run_tests("import subprocess\ndef test_a(): subprocess.Popen(['sleep', '1000'])\n", "def test_b(): pass\n")
+        self.assertEqual(closing, ["2 passed, 1 failed, 0 skipped"])
 
     def test_what_cannot_be_read_has_failed(self):
         self.assertEqual(self.run_tests("import no_such_module\n")[-1], "0 passed, 1 failed, 0 skipped")
