@@ -3,6 +3,7 @@
 #ifndef RINGWAY_TABLES_H
 #define RINGWAY_TABLES_H
 
+#include "dataplane/dns/dns_table.h"
 #include "dataplane/endpoint_table.h"
 #include "dataplane/overlay/fdb_table.h"
 #include "dataplane/policy/policy_table.h"
@@ -50,6 +51,7 @@ struct tables {
 	const struct route_table *routes;
 	const struct fdb_table *fdb;
 	const struct policy_table *policies; /* NULL: no pod of this node is isolated */
+	const struct dns_table *dns;         /* NULL: DNS is not answered on this node */
 };
 
 #endif

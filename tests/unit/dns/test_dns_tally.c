@@ -1,0 +1,149 @@
+/* What workers answered: counts are exact, samples stand for all answers of a burst, and too many of them cost nothing. */
+#include "dataplane/dns/dns_tally.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include "dataplane/dns/dns_answer.h"
+
+static const uint8_t name[] = "\3Api\4shop";
+
+static int
+setup(void **state)
+{
+	*state = dns_tally_new();
+	return *state == NULL ? -1 : 0;
+}
+
+static int
+teardown(void **state)
+{
+	dns_tally_free(*state);
+	return 0;
+}
+
+static void
+note(struct dns_tally *t, uint16_t port, enum dns_source source, uint8_t rcode)
+{
+	const struct dns_sample answer = { .port = port,
+		.type = DNS_TYPE_A,
+		.source = (uint8_t)source,
+		.rcode = rcode,
+		.name_len = sizeof(name),
+		.received_ns = 5,
+		.answered_ns = 9 };
+
+	dns_tally_note(t, &answer, name);
+}
+
+static void
+test_counts_are_by_port_and_source(void **state)
+{
+	struct dns_tally *t = *state;
+	struct dns_counts sum = { .nxdomain = 100 };
+
+	note(t, 3, DNS_AUTHORITY, DNS_RCODE_NOERROR);
+	note(t, 3, DNS_AUTHORITY, DNS_RCODE_NXDOMAIN);
+	note(t, 4, DNS_HIT, DNS_RCODE_NOERROR);
+	dns_tally_read(t, 3, &sum);
+	assert_int_equal(sum.by_source[DNS_AUTHORITY], 2);
+	assert_int_equal(sum.by_source[DNS_HIT], 0);
+	assert_int_equal(sum.nxdomain, 101);
+}
+
+static void
+test_a_few_answers_are_samples_in_full(void **state)
+{
+	struct dns_tally *t = *state;
+	struct dns_sample s;
+
+	note(t, 3, DNS_UPSTREAM, DNS_RCODE_NXDOMAIN);
+	assert_false(dns_tally_take(t, &s)); /* not before the burst's end */
+	note(t, 3, DNS_HIT, DNS_RCODE_NOERROR);
+	dns_tally_flush(t);
+	assert_true(dns_tally_take(t, &s));
+	assert_int_equal(s.port, 3);
+	assert_int_equal(s.type, DNS_TYPE_A);
+	assert_int_equal(s.source, DNS_UPSTREAM);
+	assert_int_equal(s.rcode, DNS_RCODE_NXDOMAIN);
+	assert_int_equal(s.weight, 1);
+	assert_int_equal(s.received_ns, 5);
+	assert_int_equal(s.answered_ns, 9);
+	assert_int_equal(s.name_len, sizeof(name));
+	assert_memory_equal(s.name, name, sizeof(name));
+	assert_true(dns_tally_take(t, &s));
+	assert_int_equal(s.weight, 1);
+	assert_false(dns_tally_take(t, &s));
+}
+
+static void
+test_samples_stand_for_the_others(void **state)
+{
+	struct dns_tally *t = *state;
+	unsigned of_loud = 0, n = 0;
+	struct dns_sample s;
+
+	for (unsigned i = 0; i < 50; i++)
+		note(t, 3, DNS_AUTHORITY, DNS_RCODE_NOERROR);
+	note(t, 4, DNS_AUTHORITY, DNS_RCODE_NOERROR);
+	dns_tally_flush(t);
+	for (; dns_tally_take(t, &s); n++) {
+		if (s.port == 3)
+			of_loud += s.weight;
+		else
+			assert_int_equal(s.weight, 1);
+	}
+	assert_int_equal(of_loud, 50);
+	assert_int_equal(n, DNS_RUN_SAMPLES + 1);
+}
+
+static void
+test_samples_that_nobody_takes_are_lost(void **state)
+{
+	struct dns_tally *t = *state;
+	struct dns_counts sum = { 0 };
+	struct dns_sample s;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 3 * DNS_SAMPLES; i++) {
+		note(t, 3, DNS_HIT, DNS_RCODE_NOERROR);
+		dns_tally_flush(t);
+	}
+	while (dns_tally_take(t, &s))
+		n++;
+	assert_int_equal(n, DNS_SAMPLES);
+	note(t, 3, DNS_HIT, DNS_RCODE_NOERROR);
+	dns_tally_flush(t);
+	assert_true(dns_tally_take(t, &s));
+	dns_tally_read(t, 3, &sum);
+	assert_int_equal(sum.by_source[DNS_HIT], 3 * DNS_SAMPLES + 1);
+}
+
+static void
+test_sources_have_names(void **state)
+{
+	(void)state;
+	for (enum dns_source s = 0; s < N_DNS_SOURCES; s++) {
+		assert_non_null(dns_source_label(s));
+		assert_non_null(dns_source_help(s));
+	}
+	assert_string_equal(dns_source_label(DNS_AUTHORITY), "authority");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_counts_are_by_port_and_source, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_few_answers_are_samples_in_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_samples_stand_for_the_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_samples_that_nobody_takes_are_lost, setup, teardown),
+		cmocka_unit_test(test_sources_have_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
