@@ -68,6 +68,12 @@ snapshot_publish(struct snapshot *s, const struct tables *next, uint64_t *grace)
 	return old;
 }
 
+uint64_t
+snapshot_retire(struct snapshot *s)
+{
+	return rte_rcu_qsbr_start(s->readers);
+}
+
 bool
 snapshot_is_over(struct snapshot *s, uint64_t grace)
 {

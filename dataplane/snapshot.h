@@ -29,7 +29,11 @@ void snapshot_online(struct snapshot *s, unsigned worker);
  * both; it may free the old ones once snapshot_is_over() for the token that *grace receives. */
 const struct tables *snapshot_publish(struct snapshot *s, const struct tables *next, uint64_t *grace);
 
-/* Control: true once every worker has quiesced since that publication. Never blocks. */
+/* Any thread: begins a grace period for something else that readers find, and that cannot be found any more. The token is for
+ * snapshot_is_over(). */
+uint64_t snapshot_retire(struct snapshot *s);
+
+/* Any thread: true once every reader has quiesced since the token was made. Never blocks. */
 bool snapshot_is_over(struct snapshot *s, uint64_t grace);
 
 /* Control: blocks until then. */

@@ -24,6 +24,7 @@
 /* Result codes (RFC 1035 section 4.1.1, RFC 6891 section 9). */
 enum dns_rcode {
 	DNS_RCODE_NOERROR = 0,
+	DNS_RCODE_SERVFAIL = 2,
 	DNS_RCODE_NXDOMAIN = 3,
 	DNS_RCODE_BADVERS = 16,
 };

@@ -22,7 +22,11 @@ enum dns_type {
 	DNS_TYPE_TXT = 16,
 	DNS_TYPE_AAAA = 28,
 	DNS_TYPE_SRV = 33,
+	DNS_TYPE_DNAME = 39,
 	DNS_TYPE_OPT = 41,
+	DNS_TYPE_RRSIG = 46,
+	DNS_TYPE_NSEC = 47,
+	DNS_TYPE_NSEC3 = 50,
 	DNS_TYPE_META = 128, /* from here to 255: transfers, signatures, and ... */
 	DNS_TYPE_ANY = 255,  /* ... this, which is answered */
 };

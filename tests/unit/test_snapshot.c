@@ -73,6 +73,24 @@ test_a_sleeping_worker_holds_nothing_up(void **state)
 	snapshot_wait(s, grace);
 }
 
+/* What is retired beside the tables waits for the same readers. */
+static void
+test_what_is_retired_waits_for_each_online_worker(void **state)
+{
+	struct snapshot *s = *state;
+	uint64_t grace;
+
+	snapshot_online(s, 0);
+	snapshot_online(s, 1);
+	grace = snapshot_retire(s);
+	snapshot_quiesce(s, 0);
+	assert_false(snapshot_is_over(s, grace));
+	snapshot_quiesce(s, 1);
+	assert_true(snapshot_is_over(s, grace));
+	snapshot_quiesce(s, 1);
+	assert_false(snapshot_is_over(s, snapshot_retire(s)));
+}
+
 /* A reader that never sees freed or half-written tables, while a writer publishes and frees. */
 struct reader {
 	struct snapshot *s;
@@ -136,6 +154,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_publish_returns_what_it_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_grace_period_waits_for_each_online_worker, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_what_is_retired_waits_for_each_online_worker, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_sleeping_worker_holds_nothing_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_reader_sees_only_whole_versions, setup, teardown),
 	};
