@@ -1,7 +1,7 @@
 /* The pods' side of the link: each pod, and the host's stack, sees one neighbour, the gateway, and a link on
  * which there is nobody else. So this stage has the last word on all that is addressed to the link: questions
  * about the gateway's MAC and echo requests to it are answered, everything else ends here. Addresses by which
- * a pod reaches itself through a service (service/hairpin.h) are translate's. */
+ * a pod reaches itself through a service (service/hairpin.h) are translate's, and that of DNS on the node has its own stage. */
 #include "dataplane/net/headers.h"
 #include "dataplane/net/icmp.h"
 #include "dataplane/net/neighbour.h"
@@ -61,6 +61,16 @@ is_link_local(const struct ip_addr *a)
 	return ip_addr_is_v4(a) ? a->b[12] == 169 && a->b[13] == 254 : ip_addr_is_v6_link_local(a);
 }
 
+/* The address at which DNS answers on the node, or what else the DNS service has there. */
+static bool
+is_for_dns(const struct tables *t, const struct pkt *p)
+{
+	if (t->dns == NULL || (p->flags & PKT_FRAGMENT) || !dns_table_asks(t->dns, &p->dst, p->dport))
+		return false;
+	return p->proto == PROTO_UDP || service_frontend(t->services, addr_hash(&p->dst, p->dport, p->proto),
+						&p->dst, p->dport, p->proto) != NULL;
+}
+
 static void
 settle_link(const struct tables *t, struct pkt *p)
 {
@@ -69,7 +79,7 @@ settle_link(const struct tables *t, struct pkt *p)
 	} else if (ip_addr_eq(&p->dst, &t->node->gateway[p->family == 4 ? V4 : V6])) {
 		settle_gateway(p);
 	} else if (is_link_local(&p->dst)) {
-		if (hairpin_slot(&p->dst) < 0) /* those are translate's */
+		if (hairpin_slot(&p->dst) < 0 && !is_for_dns(t, p))
 			pkt_drop(p, DROP_LINK_LOCAL);
 	}
 }

@@ -6,7 +6,7 @@
  *
  * Decide first, write once: the stages up to rewrite note in the descriptor what shall become of a packet. So
  * an error that we originate quotes the packet as it was sent, and explain is this very code without the last
- * steps. */
+ * steps. The one exception is a DNS answer: it settles the packet, so the stage writes it over the query, whose headers stay. */
 #include "dataplane/pipeline.h"
 
 #include "dataplane/stages.h"
@@ -21,6 +21,7 @@ pipeline_send_half(struct worker *w, const struct tables *t, struct burst *b)
 	antispoof_burst(t, b);             /* is the sender who it says it is */
 	gateway_burst(t, b);               /* questions to the pods' gateway: answered */
 	fragments_send_burst(t, w, b);     /* later parts of what was sent here */
+	dns_burst(t, w, b);                /* a name that this node knows: answered */
 	inbound_send_burst(t, w, b);       /* from outside: to a backend, as a flow to remember */
 	masquerade_receive_burst(t, w, b); /* an answer from outside: to the pod that asked */
 	translate_send_burst(t, w, b);     /* frontend to backend: decided, not yet written */

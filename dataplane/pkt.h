@@ -51,6 +51,7 @@ enum reply_kind {
 	REPLY_NEIGHBOUR,
 	REPLY_ECHO,
 	REPLY_RESET, /* TCP */
+	REPLY_DNS,   /* its message is in place of the query */
 	/* errors, of which there is only so much: net/error_budget.h */
 	REPLY_TOO_BIG,     /* ICMP fragmentation needed, ICMPv6 packet too big; MTU in pkt.mtu */
 	REPLY_TTL,         /* ICMP time exceeded */

@@ -1,6 +1,6 @@
 /* The stages, in the order in which pipeline.c runs them. Each looks only at undecided packets, settles a
  * packet's fate at most once, never calls another stage, and never allocates, locks or blocks. Until rewrite,
- * none changes a byte of a packet: what they decide is noted in the descriptor. Worker threads only. */
+ * none changes a byte of a packet that goes on: what they decide is noted in the descriptor. Worker threads only. */
 #ifndef RINGWAY_STAGES_H
 #define RINGWAY_STAGES_H
 
@@ -33,6 +33,9 @@ void gateway_burst(const struct tables *t, struct burst *b);
 void fragments_underlay_burst(struct worker *w, struct burst *b);
 void fragments_send_burst(const struct tables *t, struct worker *w, struct burst *b);
 void fragments_receive_burst(struct worker *w, struct burst *b);
+
+/* dns/dns_stage.c: DNS queries of pods and the host: what this node can answer, it does, in the query's place. */
+void dns_burst(const struct tables *t, struct worker *w, struct burst *b);
 
 /* service/inbound_stage.c: from a client outside the cluster to a backend, on the flow's owner. Keeps its flows. */
 void inbound_send_burst(const struct tables *t, struct worker *w, struct burst *b);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dataplane/clock.h"
+#include "dataplane/dns/dns_tally.h"
 #include "dataplane/io/umem.h"
 #include "dataplane/net/fragments.h"
 #include "dataplane/pipeline.h"
@@ -61,7 +62,8 @@ worker_new(const struct worker_config *config)
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->fragments = fragments_new();
 	w->policy_hits = calloc(1, sizeof(*w->policy_hits)); /* pages come as they are used */
-	if (w->fragments == NULL || w->policy_hits == NULL || w->epoll_fd < 0 ||
+	w->dns_tally = dns_tally_new();
+	if (w->fragments == NULL || w->policy_hits == NULL || w->dns_tally == NULL || w->epoll_fd < 0 ||
 		epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, crossing_wait_fd(w->crossing, w->id), &on_crossing) <
 			0) {
 		worker_free(w);
@@ -79,6 +81,7 @@ worker_free(struct worker *w)
 		close(w->epoll_fd);
 	fragments_free(w->fragments);
 	free(w->policy_hits);
+	dns_tally_free(w->dns_tally);
 	free(w);
 }
 

@@ -23,6 +23,7 @@
 #define NEIGHBOUR_ASKERS 64
 
 struct affinity;
+struct dns_tally;
 struct fragments;
 struct nat_flows;
 struct policy_hits;
@@ -59,6 +60,7 @@ struct worker {
 	struct role_asks role_asks;
 	struct policy_asks policy_asks;
 	struct policy_hits *policy_hits; /* control reads it at any time; NULL: not counted, for explain */
+	struct dns_tally *dns_tally;     /* the same of what was answered; never NULL */
 	struct unmoved unmoved;
 	struct fragments *fragments;
 	uint64_t asked_until_ns[NEIGHBOUR_ASKERS]; /* how far senders used up their asks for neighbours */

@@ -116,6 +116,7 @@ reply_text(enum reply_kind kind)
 		[REPLY_ARP] = "an ARP reply",
 		[REPLY_NEIGHBOUR] = "a neighbour advertisement",
 		[REPLY_ECHO] = "an echo reply",
+		[REPLY_DNS] = "a DNS answer",
 		[REPLY_RESET] = "a TCP reset: the connection is refused",
 		[REPLY_TOO_BIG] = "an ICMP error: the packet is too big",
 		[REPLY_TTL] = "an ICMP error: time exceeded",

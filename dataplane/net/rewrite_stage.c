@@ -6,6 +6,7 @@
  * sockets); towards another node it is this node's reserved address, since nodes accept no other; towards the
  * outside it is the address that was addressed. A refusal comes from the address that was asked, as if there were a
  * host on which nobody listens. */
+#include "dataplane/dns/dns_headers.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/icmp.h"
@@ -400,6 +401,9 @@ build_reply(const struct tables *t, struct worker *w, struct pkt *p)
 		return true;
 	case REPLY_RESET:
 		reset_build(p);
+		return true;
+	case REPLY_DNS:
+		dns_headers_build(p);
 		return true;
 	default:
 		return build_error(t, w, p);

@@ -312,3 +312,45 @@ policy_settle(struct worker *w, struct burst *b, struct candidate *c)
 	if (c->step == STEP_WRITE)
 		write_entry(w, c);
 }
+
+bool
+policy_lets_send(const struct policy_table *t, struct pkt *p, const struct ip_addr *server, uint16_t port,
+	struct policy_opinion *out)
+{
+	const struct pod_policy *pod =
+		t == NULL || p->origin != ORIGIN_POD ? NULL : policy_of_port(t, p->in_port);
+	struct candidate *c = &out->candidate;
+	struct policy_flow *f = &c->flow;
+
+	f->pod = pod;
+	if (pod == NULL || !policy_is_isolated(f, POLICY_EGRESS) || ip_addr_eq(server, &p->src)) {
+		f->pod = NULL;
+		return true;
+	}
+	policy_flow_leaving(f, p);
+	f->peer = f->remote = server;
+	f->remote_port = port;
+	f->pod_port = p->in_port;
+	f->is_node = false;
+	f->identity = identity_of(t->identities, server);
+	c->pkt = p;
+	c->own = POLICY_EGRESS;
+	out->bit = policy_find_rule(f, POLICY_EGRESS);
+	return out->bit >= 0 || pod->is_audit;
+}
+
+void
+policy_note_sent(struct worker *w, struct burst *b, const struct policy_opinion *opinion)
+{
+	const struct candidate *c = &opinion->candidate;
+	const struct pod_policy *pod = c->flow.pod;
+
+	if (pod == NULL)
+		return;
+	if (opinion->bit >= 0) {
+		policy_hit(w->policy_hits, pod->rules[POLICY_EGRESS]->ids[opinion->bit]);
+		return;
+	}
+	tell_of_dns(w, c);
+	policy_deny(w, b, c->pkt, pod, POLICY_EGRESS);
+}

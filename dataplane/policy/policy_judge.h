@@ -83,4 +83,16 @@ int policy_find_hit(struct worker *w, const struct policy_flow *f, enum policy_d
 /* Whether a direction, which need not be that in which the packet travels, allows the flow. is_reply: for explain. */
 bool policy_allows(struct burst *b, const struct policy_flow *f, enum policy_direction d, bool is_reply);
 
+/* What policies say of a datagram that need not reach whom it is for. */
+struct policy_opinion {
+	struct candidate candidate; /* flow.pod: NULL when they have nothing to say */
+	int bit; /* of the rule that allows; -1: none, and the pod's policies are in audit mode */
+};
+
+/* Whether a pod's datagram may go to a server in whose place this node answers it, by the rules for that server. Nothing is
+ * counted before policy_note_sent(): once it is answered. t may be NULL. */
+bool policy_lets_send(const struct policy_table *t, struct pkt *p, const struct ip_addr *server,
+	uint16_t port, struct policy_opinion *out);
+void policy_note_sent(struct worker *w, struct burst *b, const struct policy_opinion *opinion);
+
 #endif

@@ -1,5 +1,5 @@
 /* The whole pipeline with loaded tables: both halves, all origins, one worker and two, both kinds of underlay, services
- * for pods or for the outside, with policies and without, ways out of the cluster, and flows in and out.
+ * for pods or for the outside, with policies and without, ways out of the cluster, flows in and out, and DNS.
  * The first byte of the input chooses among these and sets what the ways take; then follow frames, each behind
  * a struct fuzz_frame. After each input the books balance, every frame is in its place, and what was sent is
  * as long as it says. */
@@ -9,6 +9,7 @@
 #include "tests/fuzz/fuzz_input.h"
 #include "tests/fuzz/outside.h"
 #include "tests/support/exposed.h"
+#include "tests/support/names.h"
 #include "tests/support/policies.h"
 #include "tests/support/services.h"
 
@@ -41,6 +42,7 @@ fixture_for(uint8_t choice)
 		else
 			some_services(*f);
 		outside_ways(*f);
+		some_names(*f);
 		if (choice & FUZZ_POLICIES)
 			some_policies(*f);
 	}

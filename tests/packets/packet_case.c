@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dataplane/dns/dns_tally.h"
 #include "tests/support/pkt_check.h"
 #include "tests/support/pkt_print.h"
 
@@ -126,6 +127,20 @@ check_event(struct run *r)
 		fail(r, "control was told %u, not %u", event.value, r->c->event_value);
 }
 
+static void
+check_dns(struct run *r)
+{
+	struct dns_counts sum = { 0 };
+
+	for (unsigned i = 0; i < r->f->n_workers; i++)
+		for (uint16_t port = 0; port < PORTS_MAX; port++)
+			dns_tally_read(r->f->workers[i]->dns_tally, port, &sum);
+	for (enum dns_source s = 0; s < N_DNS_SOURCES; s++)
+		if (sum.by_source[s] != (s + 1u == r->c->dns))
+			fail(r, "%lu queries were counted as %s", (unsigned long)sum.by_source[s],
+				dns_source_label(s));
+}
+
 void
 packet_cases_note(const struct fixture *f)
 {
@@ -168,6 +183,7 @@ run_case(const struct packet_case *c, unsigned n_workers, bool v6_underlay)
 	check_verdict(&r);
 	check_output(&r);
 	check_event(&r);
+	check_dns(&r);
 	fixture_clear(r.f);
 	imbalance = fixture_audit(r.f);
 	if (imbalance != NULL)

@@ -33,6 +33,7 @@ struct packet_case {
 
 	enum counter counts;   /* has grown, when not COUNT_RECEIVED */
 	uint32_t event_value;  /* the worker told control this; 0: nothing */
+	uint8_t dns;           /* 1 + enum dns_source of the one query that was counted; 0: none was */
 	bool has_bad_checksum; /* what is sent is known to be wrong: it came so */
 };
 
@@ -45,6 +46,7 @@ void packet_cases_note(const struct fixture *f);
 
 /* The tables of this directory: each file NAME.c defines 'const struct packet_case NAME[]' and 'n_NAME'. */
 #define PACKET_TABLES(X)    \
+	X(dns_cases)        \
 	X(fragment_cases)   \
 	X(gateway_cases)    \
 	X(inbound_cases)    \

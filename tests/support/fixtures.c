@@ -8,6 +8,7 @@
 #include "dataplane/net/fragments.h"
 #include "dataplane/service/affinity.h"
 #include "dataplane/service/service_table_edit.h"
+#include "tests/support/names.h"
 #include "tests/support/pkt_build.h"
 #include "tests/support/pkt_check.h"
 #include "tests/support/policies.h"
@@ -292,6 +293,7 @@ fixture_free(struct fixture *f)
 	fdb_table_free(f->fdb);
 	route_table_free(f->routes);
 	policies_free(f);
+	names_free(f);
 	for (unsigned i = 0; i < f->endpoints->n; i++)
 		free(f->endpoints->endpoints[i].roles);
 	free(f->endpoints);

@@ -52,7 +52,9 @@ struct fixture {
 	struct route_table *routes;
 	struct fdb_table *fdb;
 	struct policy_table *policies; /* tests/support/policies.h; NULL: none */
-	bool is_policy_audit;          /* of all pods that are isolated from here on */
+	struct dns_table *dns;         /* tests/support/names.h; NULL: none */
+	struct names *names;
+	bool is_policy_audit; /* of all pods that are isolated from here on */
 	struct tables tables;
 
 	struct umem *umems[FIXTURE_WORKERS_MAX];

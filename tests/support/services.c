@@ -4,6 +4,7 @@
 
 #include "dataplane/service/service_table_edit.h"
 #include "tests/packets/names.h"
+#include "tests/support/names.h"
 
 #define BACKENDS 2
 
@@ -22,6 +23,8 @@ static const struct service {
 	{ { WEB_V4, WEB_V6 }, 80, PROTO_UDP, { { { POD2_V4, POD2_V6 }, 8080, 1 } } },
 	{ { WEB_V4, WEB_V6 }, 80, PROTO_SCTP, { { { POD2_V4, POD2_V6 }, 8080, 1 } } },
 	{ { DNS_V4, DNS_V6 }, 53, PROTO_UDP, { { { REMOTE_V4, REMOTE_V6 }, 5353, 2 } } },
+	{ { LOCAL_V4, LOCAL_V6 }, 53, PROTO_UDP, { { { REMOTE_V4, REMOTE_V6 }, 5353, 3 } } },
+	{ { LOCAL_V4, LOCAL_V6 }, 53, PROTO_TCP, { { { REMOTE_V4, REMOTE_V6 }, 5353, 3 } } },
 	{ { FAR_V4, FAR_V6 }, 80, PROTO_TCP,
 		{ { { REMOTE_V4, REMOTE_V6 }, 8080, 3 }, { { SIBLING_V4, SIBLING_V6 }, 8080, 3 } } },
 	{ { SELF_V4, SELF_V6 }, 80, PROTO_TCP, { { { POD1_V4, POD1_V6 }, 8080, 1 } } },

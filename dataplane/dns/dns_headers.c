@@ -1,0 +1,59 @@
+#include "dataplane/dns/dns_headers.h"
+
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/headers.h"
+#include "dataplane/net/icmp.h"
+
+static uint8_t *
+build_v4(const struct pkt *p, uint8_t *l4)
+{
+	struct ipv4_hdr *ip = (struct ipv4_hdr *)(l4 - sizeof(*ip));
+
+	*ip = (struct ipv4_hdr){
+		.version_ihl = 0x45,
+		.total_len = be16_from((uint16_t)(sizeof(*ip) + p->l4_len)),
+		.frag = be16_from(IPV4_DONT_FRAGMENT), /* so the identification may be 0 (RFC 6864) */
+		.ttl = OWN_TTL,
+		.proto = PROTO_UDP,
+		.src = ip_addr_to_v4(&p->dst),
+		.dst = ip_addr_to_v4(&p->src),
+	};
+	ip->checksum = checksum_ipv4(ip);
+	return (uint8_t *)ip;
+}
+
+static uint8_t *
+build_v6(const struct pkt *p, uint8_t *l4)
+{
+	struct ipv6_hdr *ip = (struct ipv6_hdr *)(l4 - sizeof(*ip));
+
+	*ip = (struct ipv6_hdr){
+		.version_class_flow = be32_from(UINT32_C(6) << 28),
+		.payload_len = be16_from(p->l4_len),
+		.next = PROTO_UDP,
+		.hop_limit = OWN_TTL,
+	};
+	memcpy(ip->src, p->dst.b, sizeof(ip->src));
+	memcpy(ip->dst, p->src.b, sizeof(ip->dst));
+	return (uint8_t *)ip;
+}
+
+void
+dns_headers_build(struct pkt *p)
+{
+	bool is_v4 = p->family == 4;
+	struct udp_hdr *udp = (struct udp_hdr *)(p->data + p->l4_off);
+	uint8_t *l3 = is_v4 ? build_v4(p, (uint8_t *)udp) : build_v6(p, (uint8_t *)udp);
+	uint64_t sum = checksum_pseudo(&p->dst, &p->src, is_v4, PROTO_UDP, p->l4_len);
+
+	*udp = (struct udp_hdr){
+		.sport = be16_from(p->dport),
+		.dport = be16_from(p->sport),
+		.len = be16_from(p->l4_len),
+	};
+	udp->checksum = checksum_finish_udp(checksum_add(sum, udp, p->l4_len));
+	p->data = l3 - sizeof(struct eth_hdr);
+	p->l3_off = sizeof(struct eth_hdr);
+	p->l4_off = (uint16_t)((uint8_t *)udp - p->data);
+	p->len = (uint16_t)(p->l4_off + p->l4_len);
+}
