@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/build/dns_options.h"
 #include "control/node/port_claim.h"
 #include "control/source/text_file.h"
 #include "control/source/yaml.h"
@@ -521,6 +522,59 @@ check_cpus(const struct string_list *cpus, struct place *p)
 	}
 }
 
+static struct dns_text_list
+texts_of(const struct string_list *list)
+{
+	return (struct dns_text_list){ list->n, list->items };
+}
+
+static int
+read_dns(const struct config *c, struct dns_options *out,
+	void (*fn)(const char *key, const char *text, void *arg), void *arg)
+{
+	const struct dns_texts texts = {
+		.service = c->dns.service,
+		.zone = c->dns.zone,
+		.local = texts_of(&c->dns.local_addresses),
+		.upstreams = texts_of(&c->dns.upstreams),
+		.stubs = texts_of(&c->dns.stub_domains),
+		.suffixes = texts_of(&c->dns.search_suffixes),
+		.pod_cidrs = texts_of(&c->cluster.pod_cidrs),
+		.service_cidrs = texts_of(&c->cluster.service_cidrs),
+		.ttl_s = c->dns.ttl,
+		.pods = (enum dns_pod_records)c->dns.pod_records,
+	};
+
+	return dns_options_read(out, &texts, fn, arg);
+}
+
+static void
+complain_dns(const char *key, const char *text, void *arg)
+{
+	complain(arg, key, "%s", text);
+}
+
+static void
+check_dns(const struct config *c, struct place *p)
+{
+	struct dns_options dns;
+
+	if (read_dns(c, &dns, complain_dns, p) < 0)
+		complain(p, "dns", "out of memory");
+	dns_options_fini(&dns);
+}
+
+static void
+ignore(const char *key, const char *text, void *arg)
+{
+}
+
+int
+config_dns(const struct config *c, struct dns_options *out)
+{
+	return read_dns(c, out, ignore, NULL);
+}
+
 bool
 config_has_api_server(const struct config *c)
 {
@@ -556,6 +610,7 @@ config_check(struct config *c, FILE *errors)
 	if (c->masquerade.flows_per_pod > c->masquerade.flows)
 		complain(&p, "masquerade.flowsPerPod", "is %u, above masquerade.flows (%u)",
 			c->masquerade.flows_per_pod, c->masquerade.flows);
+	check_dns(c, &p);
 	if (*c->cni.conf_dir != '\0' && *c->cni.conf_dir != '/')
 		complain(&p, "cni.confDir", "\"%s\" is no absolute path", c->cni.conf_dir);
 	if (*c->cni.bin_dir != '\0' && *c->cni.bin_dir != '/')

@@ -120,6 +120,11 @@ int config_set(struct config *c, const char *assignment, FILE *errors);
  * given. Returns how many errors were written. */
 int config_check(struct config *c, FILE *errors);
 
+/* What dns.* ask for; the search suffixes' files are not read. Once config_check() is content, nothing is left out. 0 or
+ * -ENOMEM; dns_options_fini() in either case. */
+struct dns_options;
+int config_dns(const struct config *c, struct dns_options *out);
+
 /* Whether the cluster's state is to come from an API server, not from manifests. */
 bool config_has_api_server(const struct config *c);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/build/dns_options.h"
 #include "control/build/host_ports.h"
 #include "control/daemon.h"
 #include "control/log.h"
@@ -12,6 +13,7 @@
 #include "control/node/path_mtu.h"
 #include "control/node/port_claim.h"
 #include "control/node/reserved_ports.h"
+#include "control/node/resolv_conf.h"
 #include "control/node/sockets.h"
 #include "control/node/state.h"
 #include "control/node/underlay.h"
@@ -28,6 +30,7 @@ struct gather {
 	struct ip_prefix *pod_cidrs;
 	size_t n_external_ranges;
 	struct ip_prefix *external_ranges;
+	struct dns_options dns;
 	size_t n_non_masquerade_cidrs;
 	struct ip_prefix *non_masquerade_cidrs;
 	struct port_set masquerade_claim, /* at the start */
@@ -101,6 +104,7 @@ gather_facts(struct gather *g, struct build_facts *facts)
 		.n_external_ranges = g->n_external_ranges,
 		.external_ranges = g->external_ranges,
 		.policy_mode = (enum policy_mode)config->policy.mode,
+		.dns = gather_dns(g),
 		.uplink_mac = underlay->mac,
 		.uplink_mtu = underlay->mtu,
 		.n_own_addrs = underlay->n_addrs,
@@ -153,6 +157,37 @@ read_cidrs(struct gather *g)
 		result = read_prefixes(&c->cluster.non_masquerade_cidrs, &g->non_masquerade_cidrs,
 			&g->n_non_masquerade_cidrs);
 	return result;
+}
+
+static void
+add_suffix(const char *suffix, void *arg)
+{
+	if (!dns_options_add_suffix(arg, suffix))
+		log_warn("\"%s\" in the node's search list is no name", suffix);
+}
+
+static int
+read_dns(struct gather *g)
+{
+	const struct string_list *suffixes = &g->d->config.dns.search_suffixes;
+	int result = config_dns(&g->d->config, &g->dns);
+
+	for (size_t i = 0; i < suffixes->n; i++) {
+		int rc = *suffixes->items[i] != '/'
+				 ? 0
+				 : resolv_conf_search(suffixes->items[i], add_suffix, &g->dns);
+
+		if (rc < 0)
+			log_warn("dns.searchSuffixes: %s cannot be read: %s", suffixes->items[i],
+				strerror(-rc));
+	}
+	return result;
+}
+
+const struct dns_options *
+gather_dns(const struct gather *g)
+{
+	return g->d->config.dns.mode == DNS_MODE_ON ? &g->dns : NULL;
 }
 
 static void
@@ -209,7 +244,7 @@ gather_new(struct gather **out, const struct daemon *d, const struct uplink *upl
 	g->d = d;
 	g->uplink = uplink;
 	g->path_mtus = path_mtus;
-	if (read_cidrs(g) < 0) {
+	if (read_cidrs(g) < 0 || read_dns(g) < 0) {
 		gather_free(g);
 		return -ENOMEM;
 	}
@@ -228,5 +263,6 @@ gather_free(struct gather *g)
 	free(g->external_ranges);
 	free(g->non_masquerade_cidrs);
 	free(g->host_ports);
+	dns_options_fini(&g->dns);
 	free(g);
 }

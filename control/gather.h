@@ -9,6 +9,7 @@
 #include "dataplane/service/port_set.h"
 
 struct daemon;
+struct dns_options;
 struct gather;
 struct path_mtus;
 struct uplink;
@@ -21,6 +22,9 @@ void gather_free(struct gather *g);
 
 /* The facts as they are now. What they point to lives until the next call. */
 void gather_facts(struct gather *g, struct build_facts *facts);
+
+/* What dns.* ask for, with the search suffixes that files had at the start; NULL: dns.mode is off. */
+const struct dns_options *gather_dns(const struct gather *g);
 
 /* The ports that are ours on the uplink, for good. */
 const struct port_set *gather_masquerade_claim(const struct gather *g);

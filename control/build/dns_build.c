@@ -1,6 +1,7 @@
 #include "control/build/dns_build.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <search.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -28,10 +29,12 @@ struct dns_builder {
 	struct service_nodes *services;
 	struct dns_pods pods;
 	size_t n_namespaces, namespaces_room;
-	char **namespaces;     /* changed */
-	void *known;           /* tsearch: names of the namespaces that the last version has */
-	bool out_of_memory;    /* a change could not be noted: all is looked at next time */
-	struct dns_zone *last; /* NULL before the first */
+	char **namespaces;       /* changed */
+	void *known;             /* tsearch: names of the namespaces that the last version has */
+	bool out_of_memory;      /* a change could not be noted: all is looked at next time */
+	struct dns_zone *last;   /* NULL before the first */
+	struct dns_zone *coming; /* on which a step left off; NULL: none */
+	uint32_t n_built;        /* of the changed services, in it */
 	struct dns_making making;
 	struct dns_endpoints endpoints; /* scratch */
 	size_t slices_room;
@@ -71,7 +74,8 @@ dns_builder_new(struct dns_builder **out, struct store *store, const struct dns_
 		dns_builder_free(b);
 		return -ENOMEM;
 	}
-	if (getrandom(&b->seed, sizeof(b->seed), GRND_NONBLOCK) != sizeof(b->seed))
+	b->seed = config->seed;
+	if (b->seed == 0 && getrandom(&b->seed, sizeof(b->seed), GRND_NONBLOCK) != sizeof(b->seed))
 		b->seed = (uintptr_t)b; /* at boot: where the memory lies is chance as well */
 	*out = b;
 	return 0;
@@ -90,6 +94,7 @@ dns_builder_free(struct dns_builder *b)
 {
 	if (b == NULL)
 		return;
+	dns_zone_free(b->coming);
 	for (uint32_t i = 0; i < b->n_services; i++) {
 		free(b->services[i].built.items);
 		free(b->services[i].coming.items);
@@ -113,7 +118,7 @@ dns_builder_free(struct dns_builder *b)
 bool
 dns_builder_is_idle(const struct dns_builder *b)
 {
-	return b->last != NULL && !b->out_of_memory && store_watch_is_idle(b->watch) &&
+	return b->last != NULL && b->coming == NULL && !b->out_of_memory && store_watch_is_idle(b->watch) &&
 	       b->records.n_dirty == 0 && b->pods.n_dirty == 0 && b->n_namespaces == 0;
 }
 
@@ -473,12 +478,13 @@ build_service(struct dns_builder *b, const struct service_record *r)
 
 /* --- the build */
 
+/* A service that went while its names were built is changed once more, and its number stays until they are gone. */
 static bool
 exists(const struct service_record *r, void *arg)
 {
 	const struct dns_builder *b = arg;
 
-	return store_get(b->store, OBJECT_SERVICE, r->ns, r->name) != NULL;
+	return b->services[r->id].built.n != 0 || store_get(b->store, OBJECT_SERVICE, r->ns, r->name) != NULL;
 }
 
 static void
@@ -498,20 +504,6 @@ settle(struct dns_builder *b)
 	b->n_namespaces = 0;
 }
 
-static int
-build_changed(struct dns_builder *b)
-{
-	int result = b->last == NULL ? build_own_names(b) : 0;
-
-	for (size_t i = 0; i < b->n_namespaces && result == 0; i++)
-		result = build_namespace(b, b->namespaces[i]);
-	if (result == 0)
-		result = build_server(b);
-	for (uint32_t i = 0; i < b->records.n_dirty && result == 0; i++)
-		result = build_service(b, b->records.items[b->records.dirty[i]]);
-	return result < 0 ? result : dns_pods_build(&b->pods, b->store, &b->making);
-}
-
 static struct dns_zone *
 next_version(struct dns_builder *b)
 {
@@ -525,31 +517,88 @@ next_version(struct dns_builder *b)
 	return b->last == NULL ? dns_zone_new(&config, b->pool) : dns_zone_next(b->last);
 }
 
-int
-dns_builder_build(struct dns_builder *b, struct dns_zone **out)
+/* What changed, and of it all but services and pods. */
+static int
+begin(struct dns_builder *b)
 {
-	struct dns_zone *z;
-	int result;
+	int result = find_changes(b);
+
+	if (result < 0)
+		return result;
+	b->coming = next_version(b);
+	if (b->coming == NULL)
+		return -ENOMEM;
+	b->n_built = 0;
+	b->making.zone = b->coming;
+	b->making.ttl_s = b->config.ttl_s;
+	if (b->last == NULL)
+		result = build_own_names(b);
+	for (size_t i = 0; i < b->n_namespaces && result == 0; i++)
+		result = build_namespace(b, b->namespaces[i]);
+	return result < 0 ? result : build_server(b);
+}
+
+/* A service without names has been looked at, too. -EAGAIN: there are more. */
+static int
+build_services(struct dns_builder *b, unsigned n_names)
+{
+	unsigned n = 0;
+
+	while (b->n_built < b->records.n_dirty) {
+		const struct service_record *r = b->records.items[b->records.dirty[b->n_built]];
+		int result = n >= n_names ? -EAGAIN : build_service(b, r);
+
+		if (result < 0)
+			return result;
+		n += 1 + (unsigned)b->services[r->id].coming.n;
+		b->n_built++;
+	}
+	return 0;
+}
+
+static void
+finish(struct dns_builder *b, struct dns_zone **out)
+{
+	if (b->last != NULL && !dns_zone_is_changed(b->coming)) {
+		dns_zone_free(b->coming);
+	} else {
+		dns_zone_commit(b->coming);
+		*out = b->last = b->coming;
+	}
+	b->coming = NULL;
+	settle(b);
+}
+
+int
+dns_builder_step(struct dns_builder *b, unsigned n_names, struct dns_zone **out)
+{
+	int result = 0;
 
 	*out = NULL;
 	if (dns_builder_is_idle(b))
 		return 0;
-	if (find_changes(b) < 0)
-		return -ENOMEM;
-	z = next_version(b);
-	if (z == NULL)
-		return -ENOMEM;
-	b->making.zone = z;
-	b->making.ttl_s = b->config.ttl_s;
-	result = build_changed(b);
-	if (result < 0 || (b->last != NULL && !dns_zone_is_changed(z))) {
-		dns_zone_free(z);
-		if (result < 0)
-			return result;
-	} else {
-		dns_zone_commit(z);
-		*out = b->last = z;
+	if (b->coming == NULL)
+		result = begin(b);
+	if (result == 0)
+		result = build_services(b, n_names);
+	if (result == 0)
+		result = dns_pods_build(&b->pods, b->store, &b->making);
+	if (result == 0) {
+		finish(b, out);
+	} else if (result != -EAGAIN) {
+		dns_zone_free(b->coming);
+		b->coming = NULL;
 	}
-	settle(b);
-	return 0;
+	return result;
+}
+
+int
+dns_builder_build(struct dns_builder *b, struct dns_zone **out)
+{
+	int result;
+
+	do
+		result = dns_builder_step(b, UINT_MAX, out);
+	while (result == -EAGAIN);
+	return result;
 }

@@ -27,6 +27,7 @@ struct dns_build_config {
 	enum dns_pod_records pods;
 	const char *server_ns, *server; /* the cluster's DNS service */
 	uint32_t serial;                /* of the first version */
+	uint64_t seed;                  /* of names' hashes; 0: a random one */
 };
 
 struct dns_builder;
@@ -43,6 +44,11 @@ bool dns_builder_is_idle(const struct dns_builder *b);
 /* A new version in *out, or NULL when the last one is still right. 0; -ENOMEM, with the last version as it was, and the next
  * call tries again. */
 int dns_builder_build(struct dns_builder *b, struct dns_zone **out);
+
+/* The same in steps, for whoever cannot wait: goes on with the coming version for about so many names. What changes in the store
+ * between steps is in that version or in the next one. 0: that was the last step, with *out as above; -EAGAIN: call again;
+ * -ENOMEM as above. */
+int dns_builder_step(struct dns_builder *b, unsigned n_names, struct dns_zone **out);
 
 /* Gives a version up, after its grace period; in the order in which they were built. Without the last one, nothing is left but to
  * free the builder. NULL is fine. */

@@ -7,6 +7,9 @@
 #include "control/model/object.h"
 #include "dataplane/tables.h"
 
+struct dns_cache;
+struct dns_options;
+
 /* A route of the node's own, or a known host on the uplink's segment. */
 struct way_out {
 	struct ip_prefix dst;
@@ -45,6 +48,12 @@ struct build_facts {
 	size_t n_node_port_addrs; /* where NodePorts listen */
 	const struct ip_addr *node_port_addrs;
 	enum policy_mode policy_mode; /* where a namespace does not say it */
+
+	/* DNS on the node; NULL: none. With what follows it stays as it is with the first build: the cache of other names than the
+	 * cluster's (NULL: they are passed on), and its seed of names' hashes (0 without one) */
+	const struct dns_options *dns;
+	struct dns_cache *dns_cache;
+	uint64_t dns_seed;
 
 	/* the underlay */
 	struct mac_addr uplink_mac;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "control/build/dns_table_build.h"
 #include "control/build/policy_build.h"
 #include "control/build/policy_since.h"
 #include "control/build/service_build.h"
@@ -75,7 +76,18 @@ find_changes(const struct publisher *p)
 		parts |= BUILD_SERVICES;
 	if (!policy_builder_is_idle(snapshot_policies(p->builder)))
 		parts |= BUILD_POLICIES;
+	if (snapshot_dns(p->builder) != NULL && dns_table_builder_is_due(snapshot_dns(p->builder)))
+		parts |= BUILD_DNS;
 	return parts | snapshot_owes(p->builder);
+}
+
+/* What is done in steps, before which and between which all else is published. */
+static bool
+has_work(const struct publisher *p)
+{
+	const struct dns_table_builder *dns = snapshot_dns(p->builder);
+
+	return !p->is_held && dns != NULL && dns_table_builder_has_work(dns);
 }
 
 static void
@@ -146,13 +158,20 @@ build_changes(struct publisher *p)
 	p->status.build_ns = p->status.published_ns - start;
 	p->status.n_builds++;
 	put_in_force(p, next, r);
+	if (has_work(p))
+		loop_defer(p->config.loop, &p->build);
 	return 0;
 }
 
 static void
 build_deferred(void *arg)
 {
-	build_changes(arg);
+	struct publisher *p = arg;
+	bool is_stuck = has_work(p) && dns_table_builder_step(snapshot_dns(p->builder)) < 0;
+
+	build_changes(p);
+	if (has_work(p) && !is_stuck) /* else the next change tries again */
+		loop_defer(p->config.loop, &p->build);
 }
 
 struct publisher *
@@ -209,7 +228,7 @@ publisher_facts_changed(struct publisher *p)
 void
 publisher_check(struct publisher *p)
 {
-	if (find_changes(p) != 0)
+	if (find_changes(p) != 0 || has_work(p))
 		loop_defer(p->config.loop, &p->build);
 }
 
@@ -261,6 +280,12 @@ struct service_builder *
 publisher_services(const struct publisher *p)
 {
 	return snapshot_services(p->builder);
+}
+
+const struct dns_table_builder *
+publisher_dns(const struct publisher *p)
+{
+	return snapshot_dns(p->builder);
 }
 
 struct policy_builder *

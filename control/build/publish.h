@@ -6,6 +6,7 @@
 
 #include "control/build/snapshot_build.h"
 
+struct dns_table_builder;
 struct loop;
 struct policy_builder;
 struct publisher;
@@ -63,6 +64,9 @@ struct publisher_status publisher_status(const struct publisher *p);
 
 /* Names of services, refused addresses. */
 struct service_builder *publisher_services(const struct publisher *p);
+
+/* Memory of the cluster's zone; NULL: there is no DNS, or not yet. */
+const struct dns_table_builder *publisher_dns(const struct publisher *p);
 
 /* Names of rules, and whom they isolate. */
 struct policy_builder *publisher_policies(const struct publisher *p);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "control/build/dns_table_build.h"
 #include "control/build/fdb_build.h"
 #include "control/build/nodes.h"
 #include "control/build/policy_build.h"
@@ -17,6 +18,7 @@ enum sub_table {
 	SUB_ROUTES,
 	SUB_FDB,
 	SUB_POLICIES,
+	SUB_DNS,
 	SUB_SERVICES,
 	N_SUB_TABLES,
 };
@@ -38,6 +40,7 @@ struct snapshot_builder {
 	struct store *store;
 	struct service_builder *services;
 	struct policy_builder *policies;
+	struct dns_table_builder *dns; /* NULL: not yet, or not at all */
 	struct fdb_indexes *indexes;
 	uint64_t last_number;
 	const struct version *last; /* shares its sub-tables with the next; NULL after its release */
@@ -70,6 +73,7 @@ snapshot_builder_free(struct snapshot_builder *b)
 		return;
 	service_builder_free(b->services);
 	policy_builder_free(b->policies);
+	dns_table_builder_free(b->dns);
 	fdb_indexes_free(b->indexes);
 	free(b);
 }
@@ -96,6 +100,12 @@ static void
 free_policy_table(void *table, void *arg)
 {
 	policy_builder_release(arg, table);
+}
+
+static void
+free_dns_table(void *table, void *arg)
+{
+	dns_table_builder_release(arg, table);
 }
 
 static void
@@ -214,6 +224,34 @@ build_policies(struct snapshot_builder *b, struct version *v, const struct build
 	return 0;
 }
 
+/* The builder looks by itself whether there is anything to do. */
+static int
+build_dns(struct snapshot_builder *b, struct version *v, const struct build_facts *facts)
+{
+	const struct dns_table *last = b->last == NULL ? NULL : b->last->tables.dns, *dns;
+	struct shared *shared;
+
+	if (facts->dns == NULL)
+		return 0;
+	if (b->dns == NULL)
+		b->dns = dns_table_builder_new(b->store, facts->dns, facts->dns_cache, facts->dns_seed);
+	shared = calloc(1, sizeof(*shared));
+	if (b->dns == NULL || shared == NULL || dns_table_builder_build(b->dns, last, &dns) < 0) {
+		free(shared);
+		return -ENOMEM;
+	}
+	if (b->last != NULL && dns == last) {
+		free(shared);
+		share_sub(v, b->last, SUB_DNS);
+		return 0;
+	}
+	*shared = (struct shared){
+		.refs = 1, .table = (void *)dns, .free_table = free_dns_table, .arg = b->dns
+	};
+	v->subs[SUB_DNS] = shared;
+	return 0;
+}
+
 /* Last: once there is a new version of this table, nothing may fail, since the one before is part of it. */
 static int
 build_services(
@@ -253,6 +291,8 @@ build_parts(struct snapshot_builder *b, struct version *v, const struct build_fa
 			share_sub(v, b->last, i);
 	if (result == 0)
 		result = build_policies(b, v, facts, parts);
+	if (result == 0)
+		result = build_dns(b, v, facts);
 	return result < 0 ? result : build_services(b, v, facts, now_ns);
 }
 
@@ -278,6 +318,7 @@ snapshot_build(struct snapshot_builder *b, const struct build_facts *facts, unsi
 		.routes = v->subs[SUB_ROUTES]->table,
 		.fdb = v->subs[SUB_FDB]->table,
 		.policies = v->subs[SUB_POLICIES]->table,
+		.dns = v->subs[SUB_DNS] == NULL ? NULL : v->subs[SUB_DNS]->table,
 		.services = v->subs[SUB_SERVICES]->table,
 	};
 	b->last = v;
@@ -302,6 +343,12 @@ struct policy_builder *
 snapshot_policies(struct snapshot_builder *b)
 {
 	return b->policies;
+}
+
+struct dns_table_builder *
+snapshot_dns(struct snapshot_builder *b)
+{
+	return b->dns;
 }
 
 void

@@ -9,6 +9,7 @@
 
 #define BUILD_ERROR_SIZE 256
 
+struct dns_table_builder;
 struct policy_builder;
 struct service_builder;
 struct slots;
@@ -20,6 +21,7 @@ enum build_part {
 	/* nothing else did; the builders of services and policies find by themselves what of them changed */
 	BUILD_SERVICES = 1 << 1,
 	BUILD_POLICIES = 1 << 2,
+	BUILD_DNS = 1 << 3,
 };
 
 /* The store and the slots are the caller's. NULL if out of memory. */
@@ -37,7 +39,8 @@ int snapshot_build(struct snapshot_builder *b, const struct build_facts *facts, 
  * though nothing changes any more. */
 unsigned snapshot_owes(const struct snapshot_builder *b);
 
-/* For names, refusals, memory. */
+/* For names, refusals, memory. That of DNS begins with the first build; NULL: there is none, or none yet. */
+struct dns_table_builder *snapshot_dns(struct snapshot_builder *b);
 struct service_builder *snapshot_services(struct snapshot_builder *b);
 struct policy_builder *snapshot_policies(struct snapshot_builder *b);
 

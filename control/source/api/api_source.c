@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "control/build/dns_build.h"
 #include "control/config.h"
 #include "control/log.h"
 #include "control/loop.h"
@@ -47,6 +48,14 @@ pod_watch(const struct api_source *s)
 	return NULL;
 }
 
+/* The zone has a name for each pod of the cluster. */
+static bool
+are_named(const struct config *config)
+{
+	return config->dns.mode == DNS_MODE_ON && config->dns.pod_records == DNS_PODS_VERIFIED &&
+	       *config->dns.zone != '\0';
+}
+
 static void
 judge_scope(struct api_source *s)
 {
@@ -58,10 +67,11 @@ judge_scope(struct api_source *s)
 		s->needs_all_pods = api_scope_needs_all(s->config.store, config->node.name);
 	s->n_pods_seen = pods;
 	s->n_policies_seen = policies;
-	switch (api_scope_look(
-		&s->scope, s->needs_all_pods, clock_now_ns(), config->cluster.pods_grace * NS_PER_S)) {
+	switch (api_scope_look(&s->scope, s->needs_all_pods || are_named(config), clock_now_ns(),
+		config->cluster.pods_grace * NS_PER_S)) {
 	case API_SCOPE_WIDEN:
-		log_info("a policy here has pods as peers: pods of all nodes are watched from now on");
+		log_info("%s: pods of all nodes are watched from now on",
+			are_named(config) ? "dns.podRecords is verified" : "a policy here has pods as peers");
 		api_watch_widen(pod_watch(s));
 		loop_timer_set(s->scope_timer, SCOPE_NS, SCOPE_NS);
 		break;

@@ -1,4 +1,5 @@
-/* The cluster's state from an API server: a watch for each kind of object; of pods, those that policies may need (api_scope.h).
+/* The cluster's state from an API server: a watch for each kind of object; of pods, those that policies may need (api_scope.h),
+ * or all when the zone has a name for each (dns.podRecords).
  * Control thread only. */
 #ifndef RINGWAY_SOURCE_API_SOURCE_H
 #define RINGWAY_SOURCE_API_SOURCE_H

@@ -126,6 +126,13 @@ test_errors(void **state)
 						     "64, such as 16384-29951\n" },
 		{ "masquerade: {flows: 64, flowsPerPod: 65}\n",
 			"configuration: masquerade.flowsPerPod: is 65, above masquerade.flows (64)\n" },
+		{ "dns: {zone: ., localAddresses: [192.0.2.1]}\n",
+			"configuration: dns.zone: \".\" is no name that a zone can have, such as "
+			"cluster.local\n"
+			"configuration: dns.localAddresses: 192.0.2.1 is neither link-local (169.254.0.0/16) "
+			"nor "
+			"unique local (fc00::/7)\n" },
+		{ "dns.mode: maybe\n", "t.yaml:1: dns.mode: must be one of: on off\n" },
 		{ "host.interface: a/b\n",
 			"configuration: host.interface: \"a/b\" is no name for an interface\n" },
 		{ "- a\n", "t.yaml:1: must be a mapping, such as \"overlay: {vni: 1}\"\n" },

@@ -249,6 +249,34 @@ release_oldest(struct dns_builder *b, struct kept *kept, unsigned *n)
 }
 
 static void
+keep(struct dns_builder *b, struct kept *kept, unsigned *n, struct dns_zone *z)
+{
+	if (z != NULL)
+		kept[(*n)++] = (struct kept){ z, checksum(z) };
+	if (*n > N_KEPT)
+		release_oldest(b, kept, n);
+}
+
+/* Now and then in steps, between which the store changes. */
+static void
+build(struct dns_builder *b, struct store *s, struct kept *kept, unsigned *n)
+{
+	struct dns_zone *z;
+	int result;
+
+	for (unsigned i = draw(3) == 0 ? 4 : 0; i > 0; i--) {
+		result = dns_builder_step(b, draw(9), &z);
+		assert_true(result == 0 || (result == -EAGAIN && z == NULL && !dns_builder_is_idle(b)));
+		keep(b, kept, n, z);
+		change(s);
+	}
+	while (!dns_builder_is_idle(b)) {
+		assert_int_equal(dns_builder_build(b, &z), 0);
+		keep(b, kept, n, z);
+	}
+}
+
+static void
 churn(enum dns_pod_records pods)
 {
 	struct store *s = store_new();
@@ -257,15 +285,10 @@ churn(enum dns_pod_records pods)
 	unsigned n_kept = 0;
 
 	for (unsigned step = 0; step < STEPS; step++) {
-		struct dns_zone *z, *wanted;
+		struct dns_zone *wanted;
 
 		change(s);
-		assert_int_equal(dns_builder_build(b, &z), 0);
-		assert_true(dns_builder_is_idle(b));
-		if (z != NULL)
-			kept[n_kept++] = (struct kept){ z, checksum(z) };
-		if (n_kept > N_KEPT)
-			release_oldest(b, kept, &n_kept);
+		build(b, s, kept, &n_kept);
 		if (step % 5 != 0)
 			continue;
 		from_nothing = builder_new(s, pods);
@@ -341,6 +364,39 @@ a_zone_needs_a_name(void **state)
 	store_free(s);
 }
 
+static void
+a_step_goes_no_further_than_asked(void **state)
+{
+	struct store *s = store_new();
+	struct dns_builder *b;
+	struct dns_zone *first, *z;
+	unsigned n_steps = 0;
+	int result;
+
+	put(s, "{apiVersion: v1, kind: Namespace, metadata: {name: a}}");
+	for (unsigned i = 0; i < 100; i++)
+		put(s,
+			"{apiVersion: v1, kind: Service, metadata: {name: s%u, namespace: a}, spec: "
+			"{clusterIP: "
+			"10.0.0.%u, ports: [{name: p, port: 80}]}}",
+			i, i + 1);
+	b = builder_new(s, DNS_PODS_INSECURE);
+	while ((result = dns_builder_step(b, 30, &z)) == -EAGAIN)
+		n_steps++;
+	assert_int_equal(result, 0);
+	assert_int_equal(n_steps, 12); /* a service counts four: itself, its own name, and two for its port */
+	first = z;
+	assert_non_null(first);
+	/* one that is given up in the middle */
+	put(s, "{apiVersion: v1, kind: Namespace, metadata: {name: b}}");
+	assert_true(store_remove(s, OBJECT_SERVICE, "a", "s1"));
+	assert_int_equal(dns_builder_step(b, 0, &z), -EAGAIN);
+	assert_null(z);
+	dns_builder_release(b, first);
+	dns_builder_free(b);
+	store_free(s);
+}
+
 int
 main(void)
 {
@@ -348,6 +404,7 @@ main(void)
 		cmocka_unit_test(changes_make_what_a_build_from_nothing_makes),
 		cmocka_unit_test(what_changes_no_name_makes_no_version),
 		cmocka_unit_test(a_zone_needs_a_name),
+		cmocka_unit_test(a_step_goes_no_further_than_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

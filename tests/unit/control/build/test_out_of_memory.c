@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "control/build/dns_build.h"
+#include "control/build/dns_options.h"
 #include "control/build/publish.h"
 #include "control/build/slots.h"
 #include "control/loop.h"
@@ -71,6 +71,7 @@ struct stage {
 	struct publisher *publisher;
 	struct endpoint endpoint;
 	struct local_pod pod;
+	struct dns_options dns;
 };
 
 static void
@@ -86,17 +87,26 @@ gather(struct build_facts *facts, void *arg)
 		.n_endpoints = 1,
 		.endpoints = &s->endpoint,
 		.n_pods = 1,
-		.pods = &s->pod };
+		.pods = &s->pod,
+		.dns = &s->dns };
+}
+
+static void
+never(const char *key, const char *text, void *arg)
+{
+	fail_msg("%s: %s", key, text);
 }
 
 /* A node with a service and an attached pod, in force; no policies. */
 static void
 open_stage(struct stage *s)
 {
+	const struct dns_texts texts = { .zone = "cluster.local", .service = "kube-system/kube-dns" };
 	struct publisher_config config = { .gather = gather, .arg = s };
 
 	*s = (struct stage){ .endpoint.port = POD_PORT,
 		.pod = { .port = POD_PORT, .ns = "shop", .name = "web-1" } };
+	assert_int_equal(dns_options_read(&s->dns, &texts, never, NULL), 0);
 	assert_true(ip_addr_parse("10.244.1.9", &s->pod.addrs[V4]));
 	s->endpoint.addrs[V4] = s->pod.addrs[V4];
 	config.loop = s->loop = loop_new();
@@ -120,6 +130,7 @@ close_stage(struct stage *s)
 	slots_free(s->slots);
 	store_free(s->store);
 	loop_free(s->loop);
+	dns_options_fini(&s->dns);
 }
 
 static void
@@ -146,6 +157,14 @@ put_policy_and_node(struct stage *s)
 {
 	put_policy(s);
 	put_node(s->store, "b", "192.0.2.2", "10.244.2.0/24", NULL);
+}
+
+static void
+put_policy_and_dns(struct stage *s)
+{
+	put_policy(s);
+	put_service(s->store, "kube-system", "kube-dns", NULL, NULL, "10.96.0.11", NULL, 53, PROTO_UDP);
+	put_slice(s->store, "kube-system", "kube-dns", "10.244.1.9", 53, PROTO_UDP, true, "dns-1", "a");
 }
 
 /* What the loop's tick does. */
@@ -191,6 +210,8 @@ fail_one(void (*change)(struct stage *s), unsigned n)
 	if (!is_isolated(&s))
 		fail_msg(
 			"allocation %u failed, %d was the result, and the policy is not in force", n, result);
+	if (change == put_policy_and_dns)
+		assert_int_equal(publisher_tables(s.publisher)->dns->backends[V4].n, 1);
 	assert_string_equal(publisher_status(s.publisher).error, "");
 	close_stage(&s);
 	return has_failed;
@@ -199,8 +220,8 @@ fail_one(void (*change)(struct stage *s), unsigned n)
 static void
 what_changed_is_in_force_with_the_next_build(void **state)
 {
-	static void (*const changes[])(
-		struct stage * s) = { put_policy, put_policy_and_slice, put_policy_and_node };
+	static void (*const changes[])(struct stage * s) = { put_policy, put_policy_and_slice,
+		put_policy_and_node, put_policy_and_dns };
 
 	for (unsigned i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
 		unsigned n = 1;

@@ -9,12 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "control/build/dns_options.h"
 #include "control/build/publish.h"
 #include "control/build/slots.h"
 #include "control/loop.h"
+#include "dataplane/dns/dns_zone_edit.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/snapshot.h"
 #include "tests/support/objects.h"
+#include "tests/support/yaml_objects.h"
 
 struct stage {
 	struct loop *loop;
@@ -23,6 +26,7 @@ struct stage {
 	struct snapshot *snapshot;
 	struct publisher *publisher;
 	uint32_t vni; /* what gather() tells */
+	struct dns_options *dns;
 	unsigned n_gathered, n_published;
 };
 
@@ -33,7 +37,12 @@ gather(struct build_facts *facts, void *arg)
 
 	s->n_gathered++;
 	*facts = (struct build_facts){
-		.node_name = "a", .vxlan_port = 4789, .vni = s->vni, .uplink_mtu = 1500, .n_workers = 1
+		.node_name = "a",
+		.vxlan_port = 4789,
+		.vni = s->vni,
+		.uplink_mtu = 1500,
+		.n_workers = 1,
+		.dns = s->dns,
 	};
 }
 
@@ -249,6 +258,83 @@ tables_live_as_long_as_a_worker_sees_them(void **state)
 	snapshot_offline(s->snapshot, 0);
 }
 
+static void
+put_namespace(struct stage *s, unsigned number)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "{apiVersion: v1, kind: Namespace, metadata: {name: n%u}}", number);
+	put_yaml(s->store, text);
+}
+
+static void
+never(const char *key, const char *text, void *arg)
+{
+	fail_msg("%s: %s", key, text);
+}
+
+static void
+the_zone_comes_after_all_else_and_then_with_it(void **state)
+{
+	const struct dns_texts texts = { .zone = "cluster.local", .service = "kube-system/kube-dns" };
+	struct dns_options options;
+	struct stage *s = *state;
+	const struct tables *t;
+
+	assert_int_equal(dns_options_read(&options, &texts, never, NULL), 0);
+	s->dns = &options;
+	put_own_node(s);
+	put_namespace(s, 1);
+	for (unsigned i = 0; i < 1000; i++) {
+		char name[16], addr[16];
+
+		snprintf(name, sizeof(name), "s%u", i);
+		snprintf(addr, sizeof(addr), "10.96.%u.%u", i / 250, i % 250 + 1);
+		put_service(s->store, "n1", name, NULL, NULL, addr, NULL, 80, PROTO_TCP);
+	}
+	assert_int_equal(publisher_flush(s->publisher), 0);
+	assert_int_equal(publisher_tables(s->publisher)->version, 1);
+	assert_non_null(publisher_tables(s->publisher)->dns);
+	assert_null(publisher_tables(s->publisher)->dns->zone);
+
+	/* in steps, which make no version of their own */
+	loop_round(s->loop, 0);
+	loop_round(s->loop, 0);
+	assert_int_equal(publisher_tables(s->publisher)->version, 1);
+	s->vni = 7;
+	publisher_facts_changed(s->publisher);
+	loop_round(s->loop, 0);
+	assert_int_equal(publisher_tables(s->publisher)->version, 2);
+	assert_null(publisher_tables(s->publisher)->dns->zone);
+	for (unsigned i = 0; i < 20; i++)
+		loop_round(s->loop, 0);
+	t = publisher_tables(s->publisher);
+	assert_int_equal(t->version, 3);
+	assert_int_equal(dns_zone_count(t->dns->zone),
+		1000 + 1000 + 8); /* and their reverse names, and the zone's own */
+
+	/* one version with both */
+	put_service(s->store, "n1", "new", NULL, NULL, "10.96.9.1", NULL, 80, PROTO_TCP);
+	publisher_check(s->publisher);
+	settle(s);
+	t = publisher_tables(s->publisher);
+	assert_int_equal(t->version, 4);
+	assert_int_equal(dns_zone_count(t->dns->zone), 1001 + 1001 + 8);
+
+	/* while it is held, nothing is done */
+	publisher_hold(s->publisher);
+	put_namespace(s, 2);
+	publisher_check(s->publisher);
+	settle(s);
+	assert_int_equal(publisher_tables(s->publisher)->version, 4);
+	publisher_release(s->publisher);
+	settle(s);
+	assert_int_equal(publisher_tables(s->publisher)->version, 5);
+	publisher_free(s->publisher);
+	s->publisher = NULL;
+	dns_options_fini(&options);
+}
+
 struct reader {
 	struct snapshot *snapshot;
 	bool is_stopped;
@@ -309,6 +395,7 @@ main(void)
 		CASE(a_burst_of_changes_is_one_build),
 		CASE(when_a_build_fails_the_last_tables_stay),
 		CASE(tables_live_as_long_as_a_worker_sees_them),
+		CASE(the_zone_comes_after_all_else_and_then_with_it),
 		CASE(a_flush_waits_for_workers),
 	};
 
