@@ -162,7 +162,7 @@ is_data_whole(const struct reader *r, const struct dns_record *record)
 	struct dns_full_name name;
 
 	if (record->type == DNS_TYPE_A)
-		return record->class != DNS_CLASS_IN || record->data_len == 4;
+		return record->data_len == 4;
 	if (record->type == DNS_TYPE_AAAA)
 		return record->data_len == 16;
 	if (layout == NULL)
