@@ -1,0 +1,98 @@
+/* Finds out what workers could not answer: names that are neither the cluster's nor in the cache. It asks upstream servers, keeps
+ * what they say in the cache, whose one writer it is, and answers the clients that wait.
+ *
+ *   together  all who ask for the same name and type wait for one look-up; each gets the answer under his own id, in his own
+ *             letters, in his own size. A failure ends the wait of those for whom a try was made, and of nobody who came later
+ *   tries     each with a random id from a socket of its own, and so a random port (RFC 5452); about 400 ms for the first answer,
+ *             or what the server usually takes; then another server, and twice as long. Late answers count. TC: over TCP
+ *   servers   upstream.h; those of the longest zone in the table that the name is in
+ *   stale     from 1.8 s on, clients take what the cache still has (RFC 8767 section 5), and for 30 s more readers of the cache serve
+ *             it at once
+ *   budget    a token bucket for all queries to servers; pods take turns at it. Prefetches get only what nobody will miss
+ *   share     so many queries per pod may be under way
+ *   cuts      a name two labels or more below a node's search suffix: whether there is anything at the label right below the suffix
+ *             is asked first, and if not, that is the answer for all that is below (RFC 8020). Kept as an A question without DO and CD
+ *   chains    a cluster name that is an alias of an outside one: the zone's part first, then what is found
+ *
+ * Limited or failed: stale data, or SERVFAIL with an extended error that says why (RFC 8914); never REFUSED, at which resolvers
+ * give up. Nobody waits longer than 4.5 s: glibc and musl ask again after 5 s.
+ *
+ * No clock and no sockets in here: time is given, and so is what to send with. One thread. */
+#ifndef RINGWAY_RESOLVE_RESOLVE_H
+#define RINGWAY_RESOLVE_RESOLVE_H
+
+#include "control/resolve/upstream.h"
+#include "dataplane/dns/dns_cache_make.h"
+#include "dataplane/dns/dns_ring.h"
+
+struct resolve;
+struct try; /* a query to a server, under way */
+
+/* How queries go out. */
+struct resolve_transport {
+	/* Sends a message from a socket of its own, whose answer is for x. 0; or -errno: there is no socket then. */
+	int (*send)(void *arg, const struct dns_server *server, bool is_tcp, const uint8_t *message,
+		uint16_t size, struct try *x, void **socket);
+	void (*close)(void *arg, void *socket);
+	void *arg;
+};
+
+struct resolve_config {
+	struct dns_cache *cache; /* it alone writes it */
+	struct dns_entry_limits limits;
+	uint32_t queries_per_s;     /* at least 1 */
+	uint32_t in_flight_per_pod; /* at least 1 */
+	struct resolve_transport transport;
+
+	/* An answer for a client of this worker. False: it is lost. */
+	bool (*tell)(void *arg, unsigned worker, const struct dns_told *told);
+	void *tell_arg;
+};
+
+enum resolver_counter {
+#define RESOLVER_COUNTER(symbol, label, help) RESOLVER_##symbol,
+#include "control/resolve/resolver_counters.def"
+#undef RESOLVER_COUNTER
+	N_RESOLVER_COUNTERS,
+};
+
+/* Metric label and help; static storage. Any thread. */
+const char *resolver_counter_label(enum resolver_counter which);
+const char *resolver_counter_help(enum resolver_counter which);
+
+/* NULL if out of memory. */
+struct resolve *resolve_new(const struct resolve_config *config);
+
+/* Closes sockets; clients that wait are not told. NULL is fine. */
+void resolve_free(struct resolve *r);
+
+/* The table in force, from now until the next call; NULL: none. Before anything else in a round. */
+void resolve_use(struct resolve *r, const struct dns_table *table);
+
+/* A query, or a prefetch, of a worker. */
+void resolve_miss(struct resolve *r, const struct dns_miss *miss, uint64_t now_ns);
+
+/* What came on a socket; over TCP without the length. It may be anybody's. The try may be over afterwards. */
+void resolve_received(struct resolve *r, struct try *x, const uint8_t *message, size_t size, uint64_t now_ns);
+
+/* The socket says that the server cannot be reached. The try is over afterwards. */
+void resolve_broken(struct resolve *r, struct try *x, uint64_t now_ns);
+
+/* Whether anybody waits for an answer, and when resolve_run() has something to do (UINT64_MAX: never). */
+uint64_t resolve_due_ns(const struct resolve *r, uint64_t now_ns);
+
+/* Does what is due: turns, and those whose time is up. After misses and answers, and when it is due. */
+void resolve_run(struct resolve *r, uint64_t now_ns);
+
+/* What was counted; the array is N_RESOLVER_COUNTERS long, and may be read with atomic loads by any thread. */
+const uint64_t *resolve_counters(const struct resolve *r);
+
+const struct upstreams *resolve_upstreams(const struct resolve *r);
+
+struct resolve_books {
+	unsigned n_lookups, n_waiters, n_tries; /* under way */
+};
+
+struct resolve_books resolve_books(const struct resolve *r);
+
+#endif

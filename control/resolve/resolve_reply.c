@@ -1,0 +1,164 @@
+#include "control/loop.h"
+#include "control/resolve/resolve_internal.h"
+
+/* For how long a server that does not know EDNS is asked without. */
+#define PLAIN_NS (900 * NS_PER_S)
+
+/* So many datagrams that are no answer come from nobody who was asked: over TCP, who guesses cannot answer. */
+#define MISMATCHED_MAX 8
+
+/* Codes that nobody looks at but here (RFC 1035 section 4.1.1). */
+#define RCODE_FORMERR 1
+#define RCODE_NOTIMP 4
+
+static bool
+has_id(const struct try *x, const uint8_t *message, size_t size)
+{
+	return size >= DNS_HEADER_SIZE && message[0] == x->id >> 8 && message[1] == (x->id & 255) &&
+	       (message[DNS_FLAGS_AT] & DNS_FLAG_QR);
+}
+
+/* A server that does not know EDNS may say so without repeating the question (RFC 6891 section 7). */
+static bool
+is_bare_formerr(const struct try *x, const uint8_t *message, size_t size)
+{
+	return !x->is_plain && size == DNS_HEADER_SIZE && has_id(x, message, size) &&
+	       (message[DNS_FLAGS_AT + 1] & 15) == RCODE_FORMERR && message[4] == 0 && message[5] == 0;
+}
+
+/* --- answers */
+
+/* Those who wait for a longer name below this one. */
+static void
+answer_dependents(struct resolve *r, struct lookup *k, const struct dns_entry *e, uint64_t now_ns)
+{
+	struct lookup *dependent;
+
+	while (dns_cut_is_nothing(e) && (dependent = lookup_first_dependent(k)) != NULL) {
+		struct waiter *w, *next;
+
+		for (w = lookup_first_waiter(dependent); w != NULL; w = next) {
+			next = lookup_next_waiter(dependent, w);
+			if (w->is_chained) /* it goes on below */
+				continue;
+			resolve_count(r, RESOLVER_CUT_ANSWERS);
+			tell_entry(r, w, e, DNS_UPSTREAM, now_ns);
+		}
+		lookup_undepend(dependent);
+		resolve_wait(r, dependent, now_ns);
+	}
+}
+
+static void
+take_answer(struct resolve *r, struct lookup *k, uint64_t now_ns)
+{
+	const struct dns_entry *e = dns_entry_make(&r->made, &k->key, &r->parsed, &r->config.limits, now_ns);
+	struct waiter *w;
+
+	dns_cache_put(r->config.cache, e); /* or not: those who wait have it */
+	while ((w = lookup_first_waiter(k)) != NULL)
+		tell_entry(r, w, e, DNS_UPSTREAM, now_ns);
+	answer_dependents(r, k, e, now_ns);
+	resolve_end(r, k, now_ns);
+}
+
+/* --- what else they say */
+
+static void
+ask_again(struct resolve *r, struct try *x, bool is_tcp, uint64_t now_ns)
+{
+	if (!try_again(r, x->lookup, x->upstream, is_tcp, now_ns)) {
+		try_failed(r, x, FAILURE_NETWORK, now_ns);
+		return;
+	}
+	try_close(r, x);
+}
+
+static void
+take_plain(struct resolve *r, struct try *x, uint64_t now_ns)
+{
+	x->upstream->plain_until_ns = now_ns + PLAIN_NS;
+	ask_again(r, x, x->is_tcp, now_ns);
+}
+
+static void
+take_refusal(struct resolve *r, struct try *x, enum resolver_counter why, uint64_t now_ns)
+{
+	resolve_count(r, why);
+	x->upstream->n_refusals++;
+	try_failed(r, x, FAILURE_REFUSAL, now_ns);
+}
+
+static void
+take_error(struct resolve *r, struct try *x, uint64_t now_ns)
+{
+	uint16_t rcode = r->parsed.rcode;
+	bool is_about_edns = rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP || rcode == DNS_RCODE_BADVERS;
+
+	if (is_about_edns && !x->is_plain)
+		take_plain(r, x, now_ns);
+	else
+		take_refusal(r, x, RESOLVER_REFUSALS, now_ns);
+}
+
+static void
+take_mismatch(struct resolve *r, struct try *x, uint64_t now_ns)
+{
+	resolve_count(r, RESOLVER_MISMATCHED);
+	if (x->is_tcp)
+		take_refusal(r, x, RESOLVER_MALFORMED, now_ns);
+	else if (++x->n_mismatched >= MISMATCHED_MAX && x->lookup != NULL && x->place != 0)
+		ask_again(r, x, true, now_ns);
+}
+
+static void
+take_reply(struct resolve *r, struct try *x, const uint8_t *message, size_t size, uint64_t now_ns)
+{
+	upstream_answered(x->upstream, now_ns - x->sent_ns, now_ns);
+	if (x->lookup == NULL) { /* all that was to be known */
+		try_close(r, x);
+		return;
+	}
+	switch (dns_parse(message, size, &r->parsed)) {
+	case DNS_KIND_ANSWER:
+	case DNS_KIND_NODATA:
+	case DNS_KIND_NXDOMAIN:
+		take_answer(r, x->lookup, now_ns);
+		break;
+	case DNS_KIND_TRUNCATED:
+		if (x->is_tcp)
+			take_refusal(r, x, RESOLVER_MALFORMED, now_ns);
+		else
+			ask_again(r, x, true, now_ns);
+		break;
+	case DNS_KIND_ERROR:
+		take_error(r, x, now_ns);
+		break;
+	case DNS_KIND_LAME:
+		take_refusal(r, x, RESOLVER_REFUSALS, now_ns);
+		break;
+	default:
+		take_refusal(r, x, RESOLVER_MALFORMED, now_ns);
+	}
+}
+
+void
+resolve_received(struct resolve *r, struct try *x, const uint8_t *message, size_t size, uint64_t now_ns)
+{
+	uint8_t sent[TRY_MESSAGE_MAX];
+	bool is_reply;
+
+	if (x->lookup == NULL)
+		is_reply = has_id(x, message, size);
+	else
+		is_reply = dns_parse_is_reply(
+			message, size, sent, try_message(x->lookup, x->id, x->is_plain, sent));
+	if (is_reply) {
+		take_reply(r, x, message, size, now_ns);
+	} else if (x->lookup != NULL && is_bare_formerr(x, message, size)) {
+		upstream_answered(x->upstream, now_ns - x->sent_ns, now_ns);
+		take_plain(r, x, now_ns);
+	} else {
+		take_mismatch(r, x, now_ns);
+	}
+}

@@ -1,0 +1,512 @@
+/* How names are looked up, on a fake clock: each scenario is a script of what pods ask, what servers say, and what must come of it.
+ *
+ *   ask POD NAME TYPE [xN] [+do] [+cd] [-opt] [size=N]   N different clients of the pod; "#" in a name: 0, 1, 2, ... in its place
+ *   repeat                                               the last query again, as stub resolvers do
+ *   prefetch NAME TYPE
+ *   sent N [SERVER|-] [tcp] [NAME]                       so many queries went out since the last "sent", to that server, for that name
+ *   reply N WHAT [TTL]                                   to the N-th query of all
+ *   break N, down SERVER                                 its socket breaks; a server's host cannot be reached
+ *   told N [SOURCE RCODE] [ttl=N] [ede=N] [tc] [answers=N]   so many answers since the last "told", all of them so
+ *   wait MS, servers ZONE LETTERS, suffix NAME, alias NAME TARGET, count COUNTER N, under way N (look-ups) */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "control/build/dns_wire.h"
+#include "tests/scenarios/resolve_world.h"
+
+struct scenario {
+	const char *name, *script;
+	const char *servers;               /* NULL: a */
+	uint32_t queries_per_s, in_flight; /* 0: 800, 64 */
+};
+
+/* clang-format off */
+static const struct scenario scenarios[] = {
+	{ "a name is asked for once, answered, and answered from the cache from then on",
+		"ask 1 www.example.com A; sent 1 a - www.example.com.; told 0; reply 1 address 300; "
+		"told 1 upstream 0 ttl=300 answers=1; wait 100000; ask 2 www.example.com A; sent 0; "
+		"told 1 hit 0 ttl=200 answers=1; under way 0" },
+	{ "over IPv6 as well, and for AAAA",
+		"ask 1 www.example.com AAAA; sent 1 h; reply 1 address 60; told 1 upstream 0 ttl=60", .servers = "h" },
+	{ "all who ask for the same wait for one query, each with his id and letters",
+		"ask 1 www.example.com A x40; ask 2 www.example.com A x40 -opt; sent 1 a; "
+		"reply 1 address 300; told 80 upstream 0; count coalesced 79; count tries 1" },
+	{ "other types, DO and CD are other questions",
+		"ask 1 a.example A; ask 1 a.example AAAA; ask 1 a.example A +do; ask 1 a.example A +cd; "
+		"sent 4" },
+	{ "a client that asks again while it waits gets one answer",
+		"ask 1 www.example.com A; repeat; repeat; sent 1; count repeated 2; reply 1 address 300; "
+		"told 1 upstream 0" },
+	{ "NXDOMAIN and NODATA are answers, and are kept",
+		"ask 1 no.example A; ask 1 half.example AAAA; sent 2; reply 1 nxdomain 60; "
+		"told 1 upstream 3; reply 2 nodata 60; told 1 upstream 0 answers=0; ask 2 no.example A; "
+		"ask 2 half.example AAAA; sent 0; told 2 hit -" },
+	{ "TTL 0 is for those who wait",
+		"ask 1 now.example A x3; sent 1; reply 1 address 0; told 3 upstream 0; "
+		"ask 1 now.example A; sent 1" },
+	{ "an alias comes with what it leads to",
+		"ask 1 www.example.com A; sent 1; reply 1 alias 60; told 1 upstream 0 answers=2" },
+
+	/* tries */
+	{ "silence: again after 400 ms, then twice as long each time, and SERVFAIL after 4.5 s",
+		"ask 1 www.example.com A; sent 1; wait 399; sent 0; wait 2; sent 1; wait 797; sent 0; "
+		"wait 4; sent 1; wait 1600; sent 1; told 0; wait 1698; told 1 failed 2 ede=22; "
+		"count timeouts 3; wait 10000; under way 0" },
+	{ "a late answer counts",
+		"ask 1 www.example.com A; wait 500; sent 2; reply 1 address 300; told 1 upstream 0; "
+		"under way 0" },
+	{ "another server is asked when one is silent",
+		"servers . a; ask 1 www.example.com A; sent 1 a; servers . ab; wait 401; sent 1 b; "
+		"count failovers 1; reply 2 address 300; told 1 upstream 0", .servers = "ab" },
+	{ "SERVFAIL and REFUSED are no verdicts while another server is left",
+		"ask 1 www.example.com A; sent 1; reply 1 servfail; sent 1; reply 2 refused; sent 1; "
+		"told 0; reply 3 address 300; told 1 upstream 0; count refusals 2; count failovers 2", .servers = "abc" },
+	{ "all servers fail: SERVFAIL at once, with the reason",
+		"ask 1 www.example.com A; reply 1 servfail; reply 2 refused; sent 2; "
+		"told 1 failed 2 ede=0; under way 0; ask 1 www.example.com A; sent 1", .servers = "ab" },
+	{ "a client without EDNS gets SERVFAIL without a reason",
+		"ask 1 www.example.com A -opt; reply 1 servfail; told 1 failed 2" },
+	{ "who came during a try does not share its failure",
+		"ask 1 www.example.com A; sent 1; ask 2 www.example.com A; sent 0; reply 1 servfail; "
+		"told 1 failed 2; sent 1; reply 2 address 300; told 1 upstream 0" },
+	{ "a socket that breaks is a failure at once",
+		"ask 1 www.example.com A; sent 1; break 1; sent 1; break 2; told 1 failed 2 ede=23; "
+		"count unreachable 2", .servers = "ab" },
+	{ "a server whose host is not reachable is passed over",
+		"down a; ask 1 w.example A; sent 1 b; reply 1 address 300; told 1 upstream 0; "
+		"ask 1 x.example A; sent 1 b", .servers = "ab" },
+	{ "no server to ask",
+		"ask 1 www.example.com A; sent 0; told 1 failed 2 ede=22; under way 0", .servers = "-" },
+	{ "a referral is no answer",
+		"ask 1 www.example.com A; reply 1 referral 60; sent 2; reply 2 address 60; "
+		"told 1 upstream 0", .servers = "ab" },
+	{ "rubbish in answer to what was asked is a failure of that server",
+		"ask 1 www.example.com A; reply 1 garbage; sent 2; count malformed 1; reply 2 address 60; "
+		"told 1 upstream 0", .servers = "ab" },
+	{ "the longest zone says who is asked",
+		"servers corp.example b; servers lab.corp.example c; ask 1 x.example A; sent 1 a; "
+		"ask 1 x.corp.example A; sent 1 b; ask 1 corp.example A; sent 1 b; "
+		"ask 1 x.lab.corp.example A; sent 1 c; ask 1 xcorp.example A; sent 1 a; ask 1 . NS; "
+		"sent 1 a", .servers = "a" },
+
+	/* servers */
+	{ "one that is silent for long is left alone, and probed",
+		"ask 1 a.example A; wait 5000; told 1 failed 2; servers . ab; sent 4 a; ask 1 b.example A; sent 2; "
+		"count probes 1; reply 5 address 5; told 1 upstream 0; ask 1 c.example A; sent 1 b; reply 7 address 5; "
+		"told 1 upstream 0; wait 2010; ask 1 d.example A; sent 2; count probes 2; told 0; reply 8 address 5; "
+		"told 1 upstream 0; ask 1 e.example A; sent 1 b" },
+	{ "a probe that is answered brings the server back, also when its look-up is over",
+		"ask 1 a.example A; wait 5000; told 1 failed 2; servers . ab; wait 2000; "
+		"ask 1 d.example A; sent 6; reply 6 address 5; told 1 upstream 0; count probes 1", .servers = "a" },
+
+	/* forgeries */
+	{ "what has another id or question is ignored and counted",
+		"ask 1 www.example.com A; reply 1 wrong-id 300; reply 1 wrong-name 300; "
+		"reply 1 wrong-id 300; told 0; count mismatched 3; reply 1 address 300; told 1 upstream 0; "
+		"sent 1" },
+	{ "who guesses on and on has the query go over TCP",
+		"ask 1 www.example.com A; sent 1; reply 1 wrong-id; reply 1 wrong-id; reply 1 wrong-id; "
+		"reply 1 wrong-id; reply 1 wrong-id; reply 1 wrong-id; reply 1 wrong-id; sent 0; "
+		"reply 1 wrong-id; sent 1 a tcp; reply 2 address 300; told 1 upstream 0" },
+
+	/* size */
+	{ "TC: the same server over TCP",
+		"ask 1 big.example A; sent 1; reply 1 truncated; sent 1 - tcp; count tcp 1; "
+		"reply 2 address 300; told 1 upstream 0 answers=1", .servers = "ab" },
+	{ "what fits no datagram is answered with TC, also from the cache",
+		"ask 1 big.example A; reply 1 truncated; reply 2 many 300; told 1 upstream 0 tc; "
+		"ask 2 big.example A; told 1 hit 0 tc; sent 2" },
+	{ "silence over TCP is a failure, too",
+		"ask 1 big.example A; reply 1 truncated; sent 2; wait 2001; sent 1 - -; "
+		"reply 3 address 300; told 1 upstream 0", .servers = "ab" },
+	{ "a server that does not know EDNS is asked without",
+		"ask 1 www.example.com A; reply 1 formerr; sent 2; reply 2 address 300; told 1 upstream 0; "
+		"ask 1 x.example A; sent 1; reply 3 formerr; told 1 failed 2" },
+	{ "also when it says so without the question",
+		"ask 1 www.example.com A; reply 1 bare-formerr; sent 2; reply 2 address 300; "
+		"told 1 upstream 0" },
+
+	/* stale */
+	{ "stale data after 1.8 s, and at once for 30 s more; the server is asked again after that",
+		"ask 1 www.example.com A; reply 1 address 60; told 1 upstream 0; wait 61000; sent 1; "
+		"ask 1 www.example.com A; sent 1; wait 1799; told 0; wait 2; "
+		"told 1 stale 0 ttl=30 ede=3 answers=1; wait 5000; under way 0; ask 2 www.example.com A; "
+		"told 1 stale 0 ttl=30 ede=3; wait 26000; ask 1 www.example.com A; told 0; wait 1801; "
+		"told 1 stale 0; count stale 3" },
+	{ "stale at once when all servers say no",
+		"ask 1 www.example.com A; reply 1 address 60; told 1 upstream 0; wait 61000; "
+		"ask 1 www.example.com A; reply 2 servfail; told 0; reply 3 refused; "
+		"told 1 stale 0 ttl=30 ede=3", .servers = "ab" },
+	{ "an NXDOMAIN may be stale",
+		"ask 1 no.example A; reply 1 nxdomain 60; told 1 upstream 3; wait 61000; "
+		"ask 1 no.example A; reply 2 servfail; told 1 stale 3 ede=19" },
+	{ "nothing is served beyond dns.staleMax",
+		"ask 1 www.example.com A; reply 1 address 60; told 1 upstream 0; wait 86461000; "
+		"ask 1 www.example.com A; reply 2 servfail; told 1 failed 2 ede=0" },
+	{ "the answer that comes after stale data is kept",
+		"ask 1 www.example.com A; reply 1 address 60; told 1 upstream 0; wait 61000; "
+		"ask 1 www.example.com A; wait 1801; told 1 stale 0; reply 3 address 60; told 0; "
+		"ask 1 www.example.com A; told 1 hit 0 ttl=60" },
+
+	/* limits */
+	{ "the budget: a burst of an eighth, then one by one",
+		"ask 1 n#.example A x40; sent 10; wait 100; sent 8; wait 100; sent 8", .queries_per_s = 80 },
+	{ "who gets no token in the time a client waits is limited",
+		"ask 1 n#.example A x50; sent 1; wait 4499; reply 1 address 60; told 1 upstream 0; wait 2; "
+		"told 49 - 2; count limited_budget 14", .queries_per_s = 8 },
+	{ "pods take turns: a flood delays nobody else by more than one turn",
+		"ask 1 n#.example A x60; sent 10; ask 2 www.example.com A; ask 3 web.example.com A; "
+		"sent 0; wait 40; sent 3; count limited_budget 0; reply 12 address 60; told 1 upstream 0", .queries_per_s = 80 },
+	{ "a pod has its share under way; more is limited, others are not",
+		"ask 1 n#.example A x8; sent 5; told 3 limited 2 ede=0; count limited_in_flight 3; "
+		"ask 2 www.example.com A; sent 1; reply 1 address 60; told 1 upstream 0; "
+		"ask 1 m.example A; sent 1", .in_flight = 5 },
+	{ "limited: stale data if there are any, and for nobody else",
+		"ask 1 w.example A; reply 1 address 60; told 1 upstream 0; wait 61000; ask 1 x.example A; "
+		"sent 2; ask 1 w.example A; told 1 limited 0 ttl=30 ede=3; wait 1; ask 2 w.example A; "
+		"told 0; sent 1", .in_flight = 1 },
+	{ "answers from the cache are never limited",
+		"ask 1 w.example A; reply 1 address 60; told 1 upstream 0; ask 1 x.example A; "
+		"ask 1 w.example A; told 1 hit 0", .in_flight = 1 },
+	{ "room for all queries together has an end, and comes back",
+		"ask 1 n#.example A x1100; sent 1024; ask 2 m#.example A x3100; count limited_memory 104; "
+		"told 104 limited 2; wait 10000; under way 0; ask 1 w.example A; sent -1", .queries_per_s = 1000000, .in_flight = 65535 },
+
+	/* prefetch */
+	{ "a prefetch renews an entry, and tells nobody",
+		"prefetch w.example A; sent 1; reply 1 address 60; told 0; count prefetched 1; "
+		"ask 1 w.example A; told 1 hit 0" },
+	{ "prefetches get what is to spare only",
+		"ask 1 n#.example A x6; sent 6; prefetch w.example A; sent 0; count prefetch_skipped 1; "
+		"wait 1000; prefetch w.example A; count prefetched 1", .queries_per_s = 80 },
+	{ "a client joins a prefetch",
+		"prefetch w.example A; ask 1 w.example A; sent 1; reply 1 address 60; told 1 upstream 0" },
+	{ "a prefetch that fails is tried again, but not for ever",
+		"prefetch w.example A; wait 20000; sent 4; told 0; under way 0" },
+
+	/* cuts */
+	{ "junk below a node's suffix: the label below the suffix is asked for first, and settles all",
+		"suffix corp.internal; ask 1 www.example.com.corp.internal AAAA; "
+		"sent 1 a - com.corp.internal.; count cuts 1; reply 1 nxdomain 60; "
+		"told 1 upstream 3 answers=0; sent 0; under way 0; ask 2 www.other.com.corp.internal A; "
+		"sent 0; told 1 hit 3; count cut_answers 2" },
+	{ "all that wait for the same cut are settled by it",
+		"suffix corp.internal; ask 1 a.com.corp.internal A; ask 1 a.com.corp.internal AAAA; "
+		"ask 2 b.com.corp.internal A; sent 1; reply 1 nxdomain 60; told 3 upstream 3; sent 0; "
+		"under way 0" },
+	{ "a cut that exists costs one query more, once",
+		"suffix corp.internal; ask 1 www.lab.corp.internal A; sent 1 a - lab.corp.internal.; "
+		"reply 1 nodata 60; told 0; sent 1 a - www.lab.corp.internal.; reply 2 address 60; "
+		"told 1 upstream 0; ask 1 db.lab.corp.internal A; sent 1 a - db.lab.corp.internal." },
+	{ "one label below a suffix is asked for as it is",
+		"suffix corp.internal; ask 1 www.corp.internal A; sent 1 a - www.corp.internal.; "
+		"count cuts 0" },
+	{ "of two suffixes the longer one counts",
+		"suffix internal; suffix corp.internal; ask 1 w.com.corp.internal A; "
+		"sent 1 a - com.corp.internal." },
+	{ "a cut that fails holds nobody up",
+		"suffix corp.internal; ask 1 w.com.corp.internal A; sent 1; reply 1 servfail; "
+		"sent 1 a - w.com.corp.internal.; reply 2 nxdomain 60; told 1 upstream 3" },
+	{ "nor does one that is silent",
+		"suffix corp.internal; ask 1 w.com.corp.internal A; sent 1; wait 401; sent 2; reply 3 address 60; "
+		"told 1 upstream 0" },
+
+	/* chains */
+	{ "a cluster name that leads outside: its CNAME, and what is there",
+		"alias out www.example.com; ask 1 out.shop.svc.cluster.local A; "
+		"sent 1 a - www.example.com.; count chained 1; reply 1 address 60; "
+		"told 1 upstream 0 answers=2; ask 1 out.shop.svc.cluster.local A; sent 0; "
+		"told 1 hit 0 answers=2; ask 1 www.example.com A; told 1 hit 0 answers=1" },
+	{ "nothing is there: the result code is the last name's",
+		"alias out www.example.com; ask 1 out.shop.svc.cluster.local A; reply 1 nxdomain 60; "
+		"told 1 upstream 3 answers=1" },
+	{ "who asks for the cluster's name and who asks for the other one wait together",
+		"alias out www.example.com; ask 1 www.example.com A; ask 1 out.shop.svc.cluster.local A; "
+		"sent 1; reply 1 address 60; told 2 upstream 0" },
+	{ "a chain that fails is SERVFAIL as a whole",
+		"alias out www.example.com; ask 1 out.shop.svc.cluster.local A; reply 1 servfail; "
+		"told 1 failed 2 ede=0 answers=0" },
+	{ "other names of the zone are answered, should they come",
+		"alias out www.example.com; ask 1 no.shop.svc.cluster.local A; sent 0; told 1 authority 3" },
+};
+/* clang-format on */
+
+/* --- one line of a script */
+
+struct line {
+	char text[256];
+	char *words[12];
+	unsigned n;
+};
+
+struct run {
+	struct resolve_world *w;
+	const struct scenario *scenario;
+	struct line line;
+	unsigned n_sent, n_told; /* seen so far */
+};
+
+static void
+split(struct line *line, const char *from, size_t len)
+{
+	char *save;
+
+	assert_in_range(len, 1, sizeof(line->text) - 1);
+	memcpy(line->text, from, len);
+	line->text[len] = '\0';
+	line->n = 0;
+	for (char *word = strtok_r(line->text, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save))
+		line->words[line->n++] = word;
+	for (unsigned i = line->n; i < 12; i++)
+		line->words[i] = NULL;
+}
+
+static const char *
+where(const struct run *run)
+{
+	static char buf[400];
+	size_t len = (size_t)snprintf(buf, sizeof(buf), "\"%s\", at", run->scenario->name);
+
+	for (unsigned i = 0; i < run->line.n; i++)
+		len += (size_t)snprintf(buf + len, sizeof(buf) - len, " %s", run->line.words[i]);
+	return buf;
+}
+
+static void
+check_equal(const struct run *run, const char *what, uint64_t got, uint64_t want)
+{
+	if (got != want)
+		fail_msg("%s: %s is %lu, not %lu", where(run), what, got, want);
+}
+
+static unsigned
+number(const struct run *run, unsigned i)
+{
+	if (run->line.words[i] == NULL)
+		fail_msg("%s: a number is missing", where(run));
+	return (unsigned)strtol(run->line.words[i], NULL, 10);
+}
+
+static uint16_t
+type_of(const char *word)
+{
+	return strcmp(word, "AAAA") == 0 ? DNS_TYPE_AAAA : strcmp(word, "NS") == 0 ? DNS_TYPE_NS : DNS_TYPE_A;
+}
+
+/* --- what may be said */
+
+static void
+run_ask(struct run *run, bool is_prefetch)
+{
+	char **words = run->line.words + (is_prefetch ? 1 : 2), name[DNS_TEXT_SIZE];
+	struct world_question q = { .name = name, .type = type_of(words[1]), .is_prefetch = is_prefetch };
+	unsigned n = 1;
+
+	for (char **at = words + 2; *at != NULL; at++) {
+		q.dnssec |= strcmp(*at, "+do") == 0;
+		q.checking_disabled |= strcmp(*at, "+cd") == 0;
+		q.no_opt |= strcmp(*at, "-opt") == 0;
+		if (**at == 'x')
+			n = (unsigned)atoi(*at + 1);
+		if (strncmp(*at, "size=", 5) == 0)
+			q.udp_size = (uint16_t)atoi(*at + 5);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		const char *mark = strchr(words[0], '#');
+
+		if (mark == NULL)
+			snprintf(name, sizeof(name), "%s", words[0]);
+		else
+			snprintf(name, sizeof(name), "%.*s%u%s", (int)(mark - words[0]), words[0], i,
+				mark + 1);
+		world_ask(run->w, is_prefetch ? 1 : (uint16_t)number(run, 1), &q);
+	}
+}
+
+static void
+run_sent(struct run *run)
+{
+	const char *server = run->line.words[2], *kind = run->line.words[3], *name = run->line.words[4];
+
+	if (strcmp(run->line.words[1], "-1") == 0)
+		run->n_sent = run->w->n_sent - 1;
+	else
+		check_equal(run, "what was sent", run->w->n_sent - run->n_sent, number(run, 1));
+	for (; run->n_sent < run->w->n_sent; run->n_sent++) {
+		const struct world_sent *s = &run->w->sent[run->n_sent];
+		char buf[DNS_TEXT_SIZE];
+
+		if (server != NULL && *server != '-')
+			check_equal(run, "the server", s->server.addr.b[15], (unsigned)(*server - 'a' + 1));
+		if (kind != NULL)
+			check_equal(run, "TCP", s->is_tcp, strcmp(kind, "tcp") == 0);
+		if (name != NULL && strcmp(world_sent_name(run->w, run->n_sent + 1, buf), name) != 0)
+			fail_msg("%s: it was %s that was asked for", where(run), buf);
+	}
+}
+
+static void
+run_reply(struct run *run)
+{
+	static const char *const kinds[N_WORLD_REPLIES] = { "address", "alias", "many", "nodata", "nxdomain",
+		"servfail", "refused", "formerr", "bare-formerr", "truncated", "referral", "wrong-id",
+		"wrong-name", "garbage" };
+	enum world_reply kind = 0;
+
+	while (kind < N_WORLD_REPLIES && strcmp(kinds[kind], run->line.words[2]) != 0)
+		kind++;
+	if (kind == N_WORLD_REPLIES || number(run, 1) > run->w->n_sent)
+		fail_msg("%s: there is no such reply, or query", where(run));
+	world_reply(run->w, number(run, 1), kind, run->line.n > 3 ? number(run, 3) : 0);
+}
+
+/* The extended error, which is the first option of an OPT at the end; -1: none. */
+static int
+read_ede(const struct dns_told *t)
+{
+	const uint8_t *m = t->message;
+
+	for (unsigned at = DNS_HEADER_SIZE; at + DNS_OPT_SIZE + 6 <= t->size; at++)
+		if (m[at] == 0 && m[at + 1] == 0 && m[at + 2] == DNS_TYPE_OPT &&
+			m[at + 3] == DNS_UDP_SIZE_MAX >> 8 && m[at + 4] == (DNS_UDP_SIZE_MAX & 255) &&
+			m[at + 11] == 0 && m[at + 12] == 15)
+			return m[at + 15] << 8 | m[at + 16];
+	return -1;
+}
+
+/* Of the first record. */
+static uint32_t
+read_ttl(const struct dns_told *t)
+{
+	unsigned at = DNS_HEADER_SIZE;
+
+	while (t->message[at] != 0)
+		at += 1u + t->message[at];
+	at += 5 + DNS_RR_TTL;
+	return (uint32_t)t->message[at] << 24 | (uint32_t)t->message[at + 1] << 16 |
+	       (uint32_t)t->message[at + 2] << 8 | t->message[at + 3];
+}
+
+static void
+check_told(struct run *run, const struct dns_told *t)
+{
+	char **words = run->line.words;
+
+	if (words[2] != NULL && *words[2] != '-' && strcmp(dns_source_label(t->source), words[2]) != 0)
+		fail_msg("%s: the source is %s", where(run), dns_source_label(t->source));
+	if (words[3] != NULL && *words[3] != '-')
+		check_equal(run, "the result code", t->rcode, number(run, 3));
+	for (char **at = words + 2; *at != NULL; at++) {
+		if (strncmp(*at, "ttl=", 4) == 0)
+			check_equal(run, "the TTL", read_ttl(t), (unsigned)atoi(*at + 4));
+		if (strncmp(*at, "ede=", 4) == 0)
+			check_equal(
+				run, "the extended error", (unsigned)read_ede(t), (unsigned)atoi(*at + 4));
+		if (strncmp(*at, "answers=", 8) == 0)
+			check_equal(run, "the number of answers", t->message[DNS_ANSWERS_AT + 1],
+				(unsigned)atoi(*at + 8));
+		if (strcmp(*at, "tc") == 0)
+			check_equal(run, "TC", (t->message[DNS_FLAGS_AT] & DNS_FLAG_TC) != 0, true);
+	}
+	if (t->message[DNS_FLAGS_AT] & DNS_FLAG_TC)
+		check_equal(run, "TC's reason", words[4] != NULL && strcmp(words[4], "tc") == 0, true);
+}
+
+static void
+run_told(struct run *run)
+{
+	check_equal(run, "what was told", run->w->n_told - run->n_told, number(run, 1));
+	for (; run->n_told < run->w->n_told; run->n_told++)
+		check_told(run, &run->w->told[run->n_told]);
+}
+
+static void
+run_line(struct run *run)
+{
+	char **words = run->line.words;
+	struct resolve_world *w = run->w;
+
+	if (strcmp(words[0], "ask") == 0)
+		run_ask(run, false);
+	else if (strcmp(words[0], "prefetch") == 0)
+		run_ask(run, true);
+	else if (strcmp(words[0], "repeat") == 0)
+		world_repeat(w);
+	else if (strcmp(words[0], "sent") == 0)
+		run_sent(run);
+	else if (strcmp(words[0], "reply") == 0)
+		run_reply(run);
+	else if (strcmp(words[0], "break") == 0)
+		world_break(w, number(run, 1));
+	else if (strcmp(words[0], "told") == 0)
+		run_told(run);
+	else if (strcmp(words[0], "wait") == 0)
+		world_wait(w, number(run, 1));
+	else if (strcmp(words[0], "down") == 0)
+		w->send_error = -ENETUNREACH, w->server_down = *words[1];
+	else if (strcmp(words[0], "servers") == 0)
+		world_servers(w, words[1], words[2]);
+	else if (strcmp(words[0], "suffix") == 0)
+		world_suffix(w, words[1]);
+	else if (strcmp(words[0], "alias") == 0)
+		world_alias(w, words[1], words[2]);
+	else if (strcmp(words[0], "count") == 0)
+		check_equal(run, words[1], world_counter(w, words[1]), number(run, 2));
+	else if (strcmp(words[0], "under") == 0)
+		check_equal(run, "what is under way", resolve_books(w->resolve).n_lookups, number(run, 2));
+	else
+		fail_msg("%s: that is no command", where(run));
+}
+
+/* What holds at the end of each: nobody is forgotten, nothing is left. */
+static void
+run_end(struct run *run)
+{
+	struct resolve_books books;
+
+	split(&run->line, "the end", 7);
+	world_wait(run->w, 60000);
+	books = resolve_books(run->w->resolve);
+	check_equal(run, "what is under way", books.n_lookups + books.n_waiters + books.n_tries, 0);
+	for (unsigned i = 0; i < run->w->n_asked; i++)
+		if (run->w->asked[i].miss.kind == DNS_MISS_QUERY)
+			check_equal(run, "answers to one query", run->w->asked[i].n_told, 1);
+}
+
+static void
+test_scenario(void **state)
+{
+	const struct scenario *s = *state;
+	struct run run = { .scenario = s };
+
+	run.w = world_new(s->queries_per_s != 0 ? s->queries_per_s : 800,
+		s->in_flight != 0 ? s->in_flight : 64, s->servers != NULL ? s->servers : "a");
+	for (const char *at = s->script; *at != '\0';) {
+		size_t len = strcspn(at, ";");
+
+		split(&run.line, at, len);
+		run_line(&run);
+		at += len + (at[len] == ';');
+	}
+	run_end(&run);
+	world_free(run.w);
+}
+
+int
+main(void)
+{
+	enum { N = sizeof(scenarios) / sizeof(scenarios[0]) };
+	static struct CMUnitTest tests[N];
+
+	for (unsigned i = 0; i < N; i++)
+		tests[i] = (struct CMUnitTest){
+			.name = scenarios[i].name,
+			.test_func = test_scenario,
+			.initial_state = (void *)(uintptr_t)&scenarios[i],
+		};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
