@@ -10,8 +10,9 @@ deps_build=(
 
 # What the clusters of namespaces and their measurements need.
 deps_run=(
-	busybox-static containerd containernetworking-plugins crun dpdk-dev ethtool iperf3 iproute2 iputils-ping nghttp2-proxy
-	openssl podman procps python3-pytest python3-scapy python3-yaml runc util-linux valgrind
+	bind9-dnsutils busybox-static containerd containernetworking-plugins crun dnsmasq-base dnsperf dpdk-dev ethtool iperf3
+	iproute2 iputils-ping musl-tools nghttp2-proxy openssl podman procps python3-pytest python3-scapy python3-yaml runc
+	unbound util-linux valgrind
 )
 
 # Only .ci/run's stages.
@@ -26,6 +27,29 @@ deps_missing()
 		[[ $have == *" $package=installed "* ]] || echo "$package"
 	done
 }
+
+# deps_apt ARGUMENT...: apt-get. Tests run unbound in namespaces of their own: who had none before does not get a server by it,
+# neither now nor when the machine boots again. A policy-rc.d that is there stays what it is.
+deps_apt()
+(
+	policy=/usr/sbin/policy-rc.d refuses= new=$(deps_missing unbound)
+	finish()
+	{
+		[ -z "$refuses" ] || rm -f "$policy"
+		if [ -n "$new" ] && [ -z "$(deps_missing unbound)" ] && command -v systemctl >/dev/null; then
+			systemctl disable unbound.service unbound-resolvconf.service
+			[ ! -d /run/systemd/system ] || systemctl stop unbound.service
+		fi
+	}
+	trap finish EXIT
+	if [ -n "$new" ] && [ ! -e "$policy" ]; then
+		refuses=yes
+		printf '%s\n' '#!/bin/sh' '# made by tests/support/deps.sh for the time of one apt-get' \
+			'case $1 in unbound*) exit 101 ;; esac' >"$policy"
+		chmod 755 "$policy"
+	fi
+	DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=3 "$@" </dev/null
+)
 
 # deps_install PACKAGE...: installs what is missing; says what it does; fails with the end of apt's log.
 deps_install()
@@ -44,11 +68,9 @@ deps_install()
 	echo "installing ${#missing[@]} packages: ${missing[*]}"
 	for try in 1 2 3 4 5; do
 		# When only the update fails, the lists that are here may do.
-		DEBIAN_FRONTEND=noninteractive apt-get update -o Acquire::Retries=3 </dev/null >"$log" 2>&1 ||
-			echo "apt-get update failed (try $try of 5)"
-		if DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o Acquire::Retries=3 \
-			-o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold "${missing[@]}" \
-			</dev/null >>"$log" 2>&1; then
+		deps_apt update >"$log" 2>&1 || echo "apt-get update failed (try $try of 5)"
+		if deps_apt install -y --no-install-recommends -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold \
+			"${missing[@]}" >>"$log" 2>&1; then
 			rm -f "$log"
 			return 0
 		fi

@@ -223,7 +223,7 @@ def counters_of(node):
     """A node's counters once its books balance: nothing is under way."""
     def balanced():
         c = node.counters()
-        return c if c["received"] == c["forwarded"] + c["replied"] + c["punted"] + c["dropped"] else None
+        return c if c["received"] == c["forwarded"] + c["replied"] + c["punted"] + c["asked"] + c["dropped"] else None
 
     return wait_until(balanced, what=f"the books of node {node.name} balance")
 
@@ -410,11 +410,12 @@ class Node(BareNode):
         return values
 
     def counters(self):
-        """{name: sum over workers} of counters.def, and how journeys ended: forwarded, replied, punted, dropped."""
+        """{name: sum over workers} of counters.def, and how journeys ended: forwarded, replied, punted, asked, dropped."""
         metrics = self.metrics()
         counters = {name.removeprefix("ringway_").removesuffix("_total"): value for name, value in metrics.items()
                     if name.endswith("_total")}
-        for verdict, name in (("forward", "forwarded"), ("reply", "replied"), ("punt", "punted"), ("drop", "dropped")):
+        for verdict, name in (("forward", "forwarded"), ("reply", "replied"), ("punt", "punted"), ("asked", "asked"),
+                              ("drop", "dropped")):
             counters[name] = metrics.get(f'ringway_packets_total{{verdict="{verdict}"}}', 0)
         return counters
 

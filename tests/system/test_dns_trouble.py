@@ -1,0 +1,135 @@
+"""DNS of a cluster while what stands behind it restarts, crashes, or says nothing: names of the cluster never notice, others live on
+what is known of them. And under load."""
+
+import contextlib
+import re
+import signal
+import threading
+
+import pytest
+
+import dns_wire
+from cluster import Cluster
+from dns_lab import ZONES, Unbound, ask, socket_in, wait_answered
+from lab import PATIENCE, wait_until
+
+FAMILIES = pytest.mark.parametrize("family", (4, 6))
+TYPE_OF = {4: "A", 6: "AAAA"}
+API = "api.default.svc.cluster.local."
+NOBODY = "nobody.default.svc.cluster.local."
+
+
+@pytest.fixture(scope="module", params=(1, 2), ids=("one worker", "two workers"))
+def cluster(request):
+    """unbound serves the cluster's zone as CoreDNS does: who is not synced yet leaves the answer to it."""
+    with Cluster(options={"workers": {"cpus": list(range(request.param))}}) as made:
+        made.a, made.b = made.add_node("a"), made.add_node("b")
+        made.start()
+        made.client, made.dns = made.a.add_pod("client"), made.b.add_pod("dns", "kube-system")
+        made.kube_dns = made.add_service("kube-dns", 53, 53, [made.dns], namespace="kube-system",
+                                         ports=[("dns", 53, 53, "UDP"), ("dns-tcp", 53, 53, "TCP")])
+        made.api = made.add_service("api", 80, 8080, [made.client])
+        made.write_manifest("namespace-default", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}})
+        made.unbound = Unbound(made.dns, zones=f"""{ZONES}
+    local-zone: "cluster.local." static
+    local-data: "cluster.local. 30 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 1800 86400 30"
+    local-data: "{API} 31 IN A {made.api.ip[4]}"
+    local-data: "{API} 31 IN AAAA {made.api.ip[6]}"
+""")
+        made.wait_published()
+        made.wait_joined()
+        for family in (4, 6):
+            wait_answered(made.client, made.kube_dns.ip[family], "www.example.")
+        yield made
+
+
+class Stream:
+    """A client that asks one question after the other for a name of the cluster and one that does not exist, each again every
+    second until it is answered, as resolvers do. answered: how many were; wrong: what was, with which it ends."""
+
+    def __init__(self, cluster, family):
+        self.client, self.server, self.family = cluster.client, cluster.kube_dns.ip[family], family
+        self.wanted = ((API, "NOERROR", [cluster.api.ip[family]]), (NOBODY, "NXDOMAIN", []))
+        self.answered, self.wrong = 0, []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def wait_more(self, n):
+        """Until so many more are answered."""
+        before = self.answered
+        wait_until(lambda: self.wrong or self.answered >= before + n, what=f"{n} answers over IPv{self.family}")
+
+    def _run(self):
+        try:
+            while not self._over.is_set() and not self.wrong:
+                for name, rcode, records in self.wanted:
+                    got = self._ask(dns_wire.query(name, TYPE_OF[self.family]))
+                    if got is None or (got.rcode, got.records()) != (rcode, records):
+                        self.wrong.append((name, got))
+                    self.answered += 1
+        except OSError as problem:
+            self.wrong.append(problem)
+
+    def _ask(self, message):
+        with socket_in(self.client, self.server) as s:
+            s.settimeout(1)
+            s.connect((self.server, 53))
+            for _ in range(PATIENCE):
+                s.send(message)
+                try:
+                    return dns_wire.parse(s.recv(65535))
+                except TimeoutError:
+                    if self._over.is_set():
+                        break
+        return None
+
+    def end(self):
+        self._over.set()
+        self._thread.join()
+
+
+@contextlib.contextmanager
+def streams(cluster):
+    """One for each family; nothing may have been wrong with them at the end."""
+    with contextlib.ExitStack() as stack:
+        made = []
+        for family in (4, 6):
+            made.append(Stream(cluster, family))
+            stack.callback(made[-1].end)
+        for stream in made:
+            stream.wait_more(10)
+        yield
+        for stream in made:
+            stream.wait_more(10)
+    assert not any(stream.wrong for stream in made), [stream.wrong for stream in made]
+
+
+@pytest.mark.parametrize("how", ("asked", "killed", "crashed"))
+def test_a_restart_is_not_seen_in_answers_about_the_cluster(cluster, how):
+    with streams(cluster):
+        if how == "crashed":
+            cluster.a.crash()
+        else:
+            cluster.a.restart(signal.SIGKILL if how == "killed" else None)
+    for server in cluster.kube_dns.ip.values():  # unbound says 31
+        wait_until(lambda s=server: ask(cluster.client, s, API).ttls() == {30}, what="an answer of the node's own")
+
+
+def dnsperf(cluster, family, names):
+    """Codes and their counts of a second's run; nothing may be lost."""
+    data = cluster.lab.dir / "dnsperf.txt"
+    data.write_text("".join(f"{name} {kind}\n" for name in names for kind in ("A", "AAAA")))
+    out = cluster.client.run(["dnsperf", "-s", cluster.kube_dns.ip[family], "-d", data, "-l", "1", "-t", PATIENCE, "-c", "4", "-q", "40",
+                              "-f", f"inet{family if family == 6 else ''}"]).stdout
+    sent, completed, lost = (int(re.search(rf"Queries {word}:\s+(\d+)", out)[1]) for word in ("sent", "completed", "lost"))
+    assert (completed, lost) == (sent, 0), out
+    codes = {code: int(n) for code, n in re.findall(r"([A-Z]+) (\d+) \(", re.search("Response codes:(.*)", out)[1])}
+    assert sum(codes.values()) == sent > 100, out
+    return codes
+
+
+@FAMILIES
+def test_dnsperf_loses_nothing_and_gets_no_wrong_code(cluster, family):
+    assert set(dnsperf(cluster, family, [API, "www.example."])) == {"NOERROR"}
+    assert set(dnsperf(cluster, family, [NOBODY, "nobody.example.", "api.nowhere.svc.cluster.local."])) == {"NXDOMAIN"}
