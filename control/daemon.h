@@ -28,6 +28,7 @@ struct health_ports; /* admin/health_ports.h: what load balancers ask */
 struct cni_conf;     /* node/cni_conf.h: has container runtimes use us */
 struct events;       /* dataplane/events.h */
 struct denied_dns;   /* denied_dns.h: whom policies do not let ask for names */
+struct dns_watch;    /* dns_watch.h: who asks for which names */
 struct event_book;   /* report/event_book.h: events for the API server; NULL without one */
 struct report;       /* report/report.h: what is written to the API server */
 struct slots;        /* build/slots.h: slot numbers of (backend, frontend) pairs */
@@ -66,6 +67,7 @@ struct daemon {
 	struct loop_timer *end_timer;      /* after the answer to an uninstallation */
 	bool is_uninstalled, keeps_shim;   /* admin/uninstall.h, at the end */
 	struct denied_dns *denied_dns;
+	struct dns_watch *dns_watch;
 	struct event_book *event_book;
 	struct report *report;
 };

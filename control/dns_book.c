@@ -346,6 +346,10 @@ dns_book_note(struct dns_book *b, const struct dns_sample *s)
 		return;
 	p->total.sampled += s->weight;
 	b->total.sampled += s->weight;
+	if (s->source == DNS_UPSTREAM || s->source == DNS_FAILED) {
+		p->total.upstream += s->weight;
+		b->total.upstream += s->weight;
+	}
 	p->is_estimated[0] |= s->weight != 1;
 	if (s->source == DNS_PASSED) /* others answer it */
 		return;
@@ -368,6 +372,7 @@ subtract(const struct dns_book_figures *total, const struct dns_book_figures *be
 {
 	struct dns_book_figures figures = {
 		.sampled = total->sampled - before->sampled,
+		.upstream = total->upstream - before->upstream,
 		.wasted = total->wasted - before->wasted,
 		.lookups = total->lookups - before->lookups,
 		.counts.nxdomain = total->counts.nxdomain - before->counts.nxdomain,
@@ -414,8 +419,6 @@ tell(const struct pod *p, void (*fn)(const struct dns_book_pod *pod, void *arg),
 {
 	struct dns_book_pod pod;
 
-	if (dns_book_queries(&p->total.counts) == 0)
-		return;
 	describe(p, &pod);
 	fn(&pod, arg);
 }

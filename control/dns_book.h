@@ -60,9 +60,10 @@ void dns_book_note(struct dns_book *b, const struct dns_sample *sample);
 
 struct dns_book_figures {
 	struct dns_counts counts;
-	uint64_t sampled; /* of them, those that samples stand for, of which: */
-	uint64_t wasted;  /* look-ups along a search list that had to go on */
-	uint64_t lookups; /* the others, which ended one, or asked again for want of an answer */
+	uint64_t sampled;  /* of them, those that samples stand for, of which: */
+	uint64_t upstream; /* asked of upstream servers, or in vain */
+	uint64_t wasted;   /* look-ups along a search list that had to go on */
+	uint64_t lookups;  /* the others, which ended one, or asked again for want of an answer */
 };
 
 struct dns_book_pod {
@@ -84,7 +85,7 @@ uint64_t dns_book_queries(const struct dns_counts *counts);
 /* For how long there are recent figures. */
 double dns_book_window_s(const struct dns_book *b, uint64_t now_ns);
 
-/* Calls fn for each pod that has asked, by port; those that are gone last. */
+/* Calls fn for each pod, by port; those that are gone last. */
 void dns_book_each_pod(
 	const struct dns_book *b, void (*fn)(const struct dns_book_pod *pod, void *arg), void *arg);
 

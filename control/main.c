@@ -12,6 +12,7 @@
 #include "control/admin/uninstall.h"
 #include "control/admin/version.h"
 #include "control/daemon.h"
+#include "control/dns_watch.h"
 #include "control/holder.h"
 #include "control/instance.h"
 #include "control/log.h"
@@ -193,6 +194,7 @@ static const struct part parts[] = {
 	{ "publication", plane_follow_start, plane_follow_stop },
 	{ "source", source_start, source_stop },
 	{ "workers", plane_workers_start, plane_workers_stop },
+	{ "book of DNS", dns_watch_start, dns_watch_stop },
 	{ "spool", node_spool_start, node_spool_stop },
 	{ "admin server", node_admin_start, node_admin_stop },
 	{ "health check ports", node_health_start, node_health_stop },

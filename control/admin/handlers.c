@@ -1,6 +1,7 @@
 /* Handlers that only put together what the daemon has with what makes text of it. */
 #include <stdlib.h>
 
+#include "control/admin/dns.h"
 #include "control/admin/drops.h"
 #include "control/admin/exceptions.h"
 #include "control/admin/metrics.h"
@@ -23,7 +24,7 @@ metrics_handle(struct daemon *d, const struct admin_request *req, struct admin_r
 {
 	struct view *v = view_new(d);
 
-	if (v != NULL) {
+	if (v != NULL && (v->dns = dns_view_new(d)) != NULL) {
 		v->n_unmanaged = unmanaged_count(d);
 		reply->text = metrics_text(v);
 	}
@@ -31,6 +32,18 @@ metrics_handle(struct daemon *d, const struct admin_request *req, struct admin_r
 	if (reply->text == NULL)
 		fail_memory(reply);
 	view_free(v);
+}
+
+void
+dns_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
+{
+	struct dns_view *v = dns_view_new(d);
+
+	if (v != NULL)
+		reply->json = dns_json(v);
+	if (reply->json == NULL)
+		fail_memory(reply);
+	dns_view_free(v);
 }
 
 void

@@ -3,46 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "control/admin/metrics_text.h"
 #include "control/admin/version.h"
 
 #define POLICIES_LABEL_SIZE 256
-
-/* "# HELP" and "# TYPE": once for each family, before its samples. */
-static void
-family(FILE *f, const char *name, const char *type, const char *help)
-{
-	fprintf(f, "# HELP ringway_%s ", name);
-	for (; *help != '\0'; help++)
-		if (*help == '\\')
-			fputs("\\\\", f);
-		else if (*help == '\n')
-			fputs("\\n", f);
-		else
-			fputc(*help, f);
-	fprintf(f, "\n# TYPE ringway_%s %s\n", name, type);
-}
-
-static void
-label_value(FILE *f, const char *name, const char *value)
-{
-	fprintf(f, "%s=\"", name);
-	for (; *value != '\0'; value++) {
-		if (*value == '\\' || *value == '"')
-			fputc('\\', f);
-		if (*value == '\n')
-			fputs("\\n", f);
-		else
-			fputc(*value, f);
-	}
-	fputc('"', f);
-}
-
-static void
-gauge(FILE *f, const char *name, const char *help, double value)
-{
-	family(f, name, "gauge", help);
-	fprintf(f, "ringway_%s %.15g\n", name, value);
-}
 
 static void
 print_counters(FILE *f, const struct view *v)
@@ -51,7 +15,7 @@ print_counters(FILE *f, const struct view *v)
 		char name[96];
 
 		snprintf(name, sizeof(name), "%s_total", counter_label(c));
-		family(f, name, "counter", counter_help(c));
+		metrics_family(f, name, "counter", counter_help(c));
 		for (unsigned i = 0; i < v->n_workers; i++)
 			fprintf(f, "ringway_%s{worker=\"%u\"} %lu\n", name, v->workers[i].id,
 				v->workers[i].counters.counts[c]);
@@ -61,7 +25,7 @@ print_counters(FILE *f, const struct view *v)
 static void
 print_verdicts(FILE *f, const struct view *v)
 {
-	family(f, "packets_total", "counter",
+	metrics_family(f, "packets_total", "counter",
 		"packets by how their journey ended; crossed ones are counted again by the worker that goes "
 		"on with them");
 	for (unsigned i = 0; i < v->n_workers; i++)
@@ -74,7 +38,7 @@ print_verdicts(FILE *f, const struct view *v)
 static void
 print_drops(FILE *f, const struct view *v)
 {
-	family(f, "drops_total", "counter",
+	metrics_family(f, "drops_total", "counter",
 		"packets dropped, by reason; `ringway drops --all` says what each means");
 	for (unsigned i = 0; i < v->n_workers; i++)
 		for (enum drop_reason reason = DROP_NONE + 1; reason < N_DROP_REASONS; reason++)
@@ -85,14 +49,14 @@ print_drops(FILE *f, const struct view *v)
 static void
 print_workers(FILE *f, const struct view *v)
 {
-	family(f, "worker_up", "gauge", "1 while the worker makes progress");
+	metrics_family(f, "worker_up", "gauge", "1 while the worker makes progress");
 	for (unsigned i = 0; i < v->n_workers; i++)
 		fprintf(f, "ringway_worker_up{worker=\"%u\"} %d\n", v->workers[i].id, v->workers[i].is_alive);
-	family(f, "worker_cpu_seconds_total", "counter", "processor time that the worker used");
+	metrics_family(f, "worker_cpu_seconds_total", "counter", "processor time that the worker used");
 	for (unsigned i = 0; i < v->n_workers; i++)
 		fprintf(f, "ringway_worker_cpu_seconds_total{worker=\"%u\"} %.6f\n", v->workers[i].id,
 			v->workers[i].cpu_s);
-	family(f, "worker_ports", "gauge", "ports that the worker polls");
+	metrics_family(f, "worker_ports", "gauge", "ports that the worker polls");
 	for (unsigned i = 0; i < v->n_workers; i++)
 		fprintf(f, "ringway_worker_ports{worker=\"%u\"} %u\n", v->workers[i].id,
 			v->workers[i].n_ports);
@@ -102,15 +66,15 @@ static void
 port_labels(FILE *f, const struct port_view *p)
 {
 	fprintf(f, "port=\"%u\",worker=\"%u\",kind=\"%s\",", p->id, p->worker, port_kind_name(p->kind));
-	label_value(f, "namespace", p->ns);
+	metrics_label(f, "namespace", p->ns);
 	fputc(',', f);
-	label_value(f, "pod", p->name);
+	metrics_label(f, "pod", p->name);
 }
 
 static void
 print_port_family(FILE *f, const struct view *v, const char *name, const char *help, size_t offset)
 {
-	family(f, name, "counter", help);
+	metrics_family(f, name, "counter", help);
 	for (unsigned i = 0; i < v->n_ports; i++) {
 		const uint64_t *value = (const uint64_t *)((const char *)&v->ports[i].stats + offset);
 
@@ -124,7 +88,7 @@ print_port_family(FILE *f, const struct view *v, const char *name, const char *h
 static void
 print_port_drops(FILE *f, const struct view *v)
 {
-	family(f, "port_drops_total", "counter",
+	metrics_family(f, "port_drops_total", "counter",
 		"packets received from the port and dropped, by reason; none: no sample");
 	for (unsigned i = 0; i < v->n_ports; i++)
 		for (enum drop_reason reason = DROP_NONE + 1; reason < N_DROP_REASONS; reason++) {
@@ -140,7 +104,7 @@ print_port_drops(FILE *f, const struct view *v)
 static void
 print_kernel_drops(FILE *f, const struct view *v)
 {
-	family(f, "port_kernel_drops_total", "counter",
+	metrics_family(f, "port_kernel_drops_total", "counter",
 		"packets that the kernel lost before our socket, by cause; none: no sample");
 	for (unsigned i = 0; i < v->n_ports; i++)
 		for (enum kernel_drop cause = 0; cause < N_KERNEL_DROPS; cause++) {
@@ -186,7 +150,7 @@ print_policies_label(char out[static POLICIES_LABEL_SIZE], const char *policies)
 static void
 print_denials(FILE *f, const struct view *v)
 {
-	family(f, "policy_denied_packets_total", "counter",
+	metrics_family(f, "policy_denied_packets_total", "counter",
 		"packets that no rule of the policies allowed which isolate their pods, since these policies "
 		"are as "
 		"they are; in audit they passed; none: no sample");
@@ -208,7 +172,7 @@ print_denials(FILE *f, const struct view *v)
 			continue;
 		fprintf(f, "ringway_policy_denied_packets_total{direction=\"%s\",audit=\"%d\",",
 			d->is_egress ? "egress" : "ingress", d->is_audit);
-		label_value(f, "policies", label);
+		metrics_label(f, "policies", label);
 		fprintf(f, "} %lu\n", n);
 	}
 }
@@ -216,41 +180,42 @@ print_denials(FILE *f, const struct view *v)
 static void
 print_control(FILE *f, const struct view *v)
 {
-	family(f, "info", "gauge", "1, with version and node");
+	metrics_family(f, "info", "gauge", "1, with version and node");
 	fprintf(f, "ringway_info{version=\"" RINGWAY_VERSION "\",");
-	label_value(f, "node", v->node);
+	metrics_label(f, "node", v->node);
 	fprintf(f, "} 1\n");
-	gauge(f, "ready", "1 when pods can be attached and packets flow", v->is_ready);
-	gauge(f, "uptime_seconds", "since the daemon started", v->uptime_s);
-	gauge(f, "tables_version", "of the tables in force; 0: none yet", (double)v->tables_version);
-	gauge(f, "tables_age_seconds", "since they were published", v->tables_age_s);
-	gauge(f, "source_errors", "errors in what describes the cluster, in force now",
+	metrics_gauge(f, "ready", "1 when pods can be attached and packets flow", v->is_ready);
+	metrics_gauge(f, "uptime_seconds", "since the daemon started", v->uptime_s);
+	metrics_gauge(f, "tables_version", "of the tables in force; 0: none yet", (double)v->tables_version);
+	metrics_gauge(f, "tables_age_seconds", "since they were published", v->tables_age_s);
+	metrics_gauge(f, "source_errors", "errors in what describes the cluster, in force now",
 		(double)v->n_source_errors);
-	gauge(f, "build_errors", "tables that could not be built; the former ones stay in force",
+	metrics_gauge(f, "build_errors", "tables that could not be built; the former ones stay in force",
 		(double)v->n_build_errors);
-	gauge(f, "policy_audit", "1 while policy.mode is audit, so that NetworkPolicies drop nothing",
+	metrics_gauge(f, "policy_audit", "1 while policy.mode is audit, so that NetworkPolicies drop nothing",
 		v->policy_mode == POLICY_MODE_AUDIT);
-	gauge(f, "policy_audit_namespaces",
+	metrics_gauge(f, "policy_audit_namespaces",
 		"namespaces whose annotation says audit, so that policies drop nothing there",
 		(double)v->n_audit_namespaces);
-	family(f, "objects", "gauge", "objects of the cluster that are known");
+	metrics_family(f, "objects", "gauge", "objects of the cluster that are known");
 	for (enum object_kind kind = 0; kind < N_OBJECT_KINDS; kind++)
 		fprintf(f, "ringway_objects{kind=\"%s\"} %zu\n", object_kind_name(kind), v->n_objects[kind]);
-	gauge(f, "unmanaged_pods", "pods of this node that another network attached", (double)v->n_unmanaged);
+	metrics_gauge(f, "unmanaged_pods", "pods of this node that another network attached",
+		(double)v->n_unmanaged);
 	if (v->has_cni_conf) {
-		gauge(f, "cni_conf_first",
+		metrics_gauge(f, "cni_conf_first",
 			"1 while the container runtime takes Ringway's network configuration",
 			v->is_cni_conf_first);
-		family(f, "cni_conf_restored_total", "counter",
+		metrics_family(f, "cni_conf_restored_total", "counter",
 			"times that it or ringway-cni was removed or changed by others, and put back");
 		fprintf(f, "ringway_cni_conf_restored_total %u\n", v->n_cni_conf_restored);
 	}
-	family(f, "addresses", "gauge", "addresses for pods");
+	metrics_family(f, "addresses", "gauge", "addresses for pods");
 	for (unsigned i = 0; i < N_FAMILIES; i++)
 		if (v->ranges[i].size != 0)
 			fprintf(f, "ringway_addresses{cidr=\"%s\"} %u\n", v->ranges[i].cidr,
 				v->ranges[i].size);
-	family(f, "addresses_used", "gauge", "of them, those that pods have");
+	metrics_family(f, "addresses_used", "gauge", "of them, those that pods have");
 	for (unsigned i = 0; i < N_FAMILIES; i++)
 		if (v->ranges[i].size != 0)
 			fprintf(f, "ringway_addresses_used{cidr=\"%s\"} %u\n", v->ranges[i].cidr,
@@ -316,12 +281,12 @@ print_watches(FILE *f, const struct view *v)
 	};
 
 	if (v->n_watches != 0)
-		gauge(f, "api_all_pods",
+		metrics_gauge(f, "api_all_pods",
 			"1 while pods of all nodes are watched, since a policy here has pods as peers; 0: "
 			"this node's",
 			v->has_all_pods);
 	for (size_t k = 0; k < sizeof(families) / sizeof(families[0]) && v->n_watches != 0; k++) {
-		family(f, families[k].name, families[k].type, families[k].help);
+		metrics_family(f, families[k].name, families[k].type, families[k].help);
 		for (unsigned i = 0; i < v->n_watches; i++)
 			fprintf(f, "ringway_%s{kind=\"%s\"} %.15g\n", families[k].name, v->watches[i].kind,
 				families[k].value(&v->watches[i]));
@@ -333,7 +298,7 @@ print_writes(FILE *f, const struct view *v)
 {
 	if (v->n_writes == 0)
 		return;
-	family(f, "api_writes_total", "counter",
+	metrics_family(f, "api_writes_total", "counter",
 		"requests that write to the API server, by what was written and how it ended; stale: it was "
 		"there already, or of another version, and is looked at again");
 	for (unsigned i = 0; i < v->n_writes; i++) {
@@ -345,12 +310,12 @@ print_writes(FILE *f, const struct view *v)
 			"ringway_api_writes_total{kind=\"%s\",result=\"failed\"} %lu\n",
 			w->kind, w->n_done, w->kind, w->n_stale, w->kind, w->n_failed);
 	}
-	family(f, "api_write_problem_seconds", "gauge",
+	metrics_family(f, "api_write_problem_seconds", "gauge",
 		"for how long what is written has been failing, and one second more; 0: it does not");
 	for (unsigned i = 0; i < v->n_writes; i++)
 		fprintf(f, "ringway_api_write_problem_seconds{kind=\"%s\"} %.15g\n", v->writes[i].kind,
 			*v->writes[i].problem == '\0' ? 0 : v->writes[i].problem_s + 1);
-	family(f, "events_lost_total", "counter",
+	metrics_family(f, "events_lost_total", "counter",
 		"events for the API server for which there was no room, or that it refused");
 	fprintf(f, "ringway_events_lost_total %lu\n", v->n_events_lost);
 }
@@ -373,6 +338,8 @@ metrics_text(const struct view *v)
 	print_denials(f, v);
 	print_counters(f, v);
 	print_ports(f, v);
+	if (v->dns != NULL)
+		metrics_print_dns(f, v->dns);
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;

@@ -1,6 +1,7 @@
 /* The one list of the API. A handler is declared in the header of its concern. */
 #include "control/admin/admin.h"
 #include "control/admin/cni.h"
+#include "control/admin/dns.h"
 #include "control/admin/doctor.h"
 #include "control/admin/drops.h"
 #include "control/admin/explain.h"
@@ -20,6 +21,7 @@ const struct admin_route admin_routes[] = {
 	{ "POST", "/v1/cni/del", cni_del, "ringway-cni: a pod goes" },
 	{ "POST", "/v1/cni/gc", cni_gc, "ringway-cni: what a runtime still has" },
 	{ "GET", "/v1/cni/status", cni_status, "ringway-cni: would an ADD succeed" },
+	{ "GET", "/v1/dns", dns_handle, "who asks for which names, and how long it takes" },
 	{ "GET", "/v1/doctor", doctor_handle, "what is wrong with this node, and what to do" },
 	{ "GET", "/v1/drops", drops_handle, "what was dropped, why, and who sent it" },
 	{ "GET", "/v1/endpoints", endpoints_handle, "every endpoint of every service, and the way to it" },

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "control/admin/dns_view.h"
+
 const char *
 port_kind_name(enum port_kind kind)
 {
@@ -39,5 +41,6 @@ view_free(struct view *v)
 		free(v->denials[i].pods);
 	}
 	free(v->denials);
+	dns_view_free(v->dns);
 	free(v);
 }

@@ -14,6 +14,7 @@
 #include "dataplane/tables.h"
 
 struct daemon;
+struct dns_view;
 struct policy_builder;
 
 struct worker_view {
@@ -124,6 +125,7 @@ struct view {
 
 	size_t n_denials;
 	struct denial_view *denials; /* by direction, audit and policies, each once */
+	struct dns_view *dns;        /* NULL: not gathered; for metrics */
 };
 
 /* NULL if out of memory. Strings belong to the daemon: valid until the control thread does something else. */

@@ -41,7 +41,7 @@ struct command {
 
 extern const struct command status_command, pods_command, services_command, endpoints_command, nodes_command,
 	policies_command, policies_test_command, policies_lint_command, drops_command, explain_command,
-	dns_test_command, doctor_command, uninstall_command;
+	dns_command, dns_test_command, doctor_command, uninstall_command;
 
 /* Prints the document as it is, sorted and indented; the same input always looks the same. */
 void cli_print_json(const struct cli *cli, const json_t *doc);

@@ -19,6 +19,7 @@ static const struct command *const commands[] = {
 	&policies_command,
 	&policies_test_command,
 	&policies_lint_command,
+	&dns_command,
 	&dns_test_command,
 	&drops_command,
 	&explain_command,

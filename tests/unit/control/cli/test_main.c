@@ -52,7 +52,7 @@ static void
 without_a_daemon_every_command_exits_with_3(void **state)
 {
 	static const char *const args[] = { "status", "pods", "pods a/b", "services", "endpoints", "nodes",
-		"drops", "drops --all", "explain --from a/b --to c/d:80", "-o json status",
+		"dns", "dns a/b", "drops", "drops --all", "explain --from a/b --to c/d:80", "-o json status",
 		"status -o json" };
 
 	for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++) {
@@ -77,7 +77,7 @@ static void
 help_names_every_command_and_every_json_field_list(void **state)
 {
 	static const char *const names[] = { "status", "pods", "services", "endpoints", "nodes", "policies",
-		"policies test", "policies lint", "dns test", "drops", "explain", "doctor" };
+		"policies test", "policies lint", "dns", "dns test", "drops", "explain", "doctor" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char args[64], line[64];

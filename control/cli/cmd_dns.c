@@ -1,0 +1,300 @@
+/* ringway dns: who asks for which names, from where they are answered, how long it takes, and what would help. */
+#include <err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/cli/cmd_dns.h"
+
+#define TOP_DEFAULT 10 /* of the overview's lists */
+
+struct dns_args {
+	const char *which; /* "namespace/name", "name" or "host"; NULL: all */
+	const char *ns;
+	const char *sort; /* NULL: queries */
+	bool pods, names;
+	size_t top; /* 0: not said */
+};
+
+enum {
+	KEY_PODS = 256,
+	KEY_NAMES,
+	KEY_SORT,
+	KEY_TOP,
+};
+
+static const char *const sort_keys[] = { "queries", "wasted", "nxdomain", "upstream", "limited", "p99" };
+#define N_SORT_KEYS (sizeof(sort_keys) / sizeof(sort_keys[0]))
+
+static const struct argp_option dns_options[] = {
+	{ "namespace", 'n', "NAME", 0, "only pods of this namespace, and names that they ask for", 0 },
+	{ "pods", KEY_PODS, NULL, 0, "the table of pods alone, all of it", 0 },
+	{ "names", KEY_NAMES, NULL, 0, "the table of names alone, all of it", 0 },
+	{ "sort", KEY_SORT, "BY", 0,
+		"queries (the default), wasted, nxdomain, upstream, limited, or p99 (pods: from the first "
+		"query "
+		"to the "
+		"final answer)",
+		0 },
+	{ "top", KEY_TOP, "N", 0, "only the first N of pods and of names", 0 },
+	{ 0 },
+};
+
+static void
+take_sort(struct dns_args *args, const char *arg, struct argp_state *state)
+{
+	for (size_t i = 0; i < N_SORT_KEYS; i++)
+		if (strcmp(arg, sort_keys[i]) == 0) {
+			args->sort = sort_keys[i];
+			return;
+		}
+	argp_error(state, "sorted by queries, wasted, nxdomain, upstream, limited or p99, not '%s'", arg);
+}
+
+static void
+take_top(struct dns_args *args, const char *arg, struct argp_state *state)
+{
+	char *end;
+	unsigned long n = strtoul(arg, &end, 10);
+
+	if (*arg < '1' || *arg > '9' || *end != '\0' || n > 1000000)
+		argp_error(state, "--top takes a number from 1 on, not '%s'", arg);
+	args->top = n;
+}
+
+static error_t
+dns_parse(int key, char *arg, struct argp_state *state)
+{
+	struct dns_args *args = state->input;
+
+	switch (key) {
+	case 'n':
+		args->ns = arg;
+		return 0;
+	case KEY_PODS:
+		args->pods = true;
+		return 0;
+	case KEY_NAMES:
+		args->names = true;
+		return 0;
+	case KEY_SORT:
+		take_sort(args, arg, state);
+		return 0;
+	case KEY_TOP:
+		take_top(args, arg, state);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (args->which != NULL)
+			argp_error(state, "one pod, or none for all of them: '%s' is too much", arg);
+		args->which = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* --- what is wanted */
+
+static bool
+is_wanted(const struct dns_args *args, const char *ns, const char *name)
+{
+	const char *which = args->which, *slash = which == NULL ? NULL : strchr(which, '/');
+
+	if (args->ns != NULL && strcmp(args->ns, ns) != 0)
+		return false;
+	if (which == NULL || strcmp(which, name) == 0)
+		return true;
+	return slash != NULL && (size_t)(slash - which) == strlen(ns) &&
+	       strncmp(which, ns, (size_t)(slash - which)) == 0 && strcmp(slash + 1, name) == 0;
+}
+
+static bool
+is_wanted_pod(const struct dns_args *args, const json_t *pod)
+{
+	return is_wanted(
+		args, field_str(pod, "namespace"), field_bool(pod, "host") ? "host" : field_str(pod, "name"));
+}
+
+/* A name that one of the pods asks for: these are texts, "shop/web". */
+static bool
+is_wanted_name(const struct dns_args *args, const json_t *name)
+{
+	const json_t *pod;
+	size_t i;
+
+	if (args->which == NULL && args->ns == NULL)
+		return true;
+	json_array_foreach (json_object_get(name, "pods"), i, pod) {
+		const char *text = json_string_value(pod), *slash = strchr(text, '/');
+		char ns[256];
+
+		snprintf(ns, sizeof(ns), "%.*s", slash == NULL ? 0 : (int)(slash - text), text);
+		if (is_wanted(args, ns, slash == NULL ? text : slash + 1))
+			return true;
+	}
+	return false;
+}
+
+/* What is about the node is for everybody. */
+static bool
+is_wanted_advice(const struct dns_args *args, const json_t *advice)
+{
+	return *field_str(advice, "name") == '\0' ||
+	       is_wanted(args, field_str(advice, "namespace"), field_str(advice, "name"));
+}
+
+static void
+keep_wanted(const struct dns_args *args, json_t *list,
+	bool (*is_one)(const struct dns_args *args, const json_t *object))
+{
+	for (size_t i = json_array_size(list); i-- > 0;)
+		if (!is_one(args, json_array_get(list, i)))
+			json_array_remove(list, i);
+}
+
+struct ranked {
+	json_t *object;
+	double figure;
+	size_t at;
+};
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct ranked *one = a, *other = b;
+
+	if (one->figure != other->figure)
+		return one->figure < other->figure ? 1 : -1;
+	return one->at < other->at ? -1 : one->at > other->at;
+}
+
+/* Largest first, and no more than n unless that is 0. */
+static void
+sort_list(json_t *list, const char *key, size_t n)
+{
+	size_t size = json_array_size(list);
+	struct ranked *ranked = calloc(size + 1, sizeof(*ranked));
+
+	if (ranked == NULL)
+		err(CLI_PROBLEM, "no memory");
+	for (size_t i = 0; i < size; i++) {
+		json_t *object = json_incref(json_array_get(list, i));
+
+		ranked[i] = (struct ranked){ object, dns_figure(object, key), i };
+	}
+	qsort(ranked, size, sizeof(*ranked), compare);
+	json_array_clear(list);
+	for (size_t i = 0; i < size; i++) {
+		if (n == 0 || i < n)
+			json_array_append(list, ranked[i].object);
+		json_decref(ranked[i].object);
+	}
+	free(ranked);
+}
+
+/* --- the command */
+
+static void
+narrow(const struct cli *cli, const struct dns_args *args, json_t *doc)
+{
+	json_t *pods = json_object_get(doc, "pods"), *names = json_object_get(doc, "names");
+	const char *key = args->sort == NULL ? "queries" : args->sort;
+	bool is_overview = !cli->json && !args->pods && !args->names;
+	size_t top = args->top == 0 && is_overview ? TOP_DEFAULT : args->top;
+
+	keep_wanted(args, pods, is_wanted_pod);
+	keep_wanted(args, names, is_wanted_name);
+	keep_wanted(args, json_object_get(doc, "advice"), is_wanted_advice);
+	sort_list(pods, key, top);
+	sort_list(names, strcmp(key, "p99") == 0 ? "queries" : key, top);
+}
+
+static int
+dns_run(const struct cli *cli, void *input)
+{
+	const struct dns_args *args = input;
+	json_t *doc, *pods;
+	int rc = client_request(cli, "/v1/dns", NULL, &doc);
+
+	if (rc != CLI_FINE)
+		return rc;
+	narrow(cli, args, doc);
+	pods = json_object_get(doc, "pods");
+	if (args->which != NULL && json_array_size(pods) == 0) {
+		fprintf(stderr,
+			"ringway: no pod '%s' of this node has asked for names; `ringway dns --pods` lists "
+			"those that have\n",
+			args->which);
+		rc = CLI_PROBLEM;
+	} else if (cli->json) {
+		cli_print_json(cli, doc);
+	} else if (args->pods || args->names) {
+		if (args->pods)
+			dns_print_pods(cli, pods);
+		if (args->names)
+			dns_print_names(cli, json_object_get(doc, "names"));
+	} else {
+		dns_print(cli, doc, args->which != NULL);
+	}
+	json_decref(doc);
+	return rc;
+}
+
+const struct command dns_command = {
+	.name = "dns",
+	.help = "Who asks for which names, and how long it takes.",
+	.args = "[NAMESPACE/NAME | host]",
+	.json_help =
+		"{\"answers\": dns.mode is on, \"zone\", \"zone_names\": in force (0: none yet), "
+		"\"window_s\": "
+		"for so "
+		"long there are recent figures, \"queries_per_second\": that may go upstream, \"total\" "
+		"(since "
+		"the "
+		"start) and \"recent\": {\"queries\", \"sources\": {SOURCE: COUNT}, \"nxdomain\", \"seen\": "
+		"of "
+		"them, "
+		"looked at, of which \"wasted\": tries along a search list that had to go on, \"upstream\": "
+		"asked of "
+		"upstream servers}, \"latency\": {SOURCE: {\"n\", \"p50_ms\", \"p99_ms\"}} of recent "
+		"answers, "
+		"\"first_to_final\": the same from the first query of a look-up to its final answer, "
+		"\"pods\": [{\"namespace\", \"name\", \"port\", \"host\": it is the host's stack, \"gone\", "
+		"\"total\" and \"recent\" as above, \"estimated\", \"upstream_share\": of all recent ones, 0 "
+		"to "
+		"1, "
+		"\"latency\", \"first_to_final\", \"denied\": by policies, a sentence or \"\"}], "
+		"\"names\": recently, [{\"name\": that ended look-ups, \"queries\", \"error\": of them, "
+		"those "
+		"that may "
+		"be other names', \"wasted\", \"nxdomain\", \"upstream\", \"limited\", \"upstream_share\", "
+		"\"pods\": "
+		"[\"NAMESPACE/NAME\" or \"host\"] that ask most, \"more_pods\"}], "
+		"\"advice\": [{\"namespace\", \"name\": of the pod that it is about, or \"\", \"text\"}]; "
+		"with a "
+		"cache: "
+		"\"cache\": {\"memory\", \"bytes\", \"entries\", \"negatives\", \"evicted\", \"refused\"}, "
+		"\"resolver\": {COUNTER: COUNT}, \"upstreams\": [{\"address\", \"port\", \"state\": "
+		"\"answers\", "
+		"\"failing\" or \"unknown\", \"failing_s\", \"rtt_ms\", \"tries\", \"answers\", "
+		"\"timeouts\", "
+		"\"refusals\"}]}. Filters, --sort and --top narrow these lists, too.\n\n"
+		"Sources: authority, the cluster's own objects; hit, the cache; stale, an expired entry of "
+		"it; "
+		"upstream; "
+		"limited and failed, SERVFAIL; passed, left to the cluster's DNS service.\n\n"
+		"Queries by source and NXDOMAIN are counted one by one. All else comes from samples: a pod's "
+		"first four "
+		"answers of a burst, so that those of quiet pods are all seen; under load they stand for the "
+		"others "
+		"and figures are estimates (\"estimated\"), mostly a few percent off, and names that are "
+		"asked "
+		"for "
+		"rarely are missing. Wasted are queries for a name below a suffix of the pod's search list "
+		"(NAMESPACE.svc.ZONE, svc.ZONE, ZONE, the node's) that another suffix, or the name as it is, "
+		"followed; "
+		"suffixes of a pod's own dnsConfig are not known.",
+	.options = dns_options,
+	.parse = dns_parse,
+	.run = dns_run,
+	.input_size = sizeof(struct dns_args),
+};

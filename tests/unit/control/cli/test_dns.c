@@ -1,0 +1,368 @@
+/* GET /v1/dns and its metrics, and what `ringway dns` makes of it: the program is run, from the path in RINGWAY_COMMAND, against an
+ * admin server of the test's own. */
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "control/admin/dns.h"
+#include "control/admin/metrics_text.h"
+#include "control/build/dns_wire.h"
+#include "control/cli/command.h"
+#include "dataplane/dns/dns_answer.h"
+#include "tests/support/scratch.h"
+
+#define MS UINT64_C(1000000)
+#define SECOND (1000 * MS)
+
+#define HOST 0 /* ports */
+#define WEB 7
+#define DB 8
+
+struct fixture {
+	struct dns_book *book;
+	struct dns_counts counts[PORTS_MAX];
+	uint64_t now_ns;
+	struct dns_book_pod pods[8];
+	struct dns_name_hitter names[64];
+	struct dns_denied_view denied[1];
+	struct dns_view view;
+};
+
+static struct fixture fixture;
+static char output[65536], socket_path[128];
+static pid_t server;
+
+static void
+read_counts(uint16_t port, struct dns_counts *sum, void *arg)
+{
+	const struct fixture *f = arg;
+
+	for (unsigned i = 0; i < N_DNS_SOURCES; i++)
+		sum->by_source[i] += f->counts[port].by_source[i];
+	sum->nxdomain += f->counts[port].nxdomain;
+}
+
+static void
+answer(struct fixture *f, uint16_t port, const char *name, enum dns_source source, uint8_t rcode)
+{
+	struct dns_sample s = { .port = port,
+		.type = 1,
+		.source = (uint8_t)source,
+		.rcode = rcode,
+		.weight = 1,
+		.received_ns = f->now_ns,
+		.answered_ns = f->now_ns + (source == DNS_UPSTREAM ? 300 * MS : 0) };
+	struct dns_wire wire;
+
+	assert_true(dns_wire_parse(name, &wire));
+	s.name_len = (uint8_t)wire.len;
+	memcpy(s.name, wire.bytes, wire.len);
+	f->counts[port].by_source[source]++;
+	f->counts[port].nxdomain += rcode == DNS_RCODE_NXDOMAIN;
+	f->now_ns = s.answered_ns + MS;
+	dns_book_note(f->book, &s);
+}
+
+static void
+look(struct fixture *f, const char *db)
+{
+	static const struct dns_book_client host = { HOST, true, "", "", "" },
+					    web = { WEB, false, "c1", "shop", "web" };
+
+	dns_book_begin(f->book);
+	dns_book_client(f->book, &host);
+	dns_book_client(f->book, &web);
+	dns_book_client(f->book, &(struct dns_book_client){ DB, false, "c2", "data", db });
+	dns_book_end(f->book, f->now_ns);
+}
+
+static void
+keep_pod(const struct dns_book_pod *pod, void *arg)
+{
+	struct dns_view *v = arg;
+
+	v->pods[v->n_pods++] = *pod;
+}
+
+static void
+keep_name(const struct dns_name_hitter *name, void *arg)
+{
+	struct dns_view *v = arg;
+
+	v->names[v->n_names++] = *name;
+}
+
+/* web looks for a name outside 60 times, by its search list; db for one of the cluster; the host for one outside, in vain. */
+static void
+ask(struct fixture *f)
+{
+	for (unsigned i = 0; i < 60; i++) {
+		answer(f, WEB, "api.example.org.shop.svc.cluster.local.", DNS_AUTHORITY, DNS_RCODE_NXDOMAIN);
+		answer(f, WEB, "api.example.org.svc.cluster.local.", DNS_AUTHORITY, DNS_RCODE_NXDOMAIN);
+		answer(f, WEB, "api.example.org.cluster.local.", DNS_AUTHORITY, DNS_RCODE_NXDOMAIN);
+		answer(f, WEB, "api.example.org.", DNS_UPSTREAM, DNS_RCODE_NOERROR);
+	}
+	for (unsigned i = 0; i < 5; i++)
+		answer(f, DB, "db.data.svc.cluster.local.", DNS_AUTHORITY, DNS_RCODE_NOERROR);
+	answer(f, DB, "www.example.org.", DNS_LIMITED, 2);
+	answer(f, HOST, "time.example.org.", DNS_FAILED, 2);
+	f->now_ns += 10 * SECOND;
+}
+
+static void
+serve_dns(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
+{
+	reply->json = dns_json(&fixture.view);
+}
+
+static const struct admin_route routes[] = { { "GET", "/v1/dns", serve_dns, "" }, { NULL } };
+
+/* In a process of its own, for as long as this one lives. */
+static void
+serve(void)
+{
+	char error[ADMIN_ERROR_SIZE];
+	struct admin *admin;
+
+	snprintf(socket_path, sizeof(socket_path), "%s/socket", scratch_dir);
+	assert_int_equal(admin_new(&admin, NULL, routes, socket_path, "", error), 0);
+	server = fork();
+	assert_true(server >= 0);
+	if (server != 0)
+		return; /* the descriptors are the other's to use */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		struct pollfd readable = { .fd = admin_fd(admin), .events = POLLIN };
+
+		poll(&readable, 1, 100);
+		admin_run(admin);
+	}
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = &fixture;
+	struct dns_wire zone;
+
+	assert_int_equal(scratch_make(state), 0);
+	assert_true(dns_wire_parse("cluster.local", &zone));
+	f->now_ns = 1000 * SECOND;
+	f->book = dns_book_new(f->now_ns, read_counts, f);
+	dns_book_search(f->book, &zone, NULL, 0);
+	look(f, "db");
+	ask(f);
+	look(f, "db");
+	f->denied[0] = (struct dns_denied_view){ DB, (char *)"pod data/db asks for names and is denied" };
+	f->view = (struct dns_view){ .is_on = true,
+		.zone = "cluster.local",
+		.zone_names = 42,
+		.per_s = 800,
+		.window_s = 100,
+		.now_ns = f->now_ns,
+		.book = f->book,
+		.n_denied = 1,
+		.pods = f->pods,
+		.names = f->names,
+		.denied = f->denied,
+		.cache = { 16 << 20, 4096, 30, 10, 50, 6, 1 },
+		.n_counters = 1,
+		.counters = { { "tries", "queries sent", 61 } },
+		.n_upstreams = 2,
+		.upstreams = { { .port = 53, .has_answered = true, .rtt_ms = 12.5, .n_tries = 60 },
+			{ .port = 5353, .failing_s = 90, .n_tries = 7, .n_timeouts = 7 } } };
+	assert_true(ip_addr_parse("192.0.2.53", &f->view.upstreams[0].addr));
+	assert_true(ip_addr_parse("2001:db8::53", &f->view.upstreams[1].addr));
+	dns_book_each_pod(f->book, keep_pod, &f->view);
+	dns_book_each_name(f->book, keep_name, &f->view);
+	serve();
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	dns_book_free(fixture.book);
+	return scratch_remove(state);
+}
+
+/* Both streams go into output. Returns the exit status. */
+static int
+ringway_dns(const char *args)
+{
+	return scratch_run(output, sizeof(output), "%s --socket %s dns %s", getenv("RINGWAY_COMMAND"),
+		socket_path, args);
+}
+
+static void
+assert_says(const char *args, const char *text)
+{
+	assert_int_equal(ringway_dns(args), CLI_FINE);
+	if (strstr(output, text) == NULL)
+		fail_msg("ringway dns %s does not say '%s' but:\n%s", args, text, output);
+}
+
+static void
+assert_is_silent_about(const char *text)
+{
+	if (strstr(output, text) != NULL)
+		fail_msg("'%s' is in:\n%s", text, output);
+}
+
+/* --- tests */
+
+static void
+the_overview_tells_of_sources_cache_servers_pods_and_names(void **state)
+{
+	assert_says("", "Zone cluster.local: 42 names");
+	assert_says("", "authority      185");
+	assert_says("", "wasted on search lists 73 % of the queries lately");
+	assert_says("", "Cache: 30 entries (10 negative), 4.0 KiB of 16.0 MiB; 6 evicted");
+	assert_says("", "[2001:db8::53]:5353  failing for 90 s");
+	assert_says("", "192.0.2.53:53        answers");
+	assert_says("", "shop/web");
+	assert_says("", "api.example.org.");
+}
+
+static void
+advice_says_what_would_help(void **state)
+{
+	assert_says("", "* 75 % of the queries of pod shop/web are tries along its search list that find "
+			"nothing, most of "
+			"them for api.example.org.: a name with a dot at its end (\"api.example.org.\") or "
+			"ndots:1");
+	assert_says("", "* 1 queries of pod data/db were limited");
+	assert_says("", "* pod data/db asks for names and is denied");
+	assert_says("", "* upstream server 2001:db8::53 port 5353 has not answered for 90 s");
+	assert_says("", "* 1 queries got no answer from any upstream server");
+	assert_says("", "half of their answers take longer than 29"); /* 300 ms or so */
+}
+
+static void
+one_pod_is_shown_whole(void **state)
+{
+	assert_says("shop/web", "upstream        60      60");
+	assert_says("web", "api.example.org.");
+	assert_is_silent_about("data/db");
+	assert_is_silent_about("db.data.svc");
+	assert_says("-n data", "denied by policies");
+	assert_is_silent_about("api.example.org.");
+	assert_says("host", "time.example.org.");
+	assert_int_equal(ringway_dns("shop/nobody"), CLI_PROBLEM);
+	assert_non_null(strstr(output, "no pod 'shop/nobody' of this node has asked for names"));
+}
+
+static void
+lists_are_sorted_and_cut(void **state)
+{
+	assert_says("--pods", "POD");
+	assert_is_silent_about("NAME ");
+	assert_true(strstr(output, "shop/web") < strstr(output, "data/db"));
+	assert_says("--pods --sort limited", "POD");
+	assert_true(strstr(output, "shop/web") > strstr(output, "data/db"));
+	assert_says("--names --top 1", "api.example.org.");
+	assert_is_silent_about("db.data");
+	assert_says("--names --sort limited --top 1", "www.example.org.");
+}
+
+static void
+json_has_all_figures(void **state)
+{
+	json_t *doc, *pod, *name;
+
+	assert_says("-o json --top 1", "\"pods\"");
+	doc = json_loads(output, 0, NULL);
+	pod = json_array_get(json_object_get(doc, "pods"), 0);
+	assert_int_equal(json_array_size(json_object_get(doc, "pods")), 1);
+	assert_string_equal(field_str(pod, "name"), "web");
+	assert_int_equal(field_int(json_object_get(pod, "total"), "queries"), 240);
+	assert_int_equal(field_int(json_object_get(pod, "recent"), "wasted"), 180);
+	assert_true(field_real(pod, "upstream_share") > 0.98);
+	assert_int_equal(field_int(json_object_get(pod, "first_to_final"), "n"), 60);
+	assert_true(field_real(json_object_get(pod, "first_to_final"), "p50_ms") > 290);
+	name = json_array_get(json_object_get(doc, "names"), 0);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(name, "pods"), 0)), "shop/web");
+	assert_int_equal(field_int(name, "upstream"), 60);
+	assert_int_equal(field_int(json_object_get(doc, "resolver"), "tries"), 61);
+	json_decref(doc);
+}
+
+static void
+wrong_arguments_are_named(void **state)
+{
+	assert_int_equal(ringway_dns("--sort colour"), CLI_USAGE);
+	assert_non_null(strstr(output, "not 'colour'"));
+	assert_int_equal(ringway_dns("--top 0"), CLI_USAGE);
+	assert_int_equal(ringway_dns("a/b c/d"), CLI_USAGE);
+	assert_non_null(strstr(output, "'c/d' is too much"));
+}
+
+static void
+assert_has_of_web(const char *text, const char *metric, const char *labels, unsigned n)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "ringway_dns_pod_%s{port=\"7\",namespace=\"shop\",pod=\"web\"%s} %u\n",
+		metric, labels, n);
+	if (strstr(text, line) == NULL)
+		fail_msg("no line %s in\n%s", line, text);
+}
+
+static void
+metrics_have_what_the_command_has(void **state)
+{
+	static const char *const lines[] = {
+		"ringway_dns_answers 1\n",
+		"ringway_dns_zone_names 42\n",
+		"ringway_dns_queries_total{source=\"authority\"} 185\n",
+		"ringway_dns_queries_total{source=\"stale\"} 0\n",
+		"ringway_dns_nxdomain_total 180\n",
+		"ringway_dns_wasted_total 180\n",
+		"ringway_dns_latency_seconds_bucket{source=\"upstream\",le=\"0.1\"} 0\n",
+		"ringway_dns_latency_seconds_bucket{source=\"upstream\",le=\"0.5\"} 60\n",
+		"ringway_dns_latency_seconds_bucket{source=\"upstream\",le=\"+Inf\"} 60\n",
+		"ringway_dns_latency_seconds_count{source=\"upstream\"} 60\n",
+		"ringway_dns_latency_seconds_sum{source=\"upstream\"} 18\n",
+		"ringway_dns_first_to_final_seconds_count 67\n",
+		"ringway_dns_pod_queries_total{port=\"0\",namespace=\"\",pod=\"host\",source=\"failed\"} 1\n",
+		"ringway_dns_cache_entries{kind=\"positive\"} 20\n",
+		"ringway_dns_cache_evictions_total 6\n",
+		"ringway_dns_resolver_tries_total 61\n",
+		"ringway_dns_upstream_up{server=\"2001:db8::53\",port=\"5353\"} 0\n",
+		"ringway_dns_upstream_rtt_seconds{server=\"192.0.2.53\",port=\"53\"} 0.0125\n",
+	};
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	metrics_print_dns(f, &fixture.view);
+	fclose(f);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (strstr(text, lines[i]) == NULL)
+			fail_msg("no line %s in\n%s", lines[i], text);
+	assert_has_of_web(text, "queries_total", ",source=\"upstream\"", 60);
+	assert_has_of_web(text, "wasted_total", "", 180);
+	assert_has_of_web(text, "latency_seconds_count", ",source=\"authority\"", 180);
+	assert_has_of_web(text, "first_to_final_seconds_bucket", ",le=\"+Inf\"", 60);
+	assert_null(strstr(text, "pod=\"web\",source=\"stale\""));
+	free(text);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_overview_tells_of_sources_cache_servers_pods_and_names),
+		cmocka_unit_test(advice_says_what_would_help),
+		cmocka_unit_test(one_pod_is_shown_whole),
+		cmocka_unit_test(lists_are_sorted_and_cut),
+		cmocka_unit_test(json_has_all_figures),
+		cmocka_unit_test(wrong_arguments_are_named),
+		cmocka_unit_test(metrics_have_what_the_command_has),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
