@@ -425,7 +425,7 @@ make_parts(struct follow *f)
 	if (f->path_mtus == NULL || f->uplink == NULL || f->seeder == NULL ||
 		gather_new(&f->gather, d, f->uplink, f->path_mtus) < 0)
 		return -ENOMEM;
-	f->own_node = own_node_new(d, f->uplink, gather_masquerade_claim(f->gather));
+	f->own_node = own_node_new(d, f->uplink, gather_masquerade_claim(f->gather), gather_dns(f->gather));
 	return f->own_node == NULL ? -ENOMEM : slot_file_read(d->state, &d->slots);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/build/dns_options.h"
 #include "control/build/nodes.h"
 #include "control/build/publish.h"
 #include "control/build/topology_build.h"
@@ -28,11 +29,13 @@ struct own_node {
 	struct own_ways *own_ways;
 	struct reserved_ports *reserved_ports;
 	const struct port_set *claim;
+	const struct dns_options *dns;
 	uint64_t generation; /* of the Node objects */
 	bool is_dirty;       /* its underlay changed, or it is time to look */
 	char uplink_warning[OWN_NODE_WARNING_SIZE], host_warning[OWN_NODE_WARNING_SIZE],
 		exposed_warning[OWN_NODE_WARNING_SIZE], own_ports_warning[OWN_NODE_WARNING_SIZE],
-		own_ways_warning[OWN_NODE_WARNING_SIZE], reserved_ports_warning[OWN_NODE_WARNING_SIZE];
+		own_ways_warning[OWN_NODE_WARNING_SIZE], reserved_ports_warning[OWN_NODE_WARNING_SIZE],
+		dns_warning[OWN_NODE_WARNING_SIZE];
 };
 
 static void
@@ -102,11 +105,46 @@ follow_uplink(struct own_node *o, const struct nodes *nodes)
 	set_warning(o->uplink_warning, error);
 }
 
+static_assert(OWN_WAYS_MORE_MAX >= DNS_LOCAL_MAX, "each of dns.localAddresses has a way");
+
+static bool
+is_own_addr(const struct own_node *o, const struct ip_addr *addr)
+{
+	const struct underlay_facts *underlay = underlay_facts(o->d->underlay);
+
+	for (size_t i = 0; i < underlay->n_addrs; i++)
+		if (ip_addr_eq(&underlay->addrs[i], addr))
+			return true;
+	return false;
+}
+
+/* Where DNS is answered here, unless the node itself has that address: then something of its own is to answer there. */
+static void
+choose_local(struct own_node *o, struct own_ways_more *out)
+{
+	char text[OWN_NODE_WARNING_SIZE] = "", addr[IP_ADDR_STRLEN];
+
+	out->n = 0;
+	for (unsigned i = 0; o->dns != NULL && i < o->dns->n_local; i++)
+		if (!is_own_addr(o, &o->dns->local[i]))
+			out->addrs[out->n++] = o->dns->local[i];
+		else
+			snprintf(text, sizeof(text),
+				"dns.localAddresses: %s is an address of this node itself, as where "
+				"NodeLocal "
+				"DNSCache runs: pods are answered by Ringway there, but this node's own "
+				"processes by "
+				"what listens there, if anything does",
+				ip_addr_format(&o->dns->local[i], addr));
+	set_warning(o->dns_warning, text);
+}
+
 /* is_due: also looks whether it still is. */
 static void
 expose(struct own_node *o, const struct tables *tables, bool is_due)
 {
 	char text[OWN_NODE_WARNING_SIZE] = "", error[OWN_NODE_WARNING_SIZE] = "";
+	struct own_ways_more local;
 	int result = exposed_follow(&o->exposed, tables);
 
 	if (result == 0)
@@ -119,7 +157,8 @@ expose(struct own_node *o, const struct tables *tables, bool is_due)
 	own_ports_follow(o->own_ports, &o->exposed, is_due, error);
 	set_warning(o->own_ports_warning, error);
 	*error = '\0';
-	own_ways_follow(o->own_ways, &o->exposed, attach_host(o->d->attach), is_due, error);
+	choose_local(o, &local);
+	own_ways_follow(o->own_ways, &o->exposed, &local, attach_host(o->d->attach), is_due, error);
 	set_warning(o->own_ways_warning, error);
 	*error = '\0';
 	reserved_ports_follow(o->reserved_ports, &o->exposed, is_due, error);
@@ -171,13 +210,16 @@ follow_nodes(struct own_node *o)
 }
 
 struct own_node *
-own_node_new(const struct daemon *d, struct uplink *uplink, const struct port_set *claim)
+own_node_new(const struct daemon *d, struct uplink *uplink, const struct port_set *claim,
+	const struct dns_options *dns)
 {
 	struct own_node *o = calloc(1, sizeof(*o));
 
 	if (o == NULL)
 		return NULL;
-	*o = (struct own_node){ .d = d, .uplink = uplink, .claim = claim, .netdev = netdev_open() };
+	*o = (struct own_node){
+		.d = d, .uplink = uplink, .claim = claim, .dns = dns, .netdev = netdev_open()
+	};
 	o->own_ports = own_ports_new(o->netdev);
 	o->own_ways = own_ways_new(o->netdev);
 	o->reserved_ports = reserved_ports_new(d->state);
@@ -218,7 +260,8 @@ const char *
 own_node_warning(const struct own_node *o, unsigned i)
 {
 	const char *const warnings[OWN_NODE_WARNINGS] = { o->uplink_warning, o->host_warning,
-		o->exposed_warning, o->own_ports_warning, o->own_ways_warning, o->reserved_ports_warning };
+		o->exposed_warning, o->own_ports_warning, o->own_ways_warning, o->reserved_ports_warning,
+		o->dns_warning };
 
 	return warnings[i];
 }

@@ -8,13 +8,15 @@
 #define OWN_NODE_WARNING_SIZE 512
 
 struct daemon;
+struct dns_options;
 struct own_node;
 struct tables;
 struct uplink;
 
-/* claim: the masqueraded ports that are ours on the uplink, for good. It and the uplink are the caller's and outlive it, like
- * what the daemon has when it is called. NULL if out of memory. */
-struct own_node *own_node_new(const struct daemon *d, struct uplink *uplink, const struct port_set *claim);
+/* claim: the masqueraded ports that are ours on the uplink, for good. dns: NULL where DNS is not answered. These and the uplink are
+ * the caller's and outlive it, like what the daemon has when it is called. NULL if out of memory. */
+struct own_node *own_node_new(const struct daemon *d, struct uplink *uplink, const struct port_set *claim,
+	const struct dns_options *dns);
 void own_node_free(struct own_node *o);
 
 /* The underlay changed, or it is time to look. */
@@ -30,8 +32,9 @@ void own_node_expose(struct own_node *o, const struct tables *tables);
 const struct port_set *own_node_exposed_ports(const struct own_node *o);
 
 /* What is wrong with the uplink (0), the host port (1), what is exposed to the outside (2) and to the node's own processes, at its
- * addresses (3) and at others (4), and with what the kernel is to give to none of them (5), or "". */
-#define OWN_NODE_WARNINGS 6
+ * addresses (3) and at others (4), with what the kernel is to give to none of them (5), and with the addresses at which DNS is answered here (6),
+ * or "". */
+#define OWN_NODE_WARNINGS 7
 const char *own_node_warning(const struct own_node *o, unsigned i);
 
 #endif

@@ -11,6 +11,7 @@
 #include "control/admin/service_networks.h"
 #include "control/admin/services.h"
 #include "control/admin/status.h"
+#include "control/admin/status_dns.h"
 #include "control/admin/unmanaged.h"
 #include "control/build/publish.h"
 #include "control/daemon.h"
@@ -73,6 +74,16 @@ check_tables(struct doctor *x)
 			"%s", v->build_error);
 	else
 		say(x, "tables", "ok", "", "version %lu is in force", (unsigned long)v->tables_version);
+}
+
+static void
+check_dns(struct doctor *x)
+{
+	struct dns_status_input dns = dns_status_of(x->d);
+	char text[DNS_STATUS_TEXT_SIZE];
+
+	check_texts(x, "dns service", "warn", "set dns.service on every node, and restart ringwayd there",
+		dns_status_text(&dns, text), dns_status_problems(&dns));
 }
 
 static void
@@ -295,6 +306,7 @@ doctor_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 	check_texts(&x, "dns", "warn", "see `ringway status`", "no pod is denied it by policies",
 		status_denied_dns(
 			d->denied_dns, publisher_tables(d->publisher), publisher_policies(d->publisher)));
+	check_dns(&x);
 	check_texts(&x, "pods", "warn",
 		"`ringway pods` lists them. Make each anew (`kubectl delete pod`); containerd sends its DEL "
 		"to us, who "

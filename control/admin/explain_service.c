@@ -107,7 +107,7 @@ choose(const struct explain_context *c, const struct explain_service *s, struct 
 		.service = s->service,
 		.port = s->port,
 		.is_v4 = ip_addr_is_v4(&s->frontend->addr),
-		.is_exposed = s->frontend->kind != FRONTEND_CLUSTER_IP,
+		.is_exposed = frontend_kind_is_exposed(s->frontend->kind),
 		.node = c->self,
 		.zone = self == NULL ? "" : node_zone(self),
 	};

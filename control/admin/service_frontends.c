@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/build/dns_backends.h"
 #include "control/build/host_ports.h"
 #include "control/build/service_build.h"
 
@@ -90,11 +91,18 @@ frontend_list_of(const struct frontend_list *l, const struct object *service, si
 	return l->n == 0 ? NULL : l->items + low;
 }
 
+static bool
+is_of_port(uint8_t kind, uint8_t proto, uint16_t number, const struct service_port *port)
+{
+	if (kind == FRONTEND_LOCAL_ADDRESS)
+		return proto == port->proto && dns_service_is_port(port);
+	return proto == port->proto && number == (kind == FRONTEND_NODE_PORT ? port->node_port : port->port);
+}
+
 bool
 frontend_is_of_port(const struct frontend *f, const struct service_port *port)
 {
-	return f->proto == port->proto &&
-	       f->port == (f->kind == FRONTEND_NODE_PORT ? port->node_port : port->port);
+	return is_of_port(f->kind, f->proto, f->port, port);
 }
 
 bool
@@ -201,6 +209,7 @@ frontend_kind_name(uint8_t kind)
 		[FRONTEND_LOAD_BALANCER] = "LoadBalancer",
 		[FRONTEND_EXTERNAL_IP] = "ExternalIP",
 		[FRONTEND_HOST_PORT] = "HostPort",
+		[FRONTEND_LOCAL_ADDRESS] = "LocalAddress",
 	};
 
 	return kind < N_FRONTEND_KINDS ? names[kind] : "";
@@ -285,8 +294,7 @@ add_loss(const struct lost_claim *claim, void *arg)
 	const char *name = is_host_port ? strchr(claim->name, '/') + 1 : claim->name;
 	char addr[IP_ADDR_STRLEN], place[IP_ADDR_STRLEN + 16];
 
-	if (w->proto != l->port->proto ||
-		w->port != (w->kind == FRONTEND_NODE_PORT ? l->port->node_port : l->port->port))
+	if (!is_of_port(w->kind, w->proto, w->port, l->port))
 		return;
 	ip_addr_format(&w->addr, addr);
 	snprintf(place, sizeof(place), ip_addr_is_v4(&w->addr) ? "%s:%u/%s" : "[%s]:%u/%s", addr, w->port,

@@ -137,7 +137,7 @@ status_json(const struct status_input *in)
 	const struct tables *t = in->names.tables;
 
 	return json_pack("{s:s, s:s, s:s, s:i, s:f, s:b, s:s, s:{s:I, s:f}, s:o, s:o, s:o, s:i, s:i, s:o, "
-			 "s:o, s:o, s:o, s:o, s:o, s:o, "
+			 "s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
 			 "s:o, s:o}",
 		"version", RINGWAY_VERSION, "kernel", in->kernel, "node", v->node, "pid", in->pid,
 		"uptime_seconds", v->uptime_s, "ready", v->is_ready, "not_ready_reason", v->not_ready,
@@ -145,7 +145,7 @@ status_json(const struct status_input *in)
 		workers_json(v), "uplink", uplink_json(&v->uplink), "tunnel", tunnel_json(t), "pods",
 		(int)v->n_pods, "pod_mtu", t == NULL ? 0 : (int)t->node->pod_mtu, "ipam", ranges_json(v),
 		"objects", objects_json(v), "api", api_json(v), "policy_mode", policy_mode_json(&in->names),
-		"peers", peers_json(&in->names, in->underlay), "source_errors", in->source_errors,
-		"build_errors", in->build_errors, "warnings", in->warnings, "worked_around",
-		in->worked_around);
+		"dns", in->dns, "peers", peers_json(&in->names, in->underlay), "source_errors",
+		in->source_errors, "build_errors", in->build_errors, "warnings", in->warnings,
+		"worked_around", in->worked_around);
 }

@@ -11,6 +11,7 @@ struct status_input {
 	int pid;
 	const struct underlay *underlay;                                 /* may be NULL */
 	json_t *source_errors, *build_errors, *warnings, *worked_around; /* arrays of texts, given away */
+	json_t *dns;                                                     /* dns_status_json(), given away */
 };
 
 /* NULL if out of memory. */

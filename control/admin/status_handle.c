@@ -4,6 +4,7 @@
 
 #include "control/admin/service_networks.h"
 #include "control/admin/status.h"
+#include "control/admin/status_dns.h"
 #include "control/admin/unmanaged.h"
 #include "control/build/publish.h"
 #include "control/daemon.h"
@@ -18,11 +19,13 @@ extend(json_t *warnings, json_t *more)
 void
 status_handle(struct daemon *d, const struct admin_request *req, struct admin_reply *reply)
 {
+	struct dns_status_input dns;
 	struct utsname kernel;
 	json_t *warnings;
 	struct view *v;
 
 	publisher_flush(d->publisher);
+	dns = dns_status_of(d);
 	v = view_new(d);
 	uname(&kernel);
 	warnings = v == NULL ? NULL : status_warnings(v, d->attach, d->follow, d->health_ports, d->spool);
@@ -32,6 +35,7 @@ status_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 	extend(warnings, status_cni_conf(d->cni_conf));
 	extend(warnings, service_networks_texts(d->store, &d->config));
 	extend(warnings, unmanaged_texts(d));
+	extend(warnings, dns_status_problems(&dns));
 	if (v != NULL)
 		reply->json = status_json(&(struct status_input){
 			.names = { d->store, v, publisher_tables(d->publisher) },
@@ -42,6 +46,7 @@ status_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 			.build_errors =
 				v->n_build_errors == 0 ? json_array() : json_pack("[s]", v->build_error),
 			.warnings = warnings,
+			.dns = dns_status_json(&dns),
 			.worked_around = status_worked_around(kernel.release),
 		});
 	if (reply->json == NULL)

@@ -8,10 +8,16 @@
 
 #define DNS_PORT 53
 
+bool
+dns_service_is_port(const struct service_port *port)
+{
+	return port->port == DNS_PORT ||
+	       strcmp(port->name, port->proto == PROTO_TCP ? "dns-tcp" : "dns") == 0;
+}
+
 const struct service_port *
 dns_service_port(const struct service_object *service, uint8_t proto)
 {
-	const char *name = proto == PROTO_TCP ? "dns-tcp" : "dns";
 	const struct service_port *found = NULL;
 
 	for (size_t i = 0; service != NULL && i < service->n_ports; i++) {
@@ -21,7 +27,7 @@ dns_service_port(const struct service_object *service, uint8_t proto)
 			continue;
 		if (port->port == DNS_PORT)
 			return port;
-		if (found == NULL && strcmp(port->name, name) == 0)
+		if (found == NULL && dns_service_is_port(port))
 			found = port;
 	}
 	return found;

@@ -10,7 +10,10 @@ struct dns_backends {
 	struct dns_server servers[DNS_BACKENDS_MAX]; /* by address */
 };
 
-/* Its port 53 of a protocol, else the one that is called as CoreDNS's is ("dns", "dns-tcp"); NULL: none, or no service. */
+/* Whether a port may be one for DNS: 53, or called as CoreDNS's are ("dns", "dns-tcp"). */
+bool dns_service_is_port(const struct service_port *port);
+
+/* Its port 53 of a protocol, else the one with the name; NULL: none, or no service. */
 const struct service_port *dns_service_port(const struct service_object *service, uint8_t proto);
 
 /* The endpoints of each family: ready ones, or all where none is ready. 0 or -ENOMEM. */

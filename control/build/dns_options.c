@@ -90,6 +90,17 @@ is_same(const struct dns_server *a, const struct dns_server *b)
 	return a->port == b->port && ip_addr_eq(&a->addr, &b->addr);
 }
 
+static const char *
+find_range(const struct dns_text_list *cidrs, const struct ip_addr *addr)
+{
+	struct ip_prefix prefix;
+
+	for (size_t i = 0; i < cidrs->n; i++)
+		if (ip_prefix_parse(cidrs->items[i], &prefix) && ip_prefix_contains(&prefix, addr))
+			return cidrs->items[i];
+	return NULL;
+}
+
 /* Adds a server to n others, unless something is wrong with it. */
 static void
 add_server(
@@ -112,6 +123,13 @@ add_server(
 			fail(r, key, "%s is one of dns.localAddresses: this node would ask itself", text);
 			return;
 		}
+	if (find_range(&r->texts->service_cidrs, &s.addr) != NULL) {
+		fail(r, key,
+			"%s is a service's address, of which queries come back to this node; name its "
+			"endpoints",
+			text);
+		return;
+	}
 	for (unsigned i = 0; i < *n; i++)
 		if (is_same(&servers[i], &s)) {
 			fail(r, key, "%s is there twice", text);
@@ -170,17 +188,6 @@ read_names(const struct reading *r)
 }
 
 /* --- local addresses */
-
-static const char *
-find_range(const struct dns_text_list *cidrs, const struct ip_addr *addr)
-{
-	struct ip_prefix prefix;
-
-	for (size_t i = 0; i < cidrs->n; i++)
-		if (ip_prefix_parse(cidrs->items[i], &prefix) && ip_prefix_contains(&prefix, addr))
-			return cidrs->items[i];
-	return NULL;
-}
 
 /* Any other would draw in what is meant for somebody else. */
 static bool

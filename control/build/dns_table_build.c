@@ -315,6 +315,19 @@ fill_endpoints(struct dns_forward *all, const struct dns_table *t, const struct 
 	memcpy(all->servers, t->backends[family].servers, all->n * sizeof(*all->servers));
 }
 
+/* What is asked here would come back, for ever. */
+static void
+leave_out_asked(struct dns_forward *f, const struct dns_table *t)
+{
+	uint16_t n = 0;
+
+	for (uint16_t i = 0; i < f->n; i++)
+		if (!dns_table_asks(t, &f->servers[i].addr, f->servers[i].port))
+			f->servers[n++] = f->servers[i];
+	memset(f->servers + n, 0, (f->n - n) * sizeof(*f->servers));
+	f->n = n;
+}
+
 /* Stub domains, and all else behind them. */
 static void
 fill_forwards(struct dns_table *t, const struct dns_options *o, const struct service_object *service)
@@ -328,6 +341,8 @@ fill_forwards(struct dns_table *t, const struct dns_options *o, const struct ser
 	memcpy(all->servers, o->upstreams, o->n_upstreams * sizeof(*o->upstreams));
 	if (o->n_upstreams == 0)
 		fill_endpoints(all, t, service);
+	for (unsigned i = 0; i < t->n_forwards; i++)
+		leave_out_asked(&t->forwards[i], t);
 }
 
 static size_t

@@ -118,7 +118,7 @@ flags_of(const struct frontend_builder *b, const struct wanted_frontend *w,
 {
 	bool has_ranges = w->kind == FRONTEND_LOAD_BALANCER && service->n_source_ranges != 0;
 
-	return (uint16_t)((w->kind != FRONTEND_CLUSTER_IP ? FRONTEND_EXPOSED : 0) |
+	return (uint16_t)((frontend_kind_is_exposed(w->kind) ? FRONTEND_EXPOSED : 0) |
 			  (service->affinity_timeout_s != 0 ? FRONTEND_AFFINITY : 0) |
 			  (s->is_local ? FRONTEND_LOCAL : 0) | (s->drops_empty ? FRONTEND_DROP_EMPTY : 0) |
 			  (has_ranges ? FRONTEND_SOURCE_RANGES : 0) |
@@ -288,7 +288,7 @@ frontend_build(struct frontend_builder *b, const struct wanted_frontend *wanted,
 		.slices = slices,
 		.n_slices = n_slices,
 		.is_v4 = ip_addr_is_v4(&wanted->addr),
-		.is_exposed = wanted->kind != FRONTEND_CLUSTER_IP,
+		.is_exposed = frontend_kind_is_exposed(wanted->kind),
 		.node = b->node,
 		.zone = b->zone,
 	};

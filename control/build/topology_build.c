@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "control/build/dns_options.h"
+
 uint16_t
 pod_mtu_of(uint16_t uplink_mtu, const struct ip_addr *vtep)
 {
@@ -115,7 +117,7 @@ count_routes(const struct nodes *nodes, const struct build_facts *facts)
 	size_t n = facts->n_service_cidrs + facts->n_pod_cidrs + facts->n_ways_out +
 		   facts->n_non_masquerade_cidrs + facts->n_own_addrs +
 		   (size_t)N_FAMILIES * (HOST_ADDRS + 1) + N_FAMILIES * facts->n_endpoints +
-		   nodes->self->n_addrs;
+		   nodes->self->n_addrs + (facts->dns == NULL ? 0 : facts->dns->n_local);
 
 	for (size_t i = 0; i < nodes->n; i++)
 		n += nodes->remotes[i].object->n_pod_cidrs;
@@ -199,6 +201,8 @@ route_build(struct route_table **out, const struct nodes *nodes, const struct fd
 		route_table_add(t, &facts->pod_cidrs[i], ROUTE_NOBODY, 0);
 	for (size_t i = 0; i < facts->n_service_cidrs; i++)
 		route_table_add(t, &facts->service_cidrs[i], ROUTE_SERVICE, 0);
+	for (unsigned i = 0; facts->dns != NULL && i < facts->dns->n_local; i++)
+		add_host_route(t, &facts->dns->local[i], ROUTE_SERVICE, 0);
 	for (size_t i = 0; i < nodes->n; i++) {
 		const struct remote_node *node = &nodes->remotes[i];
 

@@ -3,8 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "control/build/dns_backends.h"
+#include "control/build/dns_options.h"
 #include "control/build/endpoint_select.h"
 #include "control/build/facts.h"
+#include "dataplane/net/headers.h"
 
 int
 wanted_add(struct wanted *w, const struct wanted_frontend *f)
@@ -107,6 +110,8 @@ judge(const struct wanted_context *c, const struct ip_addr *addr, enum frontend_
 
 	if (wanted_is_special(addr))
 		return REFUSED_SPECIAL;
+	if (c->facts->dns != NULL && is_one_of(c->facts->dns->local, c->facts->dns->n_local, addr))
+		return REFUSED_NODE_ADDRESS;
 	if (is_in(c->facts->service_cidrs, c->facts->n_service_cidrs, addr))
 		return REFUSED_SERVICE_RANGE;
 	if (is_in(c->facts->pod_cidrs, c->facts->n_pod_cidrs, addr))
@@ -150,12 +155,6 @@ add_external(struct wanted *w, const struct wanted_context *c, const struct serv
 	return why == REFUSED_NONE ? add_addr(w, service, addr, kind) : refuse(w, addr, why);
 }
 
-static bool
-has_node_ports(const struct service_object *service)
-{
-	return service->type == SERVICE_NODE_PORT || service->type == SERVICE_LOAD_BALANCER;
-}
-
 /* A family in which the service has no cluster address is none of its own. */
 static bool
 has_family(const struct service_object *service, const struct ip_addr *addr)
@@ -164,6 +163,38 @@ has_family(const struct service_object *service, const struct ip_addr *addr)
 		if (ip_addr_is_v4(&service->cluster_ips[i]) == ip_addr_is_v4(addr))
 			return true;
 	return false;
+}
+
+/* Where DNS is answered on this node, the DNS service gets what is not, and what comes by TCP. */
+static int
+add_local(struct wanted *w, const struct dns_options *dns, const struct service_object *service)
+{
+	static const uint8_t protos[] = { PROTO_UDP, PROTO_TCP };
+	int result = 0;
+
+	if (strcmp(service->object.name, dns->service) != 0 ||
+		strcmp(service->object.ns, dns->service_ns) != 0)
+		return 0;
+	for (unsigned i = 0; i < dns->n_local * 2 && result == 0; i++) {
+		const struct service_port *port = dns_service_port(service, protos[i % 2]);
+		struct wanted_frontend f = {
+			.addr = dns->local[i / 2],
+			.port = DNS_PORT,
+			.proto = protos[i % 2],
+			.kind = FRONTEND_LOCAL_ADDRESS,
+			.service_port = port == NULL ? 0 : (uint32_t)(port - service->ports),
+		};
+
+		if (port != NULL && has_family(service, &f.addr))
+			result = wanted_add(w, &f);
+	}
+	return result;
+}
+
+static bool
+has_node_ports(const struct service_object *service)
+{
+	return service->type == SERVICE_NODE_PORT || service->type == SERVICE_LOAD_BALANCER;
 }
 
 int
@@ -176,6 +207,8 @@ wanted_collect(struct wanted *w, const struct wanted_context *c, const struct se
 	for (size_t i = 0; result == 0 && i < service->n_cluster_ips; i++)
 		if (!ip_addr_is_none(&service->cluster_ips[i]))
 			result = add_addr(w, service, &service->cluster_ips[i], FRONTEND_CLUSTER_IP);
+	if (result == 0 && c->facts->dns != NULL)
+		result = add_local(w, c->facts->dns, service);
 	for (size_t i = 0; result == 0 && has_node_ports(service) && i < c->facts->n_node_port_addrs; i++)
 		if (has_family(service, &c->facts->node_port_addrs[i]))
 			result = add_addr(w, service, &c->facts->node_port_addrs[i], FRONTEND_NODE_PORT);

@@ -5,6 +5,57 @@
 #include "control/cli/client.h"
 #include "control/cli/table.h"
 
+/* Of an array of texts. */
+static void
+print_list(struct table *t, const char *title, const json_t *list)
+{
+	char text[256] = "";
+	const json_t *item;
+	size_t i, len = 0;
+
+	json_array_foreach (list, i, item)
+		if (len < sizeof(text))
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i == 0 ? "" : ", ",
+				json_string_value(item));
+	if (i == 0)
+		return;
+	table_cell(t, "%s", title);
+	table_cell(t, "%s", text);
+}
+
+static void
+print_dns(struct table *t, const json_t *dns)
+{
+	const char *service = field_str(dns, "service");
+	const json_t *stub;
+	char title[320];
+	size_t i;
+
+	table_cell(t, "DNS");
+	if (strcmp(field_str(dns, "mode"), "on") != 0) {
+		table_cell(t, "off");
+		return;
+	}
+	if (*field_str(dns, "zone") == '\0')
+		table_cell(t, "on, without a zone");
+	else if (!field_bool(dns, "synced"))
+		table_cell(t, "on, %s not known yet", field_str(dns, "zone"));
+	else
+		table_cell(t, "on, %lld names in and around %s, %s", field_int(dns, "names"),
+			field_str(dns, "zone"), bytes_text(field_int(dns, "zone_bytes")));
+	table_cell(t, "DNS service");
+	if (field_bool(dns, "service_found"))
+		table_cell(t, "%s, %lld endpoints", service, field_int(dns, "endpoints"));
+	else
+		table_cell(t, "%s, which is not there", service);
+	print_list(t, "DNS answered at", json_object_get(dns, "addresses"));
+	print_list(t, "DNS upstream", json_object_get(dns, "upstreams"));
+	json_array_foreach (json_object_get(dns, "stub_domains"), i, stub) {
+		snprintf(title, sizeof(title), "DNS of %s", field_str(stub, "zone"));
+		print_list(t, title, json_object_get(stub, "servers"));
+	}
+}
+
 static void
 print_summary(const struct cli *cli, const json_t *doc)
 {
@@ -40,6 +91,7 @@ print_summary(const struct cli *cli, const json_t *doc)
 		ROW("API server", "%s, pods of %s", field_str(json_object_get(doc, "api"), "server"),
 			strcmp(field_str(json_object_get(doc, "api"), "pods"), "all") == 0 ? "all nodes"
 											   : "this node");
+	print_dns(t, json_object_get(doc, "dns"));
 	if (*field_str(json_object_get(doc, "policy_mode"), "text") == '\0')
 		ROW("Policies", "enforced");
 	else
@@ -261,7 +313,12 @@ const struct command status_command = {
 		"\"audit_namespaces\", "
 		"\"enforce_namespaces\": that say it themselves, \"would_drop\": {\"packets\", "
 		"\"reasons\": [{\"reason\", "
-		"\"help\", \"packets\"}]}, \"text\": where nothing is dropped, in words}, \"peers\": as "
+		"\"help\", \"packets\"}]}, \"text\": where nothing is dropped, in words}, \"dns\": "
+		"{\"mode\": \"on\" or "
+		"\"off\", \"service\", \"service_found\": it has a cluster address and a UDP port for DNS, "
+		"\"zone\": \"\" for none, \"synced\": its names are known, \"names\", \"zone_bytes\", "
+		"\"addresses\": that are answered, \"endpoints\": of the service, \"upstreams\", "
+		"\"stub_domains\": [{\"zone\", \"servers\"}], \"search_suffixes\"}, \"peers\": as "
 		"`ringway nodes`, \"source_errors\", \"build_errors\", \"warnings\", \"worked_around\": "
 		"[TEXT]}. Exit status 1 "
 		"when not ready.",

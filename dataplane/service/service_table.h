@@ -26,8 +26,16 @@ enum frontend_kind {
 	FRONTEND_LOAD_BALANCER,
 	FRONTEND_EXTERNAL_IP,
 	FRONTEND_HOST_PORT,
+	FRONTEND_LOCAL_ADDRESS, /* of the DNS service, on this node (dns.localAddresses) */
 	N_FRONTEND_KINDS,
 };
+
+/* Whether the outside reaches it. */
+static inline bool
+frontend_kind_is_exposed(uint8_t kind)
+{
+	return kind != FRONTEND_CLUSTER_IP && kind != FRONTEND_LOCAL_ADDRESS;
+}
 
 enum frontend_flag {
 	FRONTEND_EXPOSED = 1 << 0,  /* reachable from outside */

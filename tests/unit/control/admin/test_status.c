@@ -1,5 +1,7 @@
 /* /v1/status and /v1/nodes, on a view, a store and tables made by hand. */
 #include "control/admin/status.h"
+#include "control/admin/status_dns.h"
+#include "control/config.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -106,6 +108,9 @@ each_node_has_a_state_and_a_reason(void **state)
 static json_t *
 status_of(const struct lab *lab)
 {
+	const struct config config = { .dns = { .service = (char *)"kube-system/kube-dns",
+					       .zone = (char *)"cluster.local" } };
+
 	return status_json(&(struct status_input){
 		.names = lab->names,
 		.kernel = "6.1.0",
@@ -114,6 +119,8 @@ status_of(const struct lab *lab)
 		.build_errors = json_array(),
 		.warnings = status_warnings(&lab->view, NULL, NULL, NULL, NULL),
 		.worked_around = status_worked_around("6.1.0"),
+		.dns = dns_status_json(&(struct dns_status_input){
+			.config = &config, .store = lab->store, .tables = lab->names.tables }),
 	});
 }
 

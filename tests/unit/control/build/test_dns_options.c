@@ -191,6 +191,9 @@ what_is_wrong_is_said_and_left_out(void **state)
 		{ { .local = { "169.254.20.10" }, .upstreams = { "169.254.20.10" } },
 			"dns.upstreams: 169.254.20.10 is one of dns.localAddresses: this node would ask "
 			"itself\n" },
+		{ { .upstreams = { "10.96.0.10" } },
+			"dns.upstreams: 10.96.0.10 is a service's address, of which queries "
+			"come back to this node; name its endpoints\n" },
 		{ { .stubs = { "corp.example" } },
 			"dns.stubDomains: \"corp.example\" names no server; it must be as "
 			"corp.example=192.0.2.53,192.0.2.54:5353\n" },

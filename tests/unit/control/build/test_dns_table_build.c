@@ -181,10 +181,17 @@ without_a_zone_all_is_asked_upstream(void **state)
 	struct stage *s = *state;
 	const struct dns_table *t;
 
+	const struct dns_table *next;
+
 	put_service(s, "10.96.0.10");
 	t = build(s, NULL);
 	assert_null(t->zone);
 	assert_servers(t->forwards[1].servers, t->forwards[1].n, "192.0.2.53");
+	/* it is the service itself, and would be asked for ever */
+	put_service(s, "192.0.2.53");
+	next = build(s, t);
+	assert_int_equal(next->forwards[1].n, 0);
+	release(s, next);
 	release(s, t);
 }
 

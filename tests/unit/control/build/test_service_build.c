@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "control/build/dns_options.h"
 #include "control/build/facts.h"
 #include "control/build/service_build.h"
 #include "tests/support/objects.h"
+#include "tests/support/yaml_objects.h"
 
 #define WEB_V4 "10.96.0.10"
 #define WEB_V6 "fd00:10:96::a"
@@ -732,6 +734,60 @@ outside_traffic_may_have_its_own_buckets(void **state)
 	world_free(&w);
 }
 
+static void
+never(const char *key, const char *text, void *arg)
+{
+	fail_msg("%s: %s", key, text);
+}
+
+/* Where the node answers DNS, the DNS service has what is not answered; nobody else gets the address. */
+static void
+the_dns_service_is_at_local_addresses_too(void **state)
+{
+	static char *local[] = { "169.254.20.10", "fd00::53" };
+	const struct dns_texts texts = { .zone = "", .service = "shop/names", .local = { 2, local } };
+	const struct port ports[] = { { "dns", 5353, PROTO_UDP }, { "dns-tcp", 5354, PROTO_TCP }, { 0 } };
+	struct dns_options dns;
+	struct world w = world_new();
+	const struct frontend *f;
+	size_t n;
+
+	assert_int_equal(dns_options_read(&dns, &texts, never, NULL), 0);
+	w.facts.dns = &dns;
+	put_yaml(w.store, "{apiVersion: v1, kind: Service, metadata: {name: names, namespace: shop}, spec: "
+			  "{clusterIPs: "
+			  "[10.96.0.10], internalTrafficPolicy: Cluster, ports: [{name: metrics, port: "
+			  "9153}, {name: dns, "
+			  "port: 53, protocol: UDP}, {name: dns-tcp, port: 53}]}}");
+	put_endpoints(w.store, "names", "s4", true, 0x101, 2, ports);
+	put_yaml(w.store,
+		"{apiVersion: v1, kind: Service, metadata: {name: other, namespace: shop, creationTimestamp: "
+		"'2001-01-01T00:00:00Z'}, spec: {clusterIPs: ['fd00:10:96::b'], externalIPs: ['fd00::53'], "
+		"ports: [{name: dns, port: 53, protocol: UDP}]}}");
+	build(&w);
+	f = frontend(&w, "169.254.20.10", 53, PROTO_UDP);
+	assert_non_null(f);
+	assert_int_equal(f->kind, FRONTEND_LOCAL_ADDRESS);
+	assert_int_equal(f->flags & FRONTEND_EXPOSED, 0);
+	assert_int_equal(f->n_backends, 2);
+	assert_int_equal(f->backends[0].port, 5353);
+	f = frontend(&w, "169.254.20.10", 53, PROTO_TCP);
+	assert_non_null(f);
+	assert_int_equal(f->backends[0].port, 5354);
+	assert_null(frontend(&w, "169.254.20.10", 9153, PROTO_TCP));
+	/* a family that the service does not have */
+	assert_null(frontend(&w, "fd00::53", 53, PROTO_UDP));
+	assert_int_equal(
+		service_builder_refused(w.builder, "shop", "other", &n)[0].why, REFUSED_NODE_ADDRESS);
+	assert_int_equal(n, 1);
+
+	assert_true(store_remove(w.store, OBJECT_SERVICE, "shop", "names"));
+	build(&w);
+	assert_null(frontend(&w, "169.254.20.10", 53, PROTO_UDP));
+	world_free(&w);
+	dns_options_fini(&dns);
+}
+
 int
 main(void)
 {
@@ -751,6 +807,7 @@ main(void)
 		cmocka_unit_test(host_ports_lead_to_their_pods),
 		cmocka_unit_test(outside_traffic_may_have_its_own_buckets),
 		cmocka_unit_test(a_large_cluster_takes_no_more_than_64_megabytes),
+		cmocka_unit_test(the_dns_service_is_at_local_addresses_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

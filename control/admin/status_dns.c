@@ -1,0 +1,165 @@
+#include "control/admin/status_dns.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "control/build/dns_backends.h"
+#include "control/build/dns_table_build.h"
+#include "control/build/endpoint_select.h"
+#include "control/build/publish.h"
+#include "control/daemon.h"
+#include "dataplane/dns/dns_zone_edit.h"
+#include "dataplane/net/headers.h"
+#include "dataplane/tables.h"
+
+/* Names of a Service: labels, the API server says. */
+#define NAME_SIZE 254
+
+struct dns_status_input
+dns_status_of(const struct daemon *d)
+{
+	return (struct dns_status_input){ &d->config, d->store, publisher_tables(d->publisher),
+		publisher_dns(d->publisher) };
+}
+
+static bool
+is_on(const struct dns_status_input *in)
+{
+	return in->config->dns.mode == DNS_MODE_ON;
+}
+
+/* NULL: nothing is known yet. */
+static const struct dns_table *
+table_of(const struct dns_status_input *in)
+{
+	return in->tables == NULL ? NULL : in->tables->dns;
+}
+
+static const struct service_object *
+find_service(const struct dns_status_input *in)
+{
+	const char *text = in->config->dns.service, *slash = strchr(text, '/');
+	char ns[NAME_SIZE];
+
+	if (slash == NULL)
+		return NULL;
+	snprintf(ns, sizeof(ns), "%.*s", (int)(slash - text), text);
+	return (const struct service_object *)store_get(in->store, OBJECT_SERVICE, ns, slash + 1);
+}
+
+/* One that can be asked. */
+static bool
+is_server(const struct service_object *service)
+{
+	return service != NULL && service_is_served(service) && service->n_cluster_ips != 0 &&
+	       dns_service_port(service, PROTO_UDP) != NULL;
+}
+
+static json_t *
+servers_json(const struct dns_server *servers, unsigned n)
+{
+	json_t *list = json_array();
+	char text[DNS_SERVER_STRLEN];
+
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(list, json_string(dns_server_format(&servers[i], text)));
+	return list;
+}
+
+static json_t *
+suffixes_json(const struct dns_table *t)
+{
+	json_t *list = json_array();
+	char text[DNS_TEXT_SIZE];
+
+	for (unsigned i = 0; t != NULL && i < t->n_suffixes; i++)
+		json_array_append_new(list, json_string(dns_wire_format(t->suffixes[i].name, text)));
+	return list;
+}
+
+/* All but the last, which is all else. */
+static json_t *
+stubs_json(const struct dns_table *t)
+{
+	json_t *list = json_array();
+	char text[DNS_TEXT_SIZE];
+
+	for (unsigned i = 0; t != NULL && i + 1 < t->n_forwards; i++)
+		json_array_append_new(
+			list, json_pack("{s:s, s:o}", "zone", dns_wire_format(t->forwards[i].zone.name, text),
+				      "servers", servers_json(t->forwards[i].servers, t->forwards[i].n)));
+	return list;
+}
+
+json_t *
+dns_status_json(const struct dns_status_input *in)
+{
+	const struct dns_table *t = is_on(in) ? table_of(in) : NULL;
+	const struct dns_zone *zone = t == NULL ? NULL : t->zone;
+	const struct dns_forward *all = t == NULL ? NULL : &t->forwards[t->n_forwards - 1];
+	struct piece_pool_books books = { 0 };
+
+	if (in->builder != NULL)
+		books = dns_table_builder_books(in->builder);
+	return json_pack("{s:s, s:s, s:b, s:s, s:b, s:I, s:I, s:o, s:i, s:o, s:o, s:o}", "mode",
+		is_on(in) ? "on" : "off", "service", in->config->dns.service, "service_found",
+		is_server(find_service(in)), "zone", in->config->dns.zone, "synced", zone != NULL, "names",
+		zone == NULL ? (json_int_t)0 : (json_int_t)dns_zone_count(zone), "zone_bytes",
+		(json_int_t)books.used_bytes, "addresses",
+		servers_json(t == NULL ? NULL : t->asked, t == NULL ? 0 : t->n_asked), "endpoints",
+		t == NULL ? 0 : t->backends[V4].n + t->backends[V6].n, "upstreams",
+		servers_json(all == NULL ? NULL : all->servers, all == NULL ? 0 : all->n), "stub_domains",
+		stubs_json(t), "search_suffixes", suffixes_json(t));
+}
+
+/* Another one that is as a DNS service is. */
+static void
+look_for_server(const struct object *object, void *arg)
+{
+	const struct service_object *service = (const struct service_object *)object, **found = arg;
+	const struct service_port *port = dns_service_port(service, PROTO_UDP);
+
+	if (*found == NULL && strcmp(object->ns, "kube-system") == 0 && is_server(service) &&
+		port->port == 53)
+		*found = service;
+}
+
+json_t *
+dns_status_problems(const struct dns_status_input *in)
+{
+	const struct service_object *service = find_service(in), *other = NULL;
+	json_t *texts = json_array();
+
+	if (!is_on(in) || is_server(service))
+		return texts;
+	store_each(in->store, OBJECT_SERVICE, look_for_server, &other);
+	if (service != NULL)
+		json_array_append_new(texts, json_sprintf("dns.service: Service %s has no cluster address or "
+							  "no UDP port 53, so its queries "
+							  "are not answered here",
+						     in->config->dns.service));
+	else if (other != NULL)
+		json_array_append_new(
+			texts, json_sprintf("dns.service: there is no Service %s; is %s/%s meant?",
+				       in->config->dns.service, other->object.ns, other->object.name));
+	return texts;
+}
+
+const char *
+dns_status_text(const struct dns_status_input *in, char buf[static DNS_STATUS_TEXT_SIZE])
+{
+	const struct dns_table *t = table_of(in);
+
+	if (!is_on(in))
+		snprintf(buf, DNS_STATUS_TEXT_SIZE, "dns.mode is off: all queries go to the DNS service");
+	else if (find_service(in) == NULL)
+		snprintf(buf, DNS_STATUS_TEXT_SIZE, "there is no Service %.100s", in->config->dns.service);
+	else if (*in->config->dns.zone != '\0' && (t == NULL || t->zone == NULL))
+		snprintf(buf, DNS_STATUS_TEXT_SIZE,
+			"the names of %.100s are not all known yet: queries go to Service %.100s",
+			in->config->dns.zone, in->config->dns.service);
+	else
+		snprintf(buf, DNS_STATUS_TEXT_SIZE, "what is asked of Service %.100s is answered here",
+			in->config->dns.service);
+	return buf;
+}
