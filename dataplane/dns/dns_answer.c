@@ -2,20 +2,6 @@
 
 #include "dataplane/dns/dns_pod_name.h"
 
-#define FLAG_QR 0x80
-#define FLAG_AA 0x04
-#define FLAG_TC 0x02
-#define FLAG_RD 0x01
-#define FLAG_RA 0x80
-#define FLAG_CD 0x10 /* RFC 4035 section 3.1.6 */
-
-/* Where the flags and counts are in the header (RFC 1035 section 4.1.1). */
-#define FLAGS_AT 2
-#define ANSWERS_AT 6
-#define AUTHORITIES_AT 8
-#define ADDITIONALS_AT 10
-
-#define OPT_SIZE 11
 #define POINTER 0xc000
 
 struct writer {
@@ -312,41 +298,16 @@ answer_pod(struct writer *w, const struct ip_addr *addr)
 /* --- the message */
 
 static void
-put_opt(struct writer *w)
+finish(struct writer *w, size_t limit)
 {
-	unsigned extended_rcode = w->reply->rcode >> 4;
+	const struct dns_reply_parts parts = { .n_answers = w->n_answers,
+		.n_authorities = w->n_authorities,
+		.n_additionals = w->n_additionals,
+		.aa = DNS_FLAG_AA,
+		.ede = DNS_EDE_NONE };
 
-	*w->at = 0; /* the root */
-	w->at = put_u16(w->at + 1, DNS_TYPE_OPT);
-	w->at = put_u16(w->at, DNS_UDP_SIZE_MAX);
-	w->at = put_u16(w->at, extended_rcode << 8);
-	w->at = put_u16(w->at, w->q->wants_dnssec ? 0x8000 : 0);
-	w->at = put_u16(w->at, 0);
-	w->n_additionals++;
-}
-
-static void
-finish(struct writer *w)
-{
-	uint8_t *flags = w->payload + FLAGS_AT;
-
-	if (w->q->has_opt)
-		put_opt(w);
 	w->reply->is_truncated = w->is_full;
-	flags[0] = (uint8_t)(FLAG_QR | FLAG_AA | (flags[0] & FLAG_RD) | (w->is_full ? FLAG_TC : 0));
-	flags[1] = (uint8_t)(FLAG_RA | (flags[1] & FLAG_CD) | (w->reply->rcode & 15));
-	put_u16(w->payload + ANSWERS_AT, w->n_answers);
-	put_u16(w->payload + AUTHORITIES_AT, w->n_authorities);
-	put_u16(w->payload + ADDITIONALS_AT, w->n_additionals);
-	w->reply->size = (uint16_t)(w->at - w->payload);
-}
-
-static size_t
-size_limit(const struct dns_query *q, size_t room)
-{
-	size_t limit = q->udp_size < DNS_UDP_SIZE_MAX ? q->udp_size : DNS_UDP_SIZE_MAX;
-
-	return limit < room ? limit : room;
+	dns_reply_finish(w->q, w->payload, w->at, limit, &parts, w->reply);
 }
 
 enum dns_verdict
@@ -354,7 +315,7 @@ dns_answer(const struct dns_zone *z, const struct dns_query *q, uint8_t *payload
 	uint32_t rotation, struct dns_reply *out)
 {
 	const struct dns_node *node = dns_zone_find(z, q->name, q->len, q->hash);
-	size_t limit = size_limit(q, room), reserved = q->has_opt ? OPT_SIZE : 0;
+	size_t limit = dns_reply_limit(q, room), reserved = q->has_opt ? DNS_OPT_SIZE : 0;
 	enum dns_verdict verdict = DNS_ANSWERED;
 	struct ip_addr pod;
 	struct writer w;
@@ -380,6 +341,6 @@ dns_answer(const struct dns_zone *z, const struct dns_query *q, uint8_t *payload
 		out->rcode = DNS_RCODE_NXDOMAIN;
 		put_soa(&w, false, &w.n_authorities);
 	}
-	finish(&w);
+	finish(&w, limit);
 	return verdict;
 }

@@ -14,32 +14,15 @@
 #ifndef RINGWAY_DNS_ANSWER_H
 #define RINGWAY_DNS_ANSWER_H
 
+#include "dataplane/dns/dns_reply.h"
 #include "dataplane/dns/dns_zone.h"
 
-/* What passes every path without being cut (DNS flag day 2020). */
-#define DNS_UDP_SIZE_MAX 1232
-
 #define DNS_CHAIN_MAX 10
-
-/* Result codes (RFC 1035 section 4.1.1, RFC 6891 section 9). */
-enum dns_rcode {
-	DNS_RCODE_NOERROR = 0,
-	DNS_RCODE_SERVFAIL = 2,
-	DNS_RCODE_NXDOMAIN = 3,
-	DNS_RCODE_BADVERS = 16,
-};
 
 enum dns_verdict {
 	DNS_PASS, /* not ours: a name outside of the zone, or a caller without room. The payload is untouched */
 	DNS_ANSWERED, /* the payload is the reply */
 	DNS_LEAVES, /* it is, but ends with a CNAME to a name outside, which the client expects to be looked up for it */
-};
-
-struct dns_reply {
-	uint16_t size; /* bytes of the payload */
-	uint8_t rcode; /* enum dns_rcode */
-	bool is_truncated;
-	uint16_t outside; /* DNS_LEAVES: where in the payload the name is that is outside, in full */
 };
 
 /* Payload: the query that was scanned, with room for 'room' bytes, which also bounds the reply (the path's MTU less the

@@ -1,6 +1,6 @@
 #include "dataplane/dns/dns_cache.h"
 
-#include <assert.h>
+#include "dataplane/net/byteorder.h"
 
 #define TAG_SHIFT 32
 
@@ -56,24 +56,47 @@ is_of_key(const struct dns_entry *e, const struct dns_cache_key *key, unsigned f
 	       names_equal(e->name, key->name, key->len);
 }
 
+/* The next slot of the bucket whose tag fits, from *i on; NULL: none. */
+static const struct dns_entry *
+next_candidate(const struct dns_cache *c, const uint64_t *bucket, uint64_t hash, unsigned *i)
+{
+	while (*i < DNS_CACHE_WAYS) {
+		uint64_t slot = __atomic_load_n(&bucket[(*i)++], __ATOMIC_ACQUIRE);
+
+		if (slot >> TAG_SHIFT == hash >> TAG_SHIFT && (uint32_t)slot != 0)
+			return (const struct dns_entry *)(c->entries +
+							  ((size_t)(uint32_t)slot - 1) * DNS_CACHE_UNIT);
+	}
+	return NULL;
+}
+
 const struct dns_entry *
 dns_cache_find(const struct dns_cache *c, const struct dns_cache_key *key)
 {
-	unsigned flags = dns_cache_key_flags(key);
+	unsigned flags = dns_cache_key_flags(key), i = 0;
 	uint64_t hash = dns_cache_hash(key->hash, key->type, flags);
 	const uint64_t *bucket = c->slots + (hash & c->bucket_mask) * DNS_CACHE_WAYS;
+	const struct dns_entry *e;
 
-	for (unsigned i = 0; i < DNS_CACHE_WAYS; i++) {
-		uint64_t slot = __atomic_load_n(&bucket[i], __ATOMIC_ACQUIRE);
-		const struct dns_entry *e;
-
-		if (slot >> TAG_SHIFT != hash >> TAG_SHIFT || (uint32_t)slot == 0)
-			continue;
-		e = (const struct dns_entry *)(c->entries + ((size_t)(uint32_t)slot - 1) * DNS_CACHE_UNIT);
+	while ((e = next_candidate(c, bucket, hash, &i)) != NULL)
 		if (is_of_key(e, key, flags, hash))
 			return e;
-	}
 	return NULL;
+}
+
+void
+dns_cache_prefetch_entry(const struct dns_cache *c, const struct dns_cache_key *key)
+{
+	uint64_t hash = dns_cache_hash(key->hash, key->type, dns_cache_key_flags(key));
+	const uint64_t *bucket = c->slots + (hash & c->bucket_mask) * DNS_CACHE_WAYS;
+	unsigned i = 0;
+	const struct dns_entry *e = next_candidate(c, bucket, hash, &i);
+
+	if (e == NULL)
+		return;
+	__builtin_prefetch(e);
+	__builtin_prefetch(e->name);
+	__builtin_prefetch(e->name + DNS_CACHE_UNIT);
 }
 
 /* --- use */

@@ -1,5 +1,7 @@
 #include "dataplane/dns/dns_cache_make.h"
 
+#include "dataplane/net/byteorder.h"
+
 #define POINTER 0xc000
 
 /* Names that later ones can point into; what comes behind is written in full. */

@@ -1,5 +1,7 @@
 #include "dataplane/dns/dns_reply.h"
 
+#include "dataplane/net/byteorder.h"
+
 #define OPTION_EDE 15
 #define OPTION_HEADER 4
 

@@ -2,7 +2,18 @@
 #ifndef RINGWAY_DNS_REPLY_H
 #define RINGWAY_DNS_REPLY_H
 
-#include "dataplane/dns/dns_answer.h"
+#include "dataplane/dns/dns_query.h"
+
+/* What passes every path without being cut (DNS flag day 2020). */
+#define DNS_UDP_SIZE_MAX 1232
+
+/* Result codes (RFC 1035 section 4.1.1, RFC 6891 section 9). */
+enum dns_rcode {
+	DNS_RCODE_NOERROR = 0,
+	DNS_RCODE_SERVFAIL = 2,
+	DNS_RCODE_NXDOMAIN = 3,
+	DNS_RCODE_BADVERS = 16,
+};
 
 /* Where the flags and counts are in the header (RFC 1035 section 4.1.1). */
 #define DNS_FLAGS_AT 2
@@ -32,6 +43,13 @@ enum dns_ede {
 	DNS_EDE_NONE = 0xffff, /* nothing is told */
 };
 
+struct dns_reply {
+	uint16_t size; /* bytes of the payload */
+	uint8_t rcode; /* enum dns_rcode */
+	bool is_truncated;
+	uint16_t outside; /* DNS_LEAVES: where in the payload the name is that is outside, in full */
+};
+
 /* How large the reply may be. */
 static inline size_t
 dns_reply_limit(const struct dns_query *q, size_t room)
@@ -49,8 +67,8 @@ struct dns_reply_parts {
 	const char *text; /* for people, with ede; NULL: none. Static */
 };
 
-/* Writes the header and, at 'at', OPT if the query had one, with ede and its text as far as limit allows. out->rcode and
- * out->is_truncated are set; sets out->size. There is room for DNS_OPT_SIZE. */
+/* Writes the header and, at 'at', OPT if the query had one, with ede and its text as far as limit allows. *out has
+ * the result code and whether it is truncated, and gets the size. There is room for DNS_OPT_SIZE. */
 void dns_reply_finish(const struct dns_query *q, uint8_t *payload, uint8_t *at, size_t limit,
 	const struct dns_reply_parts *parts, struct dns_reply *out);
 
