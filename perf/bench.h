@@ -16,6 +16,12 @@ int bench_update(const struct params *p);
 /* The same for a policy, a pod or a namespace. Parses its own arguments. */
 int bench_policy_update(int argc, char **argv);
 
+/* DNS queries that are answered on the node. Parses its own arguments. */
+int bench_dns(int argc, char **argv);
+
+/* The same over AF_XDP on veth, beside other servers. Parses its own arguments. */
+int bench_dns_wire(int argc, char **argv);
+
 /* How long a runtime waits for a pod's network. Parses its own arguments. */
 int bench_cni(int argc, char **argv);
 

@@ -8,15 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifdef HAVE_VALGRIND
-#include <valgrind/callgrind.h>
-#else
-#define CALLGRIND_START_INSTRUMENTATION
-#define CALLGRIND_STOP_INSTRUMENTATION
-#define CALLGRIND_TOGGLE_COLLECT
-#endif
-
 #include "dataplane/service/nat_flows.h"
+#include "perf/callgrind.h"
 #include "perf/feeder.h"
 #include "perf/pinned.h"
 #include "perf/report.h"

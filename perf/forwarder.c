@@ -26,6 +26,7 @@ struct forwarder {
 	struct snapshot *snapshot;
 	struct engine *engine;
 	struct world_tables *built;
+	struct tables with_dns; /* what was built, and DNS */
 	struct xdp *xdp;
 	struct port *ports[LAB_PODS];
 	/* bare */
@@ -219,6 +220,16 @@ forwarder_stop(struct forwarder *f)
 	snapshot_free(f->snapshot);
 	world_tables_free(f->built);
 	free(f);
+}
+
+void
+forwarder_set_dns(struct forwarder *f, const struct dns_table *dns)
+{
+	uint64_t grace;
+
+	f->with_dns = *world_tables_get(f->built);
+	f->with_dns.dns = dns;
+	snapshot_publish(f->snapshot, &f->with_dns, &grace);
 }
 
 uint64_t

@@ -4,6 +4,7 @@
 #ifndef RINGWAY_PERF_FORWARDER_H
 #define RINGWAY_PERF_FORWARDER_H
 
+#include "dataplane/dns/dns_table.h"
 #include "perf/cluster.h"
 #include "perf/lab.h"
 #include "perf/traffic.h"
@@ -21,6 +22,9 @@ struct forwarder;
 struct forwarder *forwarder_start(enum forwarder_kind kind, const struct lab *lab, const struct cluster *c,
 	int cpu, struct traffic_node *node);
 void forwarder_stop(struct forwarder *f);
+
+/* Has Ringway answer DNS queries, too; the table stays the caller's, until the forwarder has stopped. */
+void forwarder_set_dns(struct forwarder *f, const struct dns_table *dns);
 
 /* Processor time that it has used: nanoseconds. */
 uint64_t forwarder_cpu_ns(const struct forwarder *f);

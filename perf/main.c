@@ -8,6 +8,8 @@ static const char usage[] =
 	"       ringway-perf wire [OPTION...]       the full path over AF_XDP on veth: packets per second\n"
 	"       ringway-perf update [OPTION...]     one changed endpoint: time until all workers use it\n"
 	"       ringway-perf policy-update [OPTION...]   one changed policy, pod or namespace: likewise\n"
+	"       ringway-perf dns [OPTION...]        queries answered on the node: cycles per packet\n"
+	"       ringway-perf dns-wire [OPTION...]   the same over AF_XDP, beside unbound and dnsmasq\n"
 	"       ringway-perf cni [OPTION...]        a pod's ADD and DEL beside the plugin ptp: time, by "
 	"step\n"
 	"       ringway-perf sync [OPTION...]       a whole cluster from an API server: time, memory, "
@@ -40,6 +42,14 @@ main(int argc, char **argv)
 	if (argc >= 2 && strcmp(argv[1], "policy-update") == 0) {
 		argv[1] = "ringway-perf policy-update";
 		return bench_policy_update(argc - 1, argv + 1);
+	}
+	if (argc >= 2 && strcmp(argv[1], "dns") == 0) {
+		argv[1] = "ringway-perf dns";
+		return bench_dns(argc - 1, argv + 1);
+	}
+	if (argc >= 2 && strcmp(argv[1], "dns-wire") == 0) {
+		argv[1] = "ringway-perf dns-wire";
+		return bench_dns_wire(argc - 1, argv + 1);
 	}
 	if (argc >= 2 && strcmp(argv[1], "cni") == 0) {
 		argv[1] = "ringway-perf cni";

@@ -1,0 +1,155 @@
+#include <argp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "perf/bench_dns.h"
+
+enum {
+	KEY_SERVICES = 'a',
+	KEY_ASK,
+	KEY_NAMES,
+	KEY_IPV6,
+	KEY_ROUNDS,
+	KEY_SECONDS,
+	KEY_PACKETS,
+	KEY_COLD,
+	KEY_JSON,
+};
+
+static const struct argp_option options[] = {
+	{ "services", KEY_SERVICES, "N,N...", 0,
+		"sizes of the zone; the first is what others are compared with (10,100,1000,10000)", 1 },
+	{ "ask", KEY_ASK, "KIND,KIND...", 0,
+		"a, aaaa, srv: of services; junk: names that do not exist, as search lists make them; mix: "
+		"35% a, 35% "
+		"aaaa, 5% srv, 25% junk (all)",
+		1 },
+	{ "names", KEY_NAMES, "zipf|uniform", 0,
+		"zipf: the n-th name is asked for 1/n as often as the first; uniform: all as often (zipf)",
+		1 },
+	{ "ipv6", KEY_IPV6, NULL, 0, "queries over IPv6 (IPv4)", 1 },
+	{ "rounds", KEY_ROUNDS, "N", 0, "all are run in turn, so many times (9)", 2 },
+	{ "seconds", KEY_SECONDS, "S", 0, "how long each of them takes in each round (0.1)", 2 },
+	{ "packets", KEY_PACKETS, "N", 0, "so many queries instead of a time", 2 },
+	{ "cold", KEY_COLD, "KIB", 0,
+		"between bursts, outside the timed section, write so much other memory, as the kernel does "
+		"while it "
+		"sends (0)",
+		2 },
+	{ "json", KEY_JSON, "FILE", 0, "write the result as one JSON object; '-': standard output", 3 },
+	{ 0 },
+};
+
+static uint64_t
+number(struct argp_state *state, const char *arg, uint64_t minimum, uint64_t maximum)
+{
+	char *end;
+	unsigned long long value = strtoull(arg, &end, 10);
+
+	if (*arg == '\0' || *arg == '-' || *end != '\0' || value < minimum || value > maximum)
+		argp_error(state, "%s: from %llu to %llu", arg, (unsigned long long)minimum,
+			(unsigned long long)maximum);
+	return value;
+}
+
+static void
+parse_services(struct argp_state *state, char *list, struct dns_args *args)
+{
+	char *rest = NULL;
+
+	args->n_columns = 0;
+	for (char *item = strtok_r(list, ",", &rest); item != NULL; item = strtok_r(NULL, ",", &rest)) {
+		if (args->n_columns == DNS_COLUMNS_MAX)
+			argp_error(state, "--services: at most %d numbers", DNS_COLUMNS_MAX);
+		args->services[args->n_columns++] = (uint32_t)number(state, item, 1, 100000);
+	}
+	if (args->n_columns == 0)
+		argp_error(state, "--services wants numbers");
+}
+
+static void
+parse_asks(struct argp_state *state, char *list, struct dns_args *args)
+{
+	char *rest = NULL;
+
+	memset(args->asks, 0, sizeof(args->asks));
+	for (char *item = strtok_r(list, ",", &rest); item != NULL; item = strtok_r(NULL, ",", &rest)) {
+		unsigned i = 0;
+
+		while (i < N_DNS_ASKS && strcmp(item, dns_ask_name((enum dns_ask)i)) != 0)
+			i++;
+		if (i == N_DNS_ASKS)
+			argp_error(state, "--ask wants some of a, aaaa, srv, junk and mix, not '%s'", item);
+		args->asks[i] = true;
+	}
+}
+
+static double
+duration(struct argp_state *state, const char *arg)
+{
+	char *end;
+	double value = strtod(arg, &end);
+
+	if (end == arg || *end != '\0' || !(value >= 0.01 && value <= 3600))
+		argp_error(state, "--seconds wants a time from 0.01 to 3600, not '%s'", arg);
+	return value;
+}
+
+static error_t
+parse(int key, char *arg, struct argp_state *state)
+{
+	struct dns_args *args = state->input;
+
+	switch (key) {
+	case KEY_SERVICES:
+		parse_services(state, arg, args);
+		return 0;
+	case KEY_ASK:
+		parse_asks(state, arg, args);
+		return 0;
+	case KEY_NAMES:
+		args->is_uniform = strcmp(arg, "uniform") == 0;
+		if (!args->is_uniform && strcmp(arg, "zipf") != 0)
+			argp_error(state, "--names wants zipf or uniform, not '%s'", arg);
+		return 0;
+	case KEY_IPV6:
+		args->ipv6 = true;
+		return 0;
+	case KEY_ROUNDS:
+		args->rounds = (unsigned)number(state, arg, 1, DNS_ROUNDS_MAX);
+		return 0;
+	case KEY_SECONDS:
+		args->seconds = duration(state, arg);
+		return 0;
+	case KEY_PACKETS:
+		args->packets = number(state, arg, BURST_MAX, UINT64_MAX);
+		return 0;
+	case KEY_COLD:
+		args->cold_kib = (unsigned)number(state, arg, 0, 65536);
+		return 0;
+	case KEY_JSON:
+		args->json = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+void
+dns_args_parse(int argc, char **argv, struct dns_args *args)
+{
+	static const struct argp argp = { options, parse, NULL,
+		"DNS queries of pods, answered on the node: cycles per packet of the whole pipeline. "
+		"Defaults in "
+		"parentheses.",
+		NULL, NULL, NULL };
+
+	*args = (struct dns_args){
+		.n_columns = 4,
+		.services = { 10, 100, 1000, 10000 },
+		.asks = { true, true, true, true, true },
+		.rounds = 9,
+		.seconds = 0.1,
+	};
+	argp_parse(&argp, argc, argv, 0, NULL, args);
+}
