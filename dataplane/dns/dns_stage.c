@@ -185,28 +185,51 @@ answer(struct asking *a)
 	}
 }
 
-static void
-serve(const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
+/* Whether the packet is a query that the zone may answer; all others are settled. */
+static bool
+look(struct asking *a, const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 {
-	struct asking a;
 	enum dns_scan scan;
 
-	a.tables = t;
-	a.worker = w;
-	a.burst = b;
-	a.pkt = p;
-	open_query(&a);
+	a->tables = t;
+	a->worker = w;
+	a->burst = b;
+	a->pkt = p;
+	open_query(a);
 	if (t->dns->zone == NULL) {
-		pass(&a, "the cluster's names are not known yet");
-		return;
+		pass(a, "the cluster's names are not known yet");
+		return false;
 	}
-	scan = dns_query_scan(a.payload, a.size, t->dns->zone->seed, &a.query);
-	if (scan != DNS_SCAN_QUERY)
-		pass(&a, dns_scan_text(scan));
-	else if (may_ask(&a))
-		answer(&a);
+	scan = dns_query_scan(a->payload, a->size, t->dns->zone->seed, &a->query);
+	if (scan != DNS_SCAN_QUERY) {
+		pass(a, dns_scan_text(scan));
+		return false;
+	}
+	dns_zone_fetch_shard(t->dns->zone, a->query.hash);
+	return true;
+}
+
+static void
+serve(struct asking *a)
+{
+	if (may_ask(a))
+		answer(a);
 	else
-		go_on(t, b, p, "policies deny it");
+		go_on(a->tables, a->burst, a->pkt, "policies deny it");
+}
+
+/* Queries that are looked up together (dns_zone.h). */
+#define GROUP 8
+
+static void
+serve_group(struct asking *group, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		dns_zone_fetch_slot(group[i].tables->dns->zone, group[i].query.hash);
+	for (unsigned i = 0; i < n; i++)
+		dns_zone_fetch_node(group[i].tables->dns->zone, group[i].query.hash);
+	for (unsigned i = 0; i < n; i++)
+		serve(&group[i]);
 }
 
 /* Without its question, what explain shows is the way of those that are not answered. */
@@ -221,19 +244,31 @@ explain(const struct tables *t, struct burst *b, struct pkt *p)
 		pkt_drop(p, DROP_LINK_LOCAL);
 }
 
+static bool
+is_for_us(const struct dns_table *t, const struct pkt *p)
+{
+	return p->proto == PROTO_UDP && !(p->flags & PKT_FRAGMENT) && p->origin != ORIGIN_UPLINK &&
+	       dns_table_asks(t, &p->dst, p->dport);
+}
+
 void
 dns_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
+	struct asking group[GROUP];
+	unsigned n = 0;
+
 	if (t->dns == NULL || !(b->seen & BURST_LOCAL))
 		return;
 	BURST_FOREACH_UNDECIDED (b, p) {
-		if (p->proto != PROTO_UDP || (p->flags & PKT_FRAGMENT) || p->origin == ORIGIN_UPLINK ||
-			!dns_table_asks(t->dns, &p->dst, p->dport))
+		if (!is_for_us(t->dns, p))
 			continue;
 		if (p->flags & PKT_DRY_RUN)
 			explain(t, b, p);
-		else
-			serve(t, w, b, p);
+		else if (look(&group[n], t, w, b, p) && ++n == GROUP) {
+			serve_group(group, n);
+			n = 0;
+		}
 	}
+	serve_group(group, n);
 	dns_tally_flush(w->dns_tally);
 }

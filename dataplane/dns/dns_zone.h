@@ -99,6 +99,38 @@ struct dns_zone {
 const struct dns_node *dns_zone_find(
 	const struct dns_zone *z, const uint8_t *name, unsigned len, uint64_t hash);
 
+/* A look-up reads three things, one after the other, each of which may be far away in a large zone: the shard, a slot, the name. For
+ * several names at once, each of these steps is done for all of them before the next and then the look-up, so that what takes long
+ * takes long once. */
+static inline void
+dns_zone_fetch_shard(const struct dns_zone *z, uint64_t hash)
+{
+	__builtin_prefetch(&z->shards[hash >> DNS_SHARD_SHIFT]);
+}
+
+static inline void
+dns_zone_fetch_slot(const struct dns_zone *z, uint64_t hash)
+{
+	const struct dns_shard *shard = &z->shards[hash >> DNS_SHARD_SHIFT];
+
+	__builtin_prefetch(&shard->slots[(uint32_t)hash & shard->mask]);
+}
+
+/* What a name with an address or two takes. */
+#define DNS_FETCH_LINES 4
+
+static inline void
+dns_zone_fetch_node(const struct dns_zone *z, uint64_t hash)
+{
+	const struct dns_shard *shard = &z->shards[hash >> DNS_SHARD_SHIFT];
+	const struct dns_slot *slot = &shard->slots[(uint32_t)hash & shard->mask];
+
+	/* mostly it is the first; otherwise the look-up waits */
+	if (slot->hash == hash)
+		for (unsigned i = 0; i < DNS_FETCH_LINES; i++)
+			__builtin_prefetch((const uint8_t *)slot->node + i * 64);
+}
+
 /* The same for a name that need not be padded. */
 const struct dns_node *dns_zone_get(const struct dns_zone *z, const uint8_t *name, unsigned len);
 
