@@ -51,7 +51,9 @@ dns_headers_build(struct pkt *p)
 		.dport = be16_from(p->sport),
 		.len = be16_from(p->l4_len),
 	};
-	udp->checksum = checksum_finish_udp(checksum_add(sum, udp, p->l4_len));
+	/* the header's own share is added as it is known: reading it back would wait for its parts to be written */
+	sum += (uint64_t)udp->sport.raw + udp->dport.raw + udp->len.raw;
+	udp->checksum = checksum_finish_udp(checksum_add(sum, udp + 1, p->l4_len - (unsigned)sizeof(*udp)));
 	p->data = l3 - sizeof(struct eth_hdr);
 	p->l3_off = sizeof(struct eth_hdr);
 	p->l4_off = (uint16_t)((uint8_t *)udp - p->data);

@@ -75,16 +75,16 @@ note(struct asking *a, enum dns_source source, uint8_t rcode)
 {
 	struct worker *w = a->worker;
 	bool is_known = source != DNS_PASSED;
+	struct dns_sample
+		answer; /* not initialised: its name, a few cache lines, would be written for nothing */
 
-	dns_tally_note(w->dns_tally,
-		&(struct dns_sample){ .port = a->pkt->in_port,
-			.type = is_known ? a->query.type : 0,
-			.source = (uint8_t)source,
-			.rcode = rcode,
-			.name_len = is_known ? a->query.len : 0,
-			.received_ns = w->now_ns,
-			.answered_ns = w->now_ns },
-		a->payload + DNS_HEADER_SIZE);
+	answer.port = a->pkt->in_port;
+	answer.type = is_known ? a->query.type : 0;
+	answer.source = (uint8_t)source;
+	answer.rcode = rcode;
+	answer.name_len = is_known ? a->query.len : 0;
+	answer.received_ns = answer.answered_ns = w->now_ns;
+	dns_tally_note(w->dns_tally, &answer, a->payload + DNS_HEADER_SIZE);
 }
 
 static void
