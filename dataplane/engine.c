@@ -263,6 +263,7 @@ engine_new(struct engine **out, const struct engine_config *config)
 			.crossing = e->crossing,
 			.flows = config->flows == NULL ? (struct worker_flows){ NULL } : config->flows[i],
 			.events = config->events == NULL ? NULL : config->events[i],
+			.dns_rings = config->dns_rings,
 		};
 
 		e->workers[i] = worker_new(&c);

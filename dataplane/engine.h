@@ -10,6 +10,7 @@
 #include "dataplane/io/xsk.h"
 #include "dataplane/pkt.h"
 
+struct dns_rings;
 struct engine;
 struct events;
 struct fd_store;
@@ -24,6 +25,7 @@ struct engine_config {
 	struct snapshot *snapshot;        /* the caller's; made for n_workers */
 	const struct worker_flows *flows; /* [n_workers], the caller's tables; may be NULL */
 	struct events *const *events;     /* [n_workers], the caller's; may be NULL */
+	struct dns_rings *dns_rings;      /* the caller's, for n_workers; NULL: no resolver */
 	struct fd_store *fds;      /* the caller's: keeps sockets and memory over a crash; may be NULL */
 	uint32_t ring_size;        /* descriptors in each ring; 0: 2048 */
 	uint32_t frames_per_shard; /* a power of two; 0: 4096 */

@@ -6,6 +6,7 @@ static const char *const verdict_labels[N_VERDICTS] = {
 	[VERDICT_REPLY] = "reply",
 	[VERDICT_PUNT] = "punt",
 	[VERDICT_DROP] = "drop",
+	[VERDICT_ASKED] = "asked",
 	[VERDICT_CROSSED] = "crossed",
 	[VERDICT_HELD] = "held",
 };

@@ -1,5 +1,5 @@
-/* How a packet's journey ends. Every received packet ends in exactly one of forward, reply, punt and drop:
- * received = the sum of the four, over all workers, but for what is under way or waits. */
+/* How a packet's journey ends. Every received packet ends in exactly one of forward, reply, punt, drop and asked:
+ * received = the sum of the five, over all workers, but for what is under way or waits. */
 #ifndef RINGWAY_VERDICT_H
 #define RINGWAY_VERDICT_H
 
@@ -8,9 +8,10 @@
 enum verdict {
 	VERDICT_CONTINUE, /* undecided: the only packets that stages look at */
 	VERDICT_FORWARD,  /* to a pod or to another node */
-	VERDICT_REPLY,    /* answered: ARP, neighbour discovery, echo, ICMP error */
+	VERDICT_REPLY,    /* answered: ARP, neighbour discovery, echo, ICMP error, DNS */
 	VERDICT_PUNT,     /* to the host's stack */
 	VERDICT_DROP,
+	VERDICT_ASKED,   /* a DNS query that the resolver answers later; the packet ends here */
 	VERDICT_CROSSED, /* another worker goes on with it and counts its end */
 	VERDICT_HELD, /* a fragment that waits for its first: it goes on, or is dropped, within half a second */
 	N_VERDICTS,

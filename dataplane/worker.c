@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "dataplane/clock.h"
+#include "dataplane/dns/dns_ring.h"
 #include "dataplane/dns/dns_tally.h"
+#include "dataplane/dns/dns_told.h"
 #include "dataplane/io/umem.h"
 #include "dataplane/net/fragments.h"
 #include "dataplane/pipeline.h"
@@ -37,11 +39,18 @@ struct worker_request {
 	sem_t done;
 };
 
+static bool
+wakes_by(struct worker *w, int fd)
+{
+	struct epoll_event readable = { .events = EPOLLIN };
+
+	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &readable) == 0;
+}
+
 struct worker *
 worker_new(const struct worker_config *config)
 {
 	struct worker *w = aligned_alloc(CACHE_LINE, sizeof(*w));
-	struct epoll_event on_crossing = { .events = EPOLLIN };
 
 	if (w == NULL)
 		return NULL;
@@ -59,13 +68,14 @@ worker_new(const struct worker_config *config)
 	w->outbound = config->flows.outbound;
 	w->port_blocks = config->flows.port_blocks;
 	w->events = config->events;
+	w->dns_rings = config->dns_rings;
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->fragments = fragments_new();
 	w->policy_hits = calloc(1, sizeof(*w->policy_hits)); /* pages come as they are used */
 	w->dns_tally = dns_tally_new();
 	if (w->fragments == NULL || w->policy_hits == NULL || w->dns_tally == NULL || w->epoll_fd < 0 ||
-		epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, crossing_wait_fd(w->crossing, w->id), &on_crossing) <
-			0) {
+		!wakes_by(w, crossing_wait_fd(w->crossing, w->id)) ||
+		(w->dns_rings != NULL && !wakes_by(w, dns_told_fd(w->dns_rings, w->id)))) {
 		worker_free(w);
 		return NULL;
 	}
@@ -89,10 +99,9 @@ static void
 watch(struct worker *w, struct port *port)
 {
 	int fd = port->ops->wait(port);
-	struct epoll_event readable = { .events = EPOLLIN };
 
 	if (fd >= 0)
-		epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &readable);
+		wakes_by(w, fd);
 	port->is_watched = true;
 	port->watched_tx = port->stats.tx_packets;
 	w->n_watched++;
@@ -227,11 +236,13 @@ worker_tx(struct worker *w, struct burst *b)
 		assert(p->verdict != VERDICT_CONTINUE);
 		if (p->verdict == VERDICT_HELD)
 			continue;
-		if (p->verdict != VERDICT_DROP && p->verdict != VERDICT_CROSSED)
+		if (p->verdict < VERDICT_DROP)
 			send_packet(w, p);
 		if (p->verdict == VERDICT_DROP) {
 			worker_recycle(w, p->umem, p->data);
 			count_drop(w, p);
+		} else if (p->verdict == VERDICT_ASKED) {
+			worker_recycle(w, p->umem, p->data);
 		}
 		if (p->verdict == VERDICT_CROSSED)
 			count(&w->counters, COUNT_CROSSED_OUT);
@@ -343,6 +354,27 @@ process_waiting(struct worker *w, const struct tables *t)
 	return n;
 }
 
+/* Sends what the resolver has answered. These packets began here, so no verdict is counted. Returns how many answers there were. */
+static unsigned
+process_told(struct worker *w, const struct tables *t)
+{
+	struct burst *b = &w->arrivals;
+	unsigned n = dns_told_burst(t, w, b);
+
+	if (b->n != 0)
+		pipeline_receive_half(w, t, b);
+	BURST_FOREACH (b, p) {
+		if (p->verdict == VERDICT_REPLY)
+			send_packet(w, p);
+		if (p->verdict == VERDICT_DROP) {
+			worker_recycle(w, p->umem, p->data);
+			count(&w->counters, COUNT_DNS_LOST);
+		}
+	}
+	b->n = 0;
+	return n;
+}
+
 /* Takes what a port has into the burst, as far as there is room. */
 static unsigned
 receive_from(struct worker *w, struct port *port, struct burst *b)
@@ -388,6 +420,8 @@ worker_round(struct worker *w, const struct tables *t)
 	n += process_arrivals(w, t);
 	if (fragments_are_due(w->fragments, w->now_ns))
 		n += process_waiting(w, t);
+	if (w->dns_rings != NULL)
+		n += process_told(w, t);
 	worker_flush(w);
 	nat_flows_expire_some(w->exceptions, w->now_ns);
 	nat_flows_expire_some(w->inbound, w->now_ns);
@@ -395,6 +429,8 @@ worker_round(struct worker *w, const struct tables *t)
 	nat_flows_expire_some(w->outbound, w->now_ns);
 	senders_expire(&w->senders, w->now_ns);
 	crossing_kick(w->crossing, w->id);
+	if (w->dns_rings != NULL)
+		dns_miss_kick(w->dns_rings, w->id);
 	count(&w->counters, COUNT_POLLS);
 	return n;
 }

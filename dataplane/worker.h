@@ -23,6 +23,7 @@
 #define NEIGHBOUR_ASKERS 64
 
 struct affinity;
+struct dns_rings;
 struct dns_tally;
 struct fragments;
 struct nat_flows;
@@ -47,8 +48,9 @@ struct worker {
 	struct nat_flows *exceptions, *inbound, *half_open, *outbound; /* see struct worker_flows */
 	struct affinity *affinity, *inbound_affinity;
 	struct port_blocks *port_blocks;
-	struct events *events; /* to control; NULL: nobody listens */
-	int epoll_fd;          /* its crossing, and ports unless they are busy: what wakes it */
+	struct events *events;       /* to control; NULL: nobody listens */
+	struct dns_rings *dns_rings; /* to and from the resolver; NULL: there is none */
+	int epoll_fd; /* its crossing, the resolver, and ports unless they are busy: what wakes it */
 
 	/* the worker's own */
 	uint64_t now_ns; /* CLOCK_MONOTONIC, once per round; tests set it */
@@ -89,6 +91,7 @@ struct worker_config {
 	struct crossing *crossing;
 	struct worker_flows flows;
 	struct events *events;
+	struct dns_rings *dns_rings;
 };
 
 /* A worker that does not run yet; with it, tests and benchmarks call worker_process() themselves. NULL if out

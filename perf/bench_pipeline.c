@@ -100,7 +100,7 @@ static uint64_t
 ended(const struct counters *c)
 {
 	return c->verdicts[VERDICT_FORWARD] + c->verdicts[VERDICT_REPLY] + c->verdicts[VERDICT_PUNT] +
-	       c->verdicts[VERDICT_DROP];
+	       c->verdicts[VERDICT_DROP] + c->verdicts[VERDICT_ASKED];
 }
 
 /* What came in has either ended or went on to another worker. */

@@ -46,6 +46,7 @@ become_scratch_of(struct worker *scratch, const struct worker *w)
 	memset(&scratch->counters, 0, sizeof(scratch->counters));
 	scratch->events = NULL;
 	scratch->policy_hits = NULL;
+	scratch->dns_rings = NULL;
 	scratch->burst.n = scratch->arrivals.n = scratch->steered.n = scratch->pieces.n = 0;
 }
 

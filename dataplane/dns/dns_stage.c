@@ -1,15 +1,17 @@
-/* DNS queries of pods and of the host's stack to the cluster's DNS service (dns_table.h): those that can be are answered here, in
- * the query's own frame. All else goes on as traffic of the service, as if nobody had looked: what is odd about a query
- * (dns_query.h), fragments, TCP, all queries as long as the zone is not there.
+/* DNS queries of pods and of the host's stack to the cluster's DNS service (dns_table.h): the cluster's names are answered here, in
+ * the query's own frame; for others see dns_outside.c. All else goes on as traffic of the service, as if nobody had looked: what is
+ * odd about a query (dns_query.h), fragments, TCP, and all queries as long as the zone is not there.
  *
  * A pod gets no answer that its policies keep from it: they are asked as if the query went to one of the service's endpoints. What
- * they deny goes on, too, and policy_stage.c drops and names it as anything else. */
-#include "dataplane/dns/dns_answer.h"
+ * they deny goes on, too, and policy_stage.c drops and names it as anything else.
+ *
+ * Tables of names are larger than the cache, so queries go through each step in groups. */
+#include "dataplane/dns/dns_asking.h"
+#include "dataplane/dns/dns_cache.h"
 #include "dataplane/dns/dns_headers.h"
-#include "dataplane/dns/dns_tally.h"
+#include "dataplane/dns/dns_reply.h"
 #include "dataplane/io/umem.h"
 #include "dataplane/net/flow_key.h"
-#include "dataplane/policy/policy_judge.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
@@ -18,19 +20,13 @@
 #define SPREAD 0x9e3779b9u
 
 /* Of what may follow the question: OPT with a cookie, padding or a client's subnet. */
-#define DNS_TAIL_MAX 256
+#define TAIL_MAX 256
 
-/* One query. */
-struct asking {
-	const struct tables *tables;
-	struct worker *worker;
-	struct burst *burst;
-	struct pkt *pkt;
-	uint8_t *payload;
-	size_t size; /* of the payload */
-	size_t room; /* for the answer: in the frame, and on the way to who asked */
-	struct policy_opinion opinion;
-	struct dns_query query;
+#define GROUP 8
+
+struct group {
+	unsigned n;
+	struct asking asking[GROUP];
 };
 
 /* The address and port whose policies count: an endpoint of the service, or what was asked when none is known. */
@@ -47,9 +43,8 @@ backend_of(const struct dns_table *t, const struct pkt *p)
 static bool
 may_ask(struct asking *a)
 {
-	struct dns_server backend = backend_of(a->tables->dns, a->pkt);
-
-	return policy_lets_send(a->tables->policies, a->pkt, &backend.addr, backend.port, &a->opinion);
+	a->backend = backend_of(a->tables->dns, a->pkt);
+	return policy_lets_send(a->tables->policies, a->pkt, &a->backend.addr, a->backend.port, &a->opinion);
 }
 
 static void
@@ -71,7 +66,7 @@ open_query(struct asking *a)
 
 /* Counts the answer, or that there was none. */
 static void
-note(struct asking *a, enum dns_source source, uint8_t rcode)
+note(const struct asking *a, enum dns_source source, uint8_t rcode)
 {
 	struct worker *w = a->worker;
 	bool is_known = source != DNS_PASSED;
@@ -87,8 +82,8 @@ note(struct asking *a, enum dns_source source, uint8_t rcode)
 	dns_tally_note(w->dns_tally, &answer, a->payload + DNS_HEADER_SIZE);
 }
 
-static void
-settle(struct asking *a, enum dns_source source, const struct dns_reply *reply)
+void
+asking_settle(struct asking *a, enum dns_source source, const struct dns_reply *reply)
 {
 	struct pkt *p = a->pkt;
 
@@ -119,76 +114,118 @@ go_on(const struct tables *t, struct burst *b, struct pkt *p, const char *why)
 	TRACE(b, "dns", "%s: it goes on to the DNS service", why);
 }
 
-static void
-pass(struct asking *a, const char *why)
+void
+asking_pass(struct asking *a, const char *why)
 {
 	note(a, DNS_PASSED, DNS_RCODE_NOERROR);
 	go_on(a->tables, a->burst, a->pkt, why);
 }
 
-/* Which of several records comes first. Stub resolvers ask from a new port each time, or at least with a new id. */
-static uint32_t
-rotation_of(const struct asking *a)
+/* Stub resolvers ask from a new port each time, or at least with a new id. */
+uint32_t
+asking_rotation(const struct asking *a)
 {
 	be16 id;
 
-	memcpy(&id, a->payload, sizeof(id));
+	memcpy(&id, a->header, sizeof(id));
 	return (a->pkt->hash ^ id.raw) * SPREAD;
 }
 
-/* What an answer that leaves the zone has written over: such a query goes on as it came. */
-struct saved {
-	size_t size;
-	uint8_t header[DNS_HEADER_SIZE];
-	uint8_t tail[DNS_TAIL_MAX];
-};
-
+/* Who answers other names than the cluster's. */
 static bool
-save(const struct asking *a, struct saved *saved)
+has_resolver(const struct asking *a)
 {
-	saved->size = a->size - a->query.end;
-	if (saved->size > sizeof(saved->tail))
-		return false;
-	memcpy(saved->header, a->payload, sizeof(saved->header));
-	memcpy(saved->tail, a->payload + a->query.end, saved->size);
-	return true;
+	return a->tables->dns->cache != NULL && a->worker->dns_rings != NULL;
 }
 
 static void
-restore(struct asking *a, const struct saved *saved)
+answer_from_zone(struct asking *a, enum dns_verdict *verdict, struct dns_reply *reply)
 {
-	memcpy(a->payload, saved->header, sizeof(saved->header));
-	memcpy(a->payload + a->query.end, saved->tail, saved->size);
+	*verdict =
+		dns_answer(a->tables->dns->zone, &a->query, a->payload, a->room, asking_rotation(a), reply);
+	if (*verdict == DNS_ANSWERED)
+		asking_settle(a, DNS_AUTHORITY, reply);
+}
+
+/* The cluster's names alone: an answer that leaves the zone has written over a query that is to go on as it came. */
+static void
+answer_without_resolver(struct asking *a)
+{
+	size_t tail = a->size - a->query.end;
+	uint8_t saved[TAIL_MAX];
+	enum dns_verdict verdict;
+	struct dns_reply reply;
+
+	if (tail > sizeof(saved)) {
+		asking_pass(a, "its options are too long");
+		return;
+	}
+	memcpy(saved, a->payload + a->query.end, tail);
+	answer_from_zone(a, &verdict, &reply);
+	if (verdict == DNS_LEAVES) {
+		memcpy(a->payload, a->header, sizeof(a->header));
+		memcpy(a->payload + a->query.end, saved, tail);
+	}
+	if (verdict != DNS_ANSWERED)
+		asking_pass(a, "its name is not the cluster's, or leads out of it");
 }
 
 static void
 answer(struct asking *a)
 {
+	enum dns_verdict verdict;
 	struct dns_reply reply;
-	struct saved saved;
 
-	if (!save(a, &saved)) {
-		pass(a, "its options are too long");
+	if (a->room < a->query.end + (size_t)DNS_OPT_SIZE) {
+		asking_pass(a, "there is no room for an answer");
 		return;
 	}
-	switch (dns_answer(a->tables->dns->zone, &a->query, a->payload, a->room, rotation_of(a), &reply)) {
-	case DNS_ANSWERED:
-		settle(a, DNS_AUTHORITY, &reply);
-		break;
-	case DNS_LEAVES:
-		restore(a, &saved);
-		pass(a, "its name leads out of the cluster");
-		break;
-	case DNS_PASS:
-		pass(a, "its name is not the cluster's");
-		break;
+	if (!has_resolver(a)) {
+		answer_without_resolver(a);
+		return;
+	}
+	answer_from_zone(a, &verdict, &reply);
+	if (verdict == DNS_LEAVES)
+		asking_leave(a, &reply);
+	else if (verdict == DNS_PASS)
+		asking_outside(a);
+}
+
+/* What is not found is looked for in the cache. */
+static void
+fetch_group(struct group *g)
+{
+	const struct dns_table *t = g->asking[0].tables->dns;
+
+	for (unsigned i = 0; i < g->n; i++)
+		dns_zone_fetch_slot(t->zone, g->asking[i].query.hash);
+	for (unsigned i = 0; i < g->n; i++) {
+		struct asking *a = &g->asking[i];
+		struct dns_cache_key key;
+
+		if (dns_zone_fetch_node(t->zone, a->query.hash) || t->cache == NULL)
+			continue;
+		key = dns_cache_key_of(&a->query, a->payload);
+		dns_cache_prefetch(t->cache, &key);
 	}
 }
 
-/* Whether the packet is a query that the zone may answer; all others are settled. */
-static bool
-look(struct asking *a, const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
+static void
+answer_group(struct group *g)
 {
+	if (g->n == 0)
+		return;
+	fetch_group(g);
+	for (unsigned i = 0; i < g->n; i++)
+		answer(&g->asking[i]);
+	g->n = 0;
+}
+
+/* Whether there is a query that may be answered. */
+static bool
+begin(struct asking *a, const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
+{
+	const struct dns_zone *zone = t->dns->zone;
 	enum dns_scan scan;
 
 	a->tables = t;
@@ -196,40 +233,22 @@ look(struct asking *a, const struct tables *t, struct worker *w, struct burst *b
 	a->burst = b;
 	a->pkt = p;
 	open_query(a);
-	if (t->dns->zone == NULL) {
-		pass(a, "the cluster's names are not known yet");
+	if (zone == NULL) {
+		asking_pass(a, "the cluster's names are not known yet");
 		return false;
 	}
-	scan = dns_query_scan(a->payload, a->size, t->dns->zone->seed, &a->query);
+	scan = dns_query_scan(a->payload, a->size, zone->seed, &a->query);
 	if (scan != DNS_SCAN_QUERY) {
-		pass(a, dns_scan_text(scan));
+		asking_pass(a, dns_scan_text(scan));
 		return false;
 	}
-	dns_zone_fetch_shard(t->dns->zone, a->query.hash);
+	dns_zone_fetch_shard(zone, a->query.hash);
+	if (!may_ask(a)) {
+		go_on(t, b, p, "policies deny it");
+		return false;
+	}
+	memcpy(a->header, a->payload, sizeof(a->header));
 	return true;
-}
-
-static void
-serve(struct asking *a)
-{
-	if (may_ask(a))
-		answer(a);
-	else
-		go_on(a->tables, a->burst, a->pkt, "policies deny it");
-}
-
-/* Queries that are looked up together (dns_zone.h). */
-#define GROUP 8
-
-static void
-serve_group(struct asking *group, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		dns_zone_fetch_slot(group[i].tables->dns->zone, group[i].query.hash);
-	for (unsigned i = 0; i < n; i++)
-		dns_zone_fetch_node(group[i].tables->dns->zone, group[i].query.hash);
-	for (unsigned i = 0; i < n; i++)
-		serve(&group[i]);
 }
 
 /* Without its question, what explain shows is the way of those that are not answered. */
@@ -254,21 +273,19 @@ is_for_us(const struct dns_table *t, const struct pkt *p)
 void
 dns_burst(const struct tables *t, struct worker *w, struct burst *b)
 {
-	struct asking group[GROUP];
-	unsigned n = 0;
+	struct group group;
 
 	if (t->dns == NULL || !(b->seen & BURST_LOCAL))
 		return;
+	group.n = 0;
 	BURST_FOREACH_UNDECIDED (b, p) {
 		if (!is_for_us(t->dns, p))
 			continue;
 		if (p->flags & PKT_DRY_RUN)
 			explain(t, b, p);
-		else if (look(&group[n], t, w, b, p) && ++n == GROUP) {
-			serve_group(group, n);
-			n = 0;
-		}
+		else if (begin(&group.asking[group.n], t, w, b, p) && ++group.n == GROUP)
+			answer_group(&group);
 	}
-	serve_group(group, n);
+	answer_group(&group);
 	dns_tally_flush(w->dns_tally);
 }

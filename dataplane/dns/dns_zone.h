@@ -119,16 +119,19 @@ dns_zone_fetch_slot(const struct dns_zone *z, uint64_t hash)
 /* What a name with an address or two takes. */
 #define DNS_FETCH_LINES 4
 
-static inline void
+/* False: it is probably not there. */
+static inline bool
 dns_zone_fetch_node(const struct dns_zone *z, uint64_t hash)
 {
 	const struct dns_shard *shard = &z->shards[hash >> DNS_SHARD_SHIFT];
 	const struct dns_slot *slot = &shard->slots[(uint32_t)hash & shard->mask];
 
 	/* mostly it is the first; otherwise the look-up waits */
-	if (slot->hash == hash)
-		for (unsigned i = 0; i < DNS_FETCH_LINES; i++)
-			__builtin_prefetch((const uint8_t *)slot->node + i * 64);
+	if (slot->hash != hash)
+		return false;
+	for (unsigned i = 0; i < DNS_FETCH_LINES; i++)
+		__builtin_prefetch((const uint8_t *)slot->node + i * 64);
+	return true;
 }
 
 /* The same for a name that need not be padded. */

@@ -90,7 +90,7 @@ struct policy_opinion {
 };
 
 /* Whether a pod's datagram may go to a server in whose place this node answers it, by the rules for that server. Nothing is
- * counted before policy_note_sent(): once it is answered. t may be NULL. */
+ * counted before policy_note_sent(): once it is answered. t may be NULL; *server is to stay until then. */
 bool policy_lets_send(const struct policy_table *t, struct pkt *p, const struct ip_addr *server,
 	uint16_t port, struct policy_opinion *out);
 void policy_note_sent(struct worker *w, struct burst *b, const struct policy_opinion *opinion);

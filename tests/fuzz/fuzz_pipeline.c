@@ -5,7 +5,10 @@
  * as long as it says. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "dataplane/dns/dns_ring.h"
+#include "dataplane/dns/dns_tally.h"
 #include "tests/fuzz/fuzz_input.h"
 #include "tests/fuzz/outside.h"
 #include "tests/support/exposed.h"
@@ -43,6 +46,7 @@ fixture_for(uint8_t choice)
 			some_services(*f);
 		outside_ways(*f);
 		some_names(*f);
+		some_resolver(*f);
 		if (choice & FUZZ_POLICIES)
 			some_policies(*f);
 	}
@@ -50,6 +54,29 @@ fixture_for(uint8_t choice)
 		(*f)->endpoints->endpoints[i].mtu = mtus[choice >> 2 & 3];
 	(*f)->fdb->entries[FIXTURE_PEER].mtu = mtus[choice >> 4 & 3];
 	return *f;
+}
+
+/* The resolver knows nothing: what it is asked comes back, with nothing added. */
+static void
+answer_misses(struct fixture *f)
+{
+	struct dns_miss miss;
+
+	for (unsigned i = 0; i < f->n_workers; i++) {
+		while (dns_miss_take(f->rings, i, &miss)) {
+			struct dns_told told = {
+				.client = miss.client, .source = DNS_FAILED, .size = miss.size
+			};
+
+			if (miss.worker != i || miss.size > sizeof(miss.message) ||
+				miss.udp_size > DNS_UDP_SIZE_MAX)
+				abort();
+			memcpy(told.message, miss.message, miss.size);
+			if (!dns_told_put(f->rings, i, &told))
+				abort();
+		}
+	}
+	fixture_run(f);
 }
 
 /* So that what was learned from one input ages during the next ones. */
@@ -155,6 +182,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	outside_flows(f, (input[0] & FUZZ_EXPOSED) != 0);
 	give_frames(f, input + 1, size - 1);
 	fixture_run(f);
+	answer_misses(f);
 	check_all(f);
 	return 0;
 }

@@ -365,8 +365,8 @@ fixture_audit(const struct fixture *f)
 		return "drops are not the sum of their reasons";
 	if (c.counts[COUNT_RECEIVED] != c.verdicts[VERDICT_FORWARD] + c.verdicts[VERDICT_REPLY] +
 						c.verdicts[VERDICT_PUNT] + c.verdicts[VERDICT_DROP] +
-						count_waiting(f, NULL, NULL))
-		return "received is not forwarded + replied + punted + dropped";
+						c.verdicts[VERDICT_ASKED] + count_waiting(f, NULL, NULL))
+		return "received is not forwarded + replied + punted + dropped + asked";
 	if (c.counts[COUNT_CROSSED_OUT] != c.counts[COUNT_CROSSED_IN] || c.verdicts[VERDICT_CROSSED] != 0 ||
 		c.verdicts[VERDICT_CONTINUE] != 0)
 		return "a packet was lost between workers";

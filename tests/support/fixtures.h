@@ -54,7 +54,8 @@ struct fixture {
 	struct policy_table *policies; /* tests/support/policies.h; NULL: none */
 	struct dns_table *dns;         /* tests/support/names.h; NULL: none */
 	struct names *names;
-	bool is_policy_audit; /* of all pods that are isolated from here on */
+	struct dns_rings *rings; /* the same */
+	bool is_policy_audit;    /* of all pods that are isolated from here on */
 	struct tables tables;
 
 	struct umem *umems[FIXTURE_WORKERS_MAX];

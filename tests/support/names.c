@@ -2,7 +2,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include "dataplane/dns/dns_cache_edit.h"
+#include "dataplane/dns/dns_ring.h"
 #include "dataplane/dns/dns_zone_edit.h"
 #include "dataplane/service/piece_pool.h"
 #include "tests/packets/names.h"
@@ -15,6 +19,8 @@
 struct names {
 	struct piece_pool *pool;
 	struct dns_zone *zone;
+	struct snapshot *snapshot;
+	int fd; /* readable when there are misses */
 };
 
 struct record {
@@ -145,8 +151,32 @@ some_names(struct fixture *f)
 }
 
 void
+some_resolver(struct fixture *f)
+{
+	struct names *names = f->names;
+	struct dns_cache_config config = {
+		.memory_bytes = DNS_CACHE_MEMORY_MIN, .negative_percent = 25, .seed = names->zone->seed
+	};
+
+	config.snapshot = names->snapshot = snapshot_new(1);
+	names->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	f->dns->cache = dns_cache_new(&config);
+	f->rings = dns_rings_new(f->n_workers, names->fd);
+	if (f->dns->cache == NULL || f->rings == NULL)
+		abort();
+	for (unsigned i = 0; i < f->n_workers; i++)
+		f->workers[i]->dns_rings = f->rings;
+}
+
+void
 names_free(struct fixture *f)
 {
+	if (f->rings != NULL) {
+		dns_rings_free(f->rings);
+		dns_cache_free(f->dns->cache);
+		snapshot_free(f->names->snapshot);
+		close(f->names->fd);
+	}
 	free(f->dns);
 	if (f->names == NULL)
 		return;

@@ -21,6 +21,10 @@ void some_names(struct fixture *f);
 /* The same, but the zone is not known yet. */
 void no_names_yet(struct fixture *f);
 
+/* And other names are asked of a resolver: the test takes misses and puts answers (dns_ring.h). The cache is empty, and knows the
+ * zone's seed. After some_names(). */
+void some_resolver(struct fixture *f);
+
 /* By fixture_free(). */
 void names_free(struct fixture *f);
 

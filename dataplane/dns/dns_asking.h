@@ -1,0 +1,41 @@
+/* One query in the hands of the stage; for dns_stage.c and dns_outside.c alone. Workers. */
+#ifndef RINGWAY_DNS_ASKING_H
+#define RINGWAY_DNS_ASKING_H
+
+#include "dataplane/dns/dns_answer.h"
+#include "dataplane/dns/dns_tally.h"
+#include "dataplane/policy/policy_judge.h"
+#include "dataplane/tables.h"
+
+struct worker;
+
+struct asking {
+	const struct tables *tables;
+	struct worker *worker;
+	struct burst *burst;
+	struct pkt *pkt;
+	uint8_t *payload;
+	size_t size;                     /* of the payload */
+	size_t room;                     /* for the answer: in the frame, and on the way to who asked */
+	uint8_t header[DNS_HEADER_SIZE]; /* as it came */
+	struct dns_server backend;       /* by whom policies judge */
+	struct policy_opinion opinion;
+	struct dns_query query;
+};
+
+/* The payload is the answer: it is going to be sent. */
+void asking_settle(struct asking *a, enum dns_source source, const struct dns_reply *reply);
+
+/* The payload is as it came, and goes on to the DNS service. why: for explain. */
+void asking_pass(struct asking *a, const char *why);
+
+/* Which of several records comes first. */
+uint32_t asking_rotation(const struct asking *a);
+
+/* dns_outside.c: a name that is not the cluster's. The payload is as it came; the cache is there. */
+void asking_outside(struct asking *a);
+
+/* The same for one that is, and leads out of it: what dns_answer() left in payload and reply. */
+void asking_leave(struct asking *a, struct dns_reply *reply);
+
+#endif
