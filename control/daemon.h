@@ -1,5 +1,5 @@
 /* ringwayd's parts, in the order in which main.c starts them and, backwards, stops them. One thread, the
- * control thread, runs all of it from one event loop; workers are the only other threads. */
+ * control thread, runs all of it from one event loop; workers and the resolver are the only other threads. */
 #ifndef RINGWAY_DAEMON_H
 #define RINGWAY_DAEMON_H
 
@@ -20,6 +20,9 @@ struct xdp;          /* xdp/loader.h: programs, maps and links in the instance's
 struct publisher;    /* build/publish.h: store and facts to a snapshot, when something changed */
 struct follow;       /* follow.h: what follows from a change */
 struct snapshot;     /* dataplane/snapshot.h: the tables in force */
+struct dns_rings;    /* dataplane/dns/dns_ring.h: what workers ask the resolver, and its answers */
+struct dns_cache;    /* dataplane/dns/dns_cache.h: answers of others */
+struct resolver;     /* resolve/resolver.h: asks them, on a thread of its own */
 struct fd_store;     /* dataplane/io/fd_store.h: descriptors that outlive the process */
 struct source;       /* source/files.h: fills the store from manifests */
 struct api_source;   /* source/api/api_source.h: fills the store from an API server */
@@ -45,6 +48,10 @@ struct daemon {
 	struct slots *slots;
 	struct arena *arena;
 	struct snapshot *snapshot;
+	struct dns_rings *dns_rings; /* these three: NULL when DNS is off */
+	struct dns_cache *dns_cache;
+	struct resolver *resolver;
+	int dns_fd;                             /* readable when workers ask */
 	struct worker_flows flows[WORKERS_MAX]; /* in the arena; each its worker's */
 	struct events *events[WORKERS_MAX];     /* each from its worker */
 	int event_fd;                           /* readable when there are such */

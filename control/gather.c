@@ -18,6 +18,7 @@
 #include "control/node/state.h"
 #include "control/node/underlay.h"
 #include "control/node/uplink.h"
+#include "dataplane/dns/dns_cache.h"
 #include "dataplane/engine.h"
 
 struct gather {
@@ -105,6 +106,8 @@ gather_facts(struct gather *g, struct build_facts *facts)
 		.external_ranges = g->external_ranges,
 		.policy_mode = (enum policy_mode)config->policy.mode,
 		.dns = gather_dns(g),
+		.dns_cache = g->d->dns_cache,
+		.dns_seed = g->d->dns_cache == NULL ? 0 : dns_cache_seed(g->d->dns_cache),
 		.uplink_mac = underlay->mac,
 		.uplink_mtu = underlay->mtu,
 		.n_own_addrs = underlay->n_addrs,

@@ -20,6 +20,7 @@
 #include "control/model/store.h"
 #include "control/node/node_start.h"
 #include "control/plane.h"
+#include "control/plane_dns.h"
 #include "control/report/report.h"
 #include "control/source/source.h"
 
@@ -193,6 +194,7 @@ static const struct part parts[] = {
 	{ "attachments", node_attach_start, node_attach_stop },
 	{ "publication", plane_follow_start, plane_follow_stop },
 	{ "source", source_start, source_stop },
+	{ "resolver", plane_resolver_start, plane_resolver_stop },
 	{ "workers", plane_workers_start, plane_workers_stop },
 	{ "book of DNS", dns_watch_start, dns_watch_stop },
 	{ "spool", node_spool_start, node_spool_stop },

@@ -13,6 +13,7 @@
 #include "control/follow.h"
 #include "control/log.h"
 #include "control/loop.h"
+#include "control/plane_dns.h"
 #include "dataplane/engine.h"
 #include "dataplane/io/arena.h"
 #include "dataplane/service/affinity.h"
@@ -267,10 +268,14 @@ plane_engine_start(struct daemon *d)
 		if (result < 0)
 			return result;
 	}
-	d->snapshot = snapshot_new(config.n_workers);
+	d->snapshot = snapshot_new(config.n_workers + 1); /* and the resolver */
 	if (d->snapshot == NULL)
 		return -ENOMEM;
+	result = plane_dns_make(d, config.n_workers);
+	if (result < 0)
+		return result;
 	config.snapshot = d->snapshot;
+	config.dns_rings = d->dns_rings;
 	result = engine_new(&d->engine, &config);
 	if (result < 0)
 		log_error("workers cannot be made: %s", strerror(-result));
@@ -281,6 +286,7 @@ void
 plane_engine_stop(struct daemon *d)
 {
 	engine_free(d->engine);
+	plane_dns_free(d);
 	snapshot_free(d->snapshot);
 	for (unsigned w = 0; w < WORKERS_MAX; w++) {
 		events_free(d->events[w]);
