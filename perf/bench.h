@@ -22,6 +22,9 @@ int bench_dns(int argc, char **argv);
 /* The same over AF_XDP on veth, beside other servers. Parses its own arguments. */
 int bench_dns_wire(int argc, char **argv);
 
+/* The DNS zone's next version after one changed endpoint or service. Parses its own arguments. */
+int bench_zone_update(int argc, char **argv);
+
 /* How long a runtime waits for a pod's network. Parses its own arguments. */
 int bench_cni(int argc, char **argv);
 

@@ -10,6 +10,8 @@ static const char usage[] =
 	"       ringway-perf policy-update [OPTION...]   one changed policy, pod or namespace: likewise\n"
 	"       ringway-perf dns [OPTION...]        queries answered on the node: cycles per packet\n"
 	"       ringway-perf dns-wire [OPTION...]   the same over AF_XDP, beside unbound and dnsmasq\n"
+	"       ringway-perf zone-update [OPTION...]   one changed endpoint or service: the DNS zone's next "
+	"version\n"
 	"       ringway-perf cni [OPTION...]        a pod's ADD and DEL beside the plugin ptp: time, by "
 	"step\n"
 	"       ringway-perf sync [OPTION...]       a whole cluster from an API server: time, memory, "
@@ -50,6 +52,10 @@ main(int argc, char **argv)
 	if (argc >= 2 && strcmp(argv[1], "dns-wire") == 0) {
 		argv[1] = "ringway-perf dns-wire";
 		return bench_dns_wire(argc - 1, argv + 1);
+	}
+	if (argc >= 2 && strcmp(argv[1], "zone-update") == 0) {
+		argv[1] = "ringway-perf zone-update";
+		return bench_zone_update(argc - 1, argv + 1);
 	}
 	if (argc >= 2 && strcmp(argv[1], "cni") == 0) {
 		argv[1] = "ringway-perf cni";

@@ -11,9 +11,9 @@
 #include "control/build/service_records.h"
 #include "control/model/watch.h"
 
-/* A service's names by its number: as they are, and of the build that goes on. By hash. */
+/* A service's names by its number: as they are, and of the build that goes on. Those that are not of endpoints by hash. */
 struct service_nodes {
-	struct dns_node_list built, coming;
+	struct dns_service_nodes built, coming;
 };
 
 struct dns_builder {
@@ -96,8 +96,8 @@ dns_builder_free(struct dns_builder *b)
 		return;
 	dns_zone_free(b->coming);
 	for (uint32_t i = 0; i < b->n_services; i++) {
-		free(b->services[i].built.items);
-		free(b->services[i].coming.items);
+		dns_service_nodes_fini(&b->services[i].built);
+		dns_service_nodes_fini(&b->services[i].coming);
 	}
 	free(b->services);
 	forget_namespaces(b);
@@ -432,14 +432,14 @@ change_name(struct dns_builder *b, const struct dns_node *old, const struct dns_
 
 /* Both lists are in order. */
 static int
-change_names(struct dns_builder *b, const struct service_nodes *s)
+change_names(struct dns_builder *b, const struct dns_node_list *built, const struct dns_node_list *coming)
 {
 	size_t i = 0, k = 0;
 	int result = 0;
 
-	while (result == 0 && (i < s->built.n || k < s->coming.n)) {
-		const struct dns_node *old = i < s->built.n ? s->built.items[i].node : NULL;
-		const struct dns_node *new = k < s->coming.n ? s->coming.items[k].node : NULL;
+	while (result == 0 && (i < built->n || k < coming->n)) {
+		const struct dns_node *old = i < built->n ? built->items[i].node : NULL;
+		const struct dns_node *new = k < coming->n ? coming->items[k].node : NULL;
 
 		if (old != NULL && new != NULL && old->hash != new->hash) {
 			if (old->hash < new->hash)
@@ -447,6 +447,36 @@ change_names(struct dns_builder *b, const struct service_nodes *s)
 			else
 				old = NULL;
 		}
+		i += old != NULL;
+		k += new != NULL;
+		result = change_name(b, old, new);
+	}
+	return result;
+}
+
+static int
+compare_labels(const struct dns_node *a, const struct dns_node *b)
+{
+	return dns_label_compare(a->name + 1, a->name[0], b->name + 1, b->name[0]);
+}
+
+/* Likewise. Nearly all are as they were, and not looked into. */
+static int
+change_endpoints(
+	struct dns_builder *b, const struct dns_endpoint_list *built, const struct dns_endpoint_list *coming)
+{
+	size_t i = 0, k = 0;
+	int result = 0;
+
+	while (result == 0 && (i < built->n || k < coming->n)) {
+		const struct dns_node *old = i < built->n ? built->items[i].node : NULL;
+		const struct dns_node *new = k < coming->n ? coming->items[k].node : NULL;
+		int order = old == new || old == NULL || new == NULL ? 0 : compare_labels(old, new);
+
+		if (order < 0)
+			new = NULL;
+		else if (order > 0)
+			old = NULL;
 		i += old != NULL;
 		k += new != NULL;
 		result = change_name(b, old, new);
@@ -463,17 +493,18 @@ build_service(struct dns_builder *b, const struct service_record *r)
 	size_t n_slices;
 	int result = 0;
 
-	s->coming.n = 0;
+	dns_service_nodes_clear(&s->coming);
 	if (service != NULL && dns_namespace_is_known(b->making.zone, r->ns)) {
 		if (gather_slices(b, r, &n_slices) < 0)
 			return -ENOMEM;
 		result = dns_service_build(
-			&b->making, service, b->slices, n_slices, &b->endpoints, &s->coming);
+			&b->making, service, b->slices, n_slices, &b->endpoints, &s->built, &s->coming);
 	}
 	if (result < 0)
 		return result;
-	order_nodes(&s->coming, b->making.zone);
-	return change_names(b, s);
+	order_nodes(&s->coming.names, b->making.zone);
+	result = change_names(b, &s->built.names, &s->coming.names);
+	return result < 0 ? result : change_endpoints(b, &s->built.endpoints, &s->coming.endpoints);
 }
 
 /* --- the build */
@@ -484,7 +515,8 @@ exists(const struct service_record *r, void *arg)
 {
 	const struct dns_builder *b = arg;
 
-	return b->services[r->id].built.n != 0 || store_get(b->store, OBJECT_SERVICE, r->ns, r->name) != NULL;
+	return b->services[r->id].built.names.n != 0 ||
+	       store_get(b->store, OBJECT_SERVICE, r->ns, r->name) != NULL;
 }
 
 static void
@@ -492,7 +524,7 @@ settle(struct dns_builder *b)
 {
 	for (uint32_t i = 0; i < b->records.n_dirty; i++) {
 		struct service_nodes *s = &b->services[b->records.dirty[i]];
-		struct dns_node_list built = s->built;
+		struct dns_service_nodes built = s->built;
 
 		s->built = s->coming;
 		s->coming = built;
@@ -550,7 +582,8 @@ build_services(struct dns_builder *b, unsigned n_names)
 
 		if (result < 0)
 			return result;
-		n += 1 + (unsigned)b->services[r->id].coming.n;
+		n += 1 +
+		     (unsigned)(b->services[r->id].coming.names.n + b->services[r->id].coming.endpoints.n);
 		b->n_built++;
 	}
 	return 0;

@@ -1,6 +1,7 @@
 #include "control/build/dns_endpoints.h"
 
 #include <ctype.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -31,39 +32,44 @@ name_endpoint(struct dns_endpoint *e, const char *hostname)
 		e->label[i] = (uint8_t)tolower((unsigned char)hostname[i]);
 }
 
+int
+dns_label_compare(const uint8_t *a, unsigned a_len, const uint8_t *b, unsigned b_len)
+{
+	int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+
+	return order != 0 ? order : (int)a_len - (int)b_len;
+}
+
 static int
 compare_endpoints(const void *a, const void *b)
 {
 	const struct dns_endpoint *x = a, *y = b;
-	int order = memcmp(x->label, y->label, x->label_len < y->label_len ? x->label_len : y->label_len);
+	int order = dns_label_compare(x->label, x->label_len, y->label, y->label_len);
 
-	if (order == 0)
-		order = (int)x->label_len - (int)y->label_len;
 	return order != 0 ? order : ip_addr_cmp(&x->addr, &y->addr);
 }
 
-static int
-compare_addrs(const void *a, const void *b)
+static bool
+grow(void **array, size_t n, size_t size)
 {
-	return ip_addr_cmp(a, b);
+	void *grown = reallocarray(*array, n, size);
+
+	if (grown == NULL)
+		return false;
+	*array = grown;
+	return true;
 }
 
 static bool
 make_room(struct dns_endpoints *e, size_t n)
 {
-	struct dns_endpoint *items;
-	struct ip_addr *addrs;
-
 	if (n <= e->room)
 		return true;
-	items = reallocarray(e->items, 2 * n, sizeof(*items));
-	if (items == NULL)
+	if (!grow((void **)&e->items, 2 * n, sizeof(*e->items)) ||
+		!grow((void **)&e->unsorted, 2 * n, sizeof(*e->unsorted)) ||
+		!grow((void **)&e->addrs, 2 * n, sizeof(*e->addrs)) ||
+		!grow((void **)&e->keys, 4 * n, sizeof(*e->keys)))
 		return false;
-	e->items = items;
-	addrs = reallocarray(e->addrs, 2 * n, sizeof(*addrs));
-	if (addrs == NULL)
-		return false;
-	e->addrs = addrs;
 	e->room = 2 * n;
 	return true;
 }
@@ -72,12 +78,81 @@ static void
 add(struct dns_endpoints *out, const struct slice_object *slice, const struct slice_endpoint *e)
 {
 	for (size_t i = 0; i < e->n_addrs; i++) {
-		struct dns_endpoint *item = &out->items[out->n++];
+		struct dns_endpoint *item = &out->unsorted[out->n++];
 
 		item->addr = e->addrs[i];
 		item->slice = slice;
 		name_endpoint(item, e->hostname);
-		out->addrs[out->n_addrs++] = e->addrs[i];
+	}
+}
+
+static uint64_t
+read_u64(const uint8_t *at)
+{
+	uint64_t raw;
+
+	memcpy(&raw, at, sizeof(raw));
+	return be64toh(raw);
+}
+
+static void
+sort_addrs(struct dns_endpoints *e)
+{
+	const struct dns_endpoint *items = e->unsorted;
+
+	for (uint32_t i = 0; i < e->n; i++)
+		e->keys[i] = (struct sort_key){ read_u64(items[i].addr.b), read_u64(items[i].addr.b + 8), i };
+	key_sort(e->keys, e->keys + e->room, e->n);
+	e->n_addrs = 0;
+	for (size_t i = 0; i < e->n; i++) {
+		const struct ip_addr *addr = &items[e->keys[i].index].addr;
+
+		if (e->n_addrs == 0 || !ip_addr_eq(addr, &e->addrs[e->n_addrs - 1]))
+			e->addrs[e->n_addrs++] = *addr;
+	}
+}
+
+/* How many bytes all labels begin with. */
+static unsigned
+common_prefix(const struct dns_endpoints *e)
+{
+	unsigned n = DNS_LABEL_MAX;
+
+	for (size_t i = 0; i < e->n; i++) {
+		const struct dns_endpoint *item = &e->unsorted[i];
+		unsigned k = 0;
+
+		while (k < n && k < item->label_len && item->label[k] == e->unsorted[0].label[k])
+			k++;
+		n = k;
+	}
+	return n;
+}
+
+/* By what of the label comes behind the prefix, in which no byte is 0; and where this is not all, by the rest. */
+static void
+sort_items(struct dns_endpoints *e)
+{
+	unsigned prefix = common_prefix(e);
+	size_t first = 0;
+
+	for (uint32_t i = 0; i < e->n; i++) {
+		const struct dns_endpoint *item = &e->unsorted[i];
+		unsigned n = item->label_len - prefix;
+		uint8_t begin[16] = { 0 };
+
+		memcpy(begin, item->label + prefix, n < sizeof(begin) ? n : sizeof(begin));
+		e->keys[i] = (struct sort_key){ read_u64(begin), read_u64(begin + 8), i };
+	}
+	key_sort(e->keys, e->keys + e->room, e->n);
+	for (size_t i = 0; i < e->n; i++) {
+		e->items[i] = e->unsorted[e->keys[i].index];
+		if (i + 1 < e->n && e->keys[i + 1].high == e->keys[i].high &&
+			e->keys[i + 1].low == e->keys[i].low)
+			continue;
+		if (first != i)
+			qsort(&e->items[first], i + 1 - first, sizeof(*e->items), compare_endpoints);
+		first = i + 1;
 	}
 }
 
@@ -85,7 +160,7 @@ int
 dns_endpoints_collect(struct dns_endpoints *e, const struct service_object *service,
 	const struct slice_object *const *slices, size_t n_slices)
 {
-	size_t n = 0, kept = 0;
+	size_t n = 0;
 
 	for (size_t s = 0; s < n_slices; s++)
 		for (size_t i = 0; i < slices[s]->n_endpoints; i++)
@@ -99,12 +174,8 @@ dns_endpoints_collect(struct dns_endpoints *e, const struct service_object *serv
 		for (size_t i = 0; i < slices[s]->n_endpoints; i++)
 			if (slices[s]->endpoints[i].ready || service->publish_not_ready)
 				add(e, slices[s], &slices[s]->endpoints[i]);
-	qsort(e->items, e->n, sizeof(*e->items), compare_endpoints);
-	qsort(e->addrs, e->n_addrs, sizeof(*e->addrs), compare_addrs);
-	for (size_t i = 0; i < e->n_addrs; i++)
-		if (i == 0 || !ip_addr_eq(&e->addrs[i], &e->addrs[kept - 1]))
-			e->addrs[kept++] = e->addrs[i];
-	e->n_addrs = kept;
+	sort_addrs(e);
+	sort_items(e);
 	return 0;
 }
 
@@ -112,7 +183,9 @@ void
 dns_endpoints_fini(struct dns_endpoints *e)
 {
 	free(e->items);
+	free(e->unsorted);
 	free(e->addrs);
+	free(e->keys);
 	*e = (struct dns_endpoints){ 0 };
 }
 

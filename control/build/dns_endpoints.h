@@ -4,6 +4,7 @@
 #ifndef RINGWAY_BUILD_DNS_ENDPOINTS_H
 #define RINGWAY_BUILD_DNS_ENDPOINTS_H
 
+#include "control/build/key_sort.h"
 #include "control/model/object.h"
 #include "dataplane/dns/dns_name.h"
 
@@ -20,12 +21,19 @@ struct dns_endpoints {
 	struct dns_endpoint *items; /* by label, then by address: IPv6 first */
 	size_t n_addrs;
 	struct ip_addr *addrs; /* each once, in order; as much room as items */
+
+	/* scratch */
+	struct dns_endpoint *unsorted;
+	struct sort_key *keys; /* twice as much room */
 };
 
 /* In place of what was there. 0 or -ENOMEM. */
 int dns_endpoints_collect(struct dns_endpoints *e, const struct service_object *service,
 	const struct slice_object *const *slices, size_t n_slices);
 void dns_endpoints_fini(struct dns_endpoints *e);
+
+/* The order of labels. */
+int dns_label_compare(const uint8_t *a, unsigned a_len, const uint8_t *b, unsigned b_len);
 
 /* Behind the group that begins at 'first'. */
 size_t dns_endpoints_group_end(const struct dns_endpoints *e, size_t first);

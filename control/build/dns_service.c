@@ -17,13 +17,29 @@ struct service_names {
 	const struct slice_object *const *slices;
 	size_t n_slices;
 	const struct dns_endpoints *endpoints;
-	struct dns_node_list *out;
+	const struct dns_endpoint_list *built; /* of endpoints */
+	size_t n_passed;                       /* of these, before the group in hand */
+	struct dns_service_nodes *out;
 	struct dns_wire name; /* SERVICE.NS.svc.ZONE */
 	int result;
 };
 
-bool
-dns_node_list_add(struct dns_node_list *l, const struct dns_node *node)
+void
+dns_service_nodes_clear(struct dns_service_nodes *n)
+{
+	n->names.n = n->endpoints.n = 0;
+}
+
+void
+dns_service_nodes_fini(struct dns_service_nodes *n)
+{
+	free(n->names.items);
+	free(n->endpoints.items);
+	*n = (struct dns_service_nodes){ 0 };
+}
+
+static bool
+add_name(struct dns_node_list *l, const struct dns_node *node)
 {
 	if (l->n == l->room) {
 		size_t room = 2 * l->room + 4;
@@ -38,6 +54,22 @@ dns_node_list_add(struct dns_node_list *l, const struct dns_node *node)
 	return true;
 }
 
+static bool
+add_endpoint(struct dns_endpoint_list *l, uint64_t digest, const struct dns_node *node)
+{
+	if (l->n == l->room) {
+		size_t room = 2 * l->room + 4;
+		struct dns_endpoint_item *items = reallocarray(l->items, room, sizeof(*items));
+
+		if (items == NULL)
+			return false;
+		l->items = items;
+		l->room = room;
+	}
+	l->items[l->n++] = (struct dns_endpoint_item){ digest, node };
+	return true;
+}
+
 static void
 end_name(struct service_names *s)
 {
@@ -46,7 +78,7 @@ end_name(struct service_names *s)
 	if (s->result < 0)
 		return;
 	s->result = dns_making_end(s->m, &node);
-	if (s->result == 0 && !dns_node_list_add(s->out, node))
+	if (s->result == 0 && !add_name(&s->out->names, node))
 		s->result = -ENOMEM;
 }
 
@@ -95,17 +127,61 @@ put_group_addrs(struct service_names *s, size_t first, size_t end, bool is_v4)
 			dns_making_addr(s->m, &s->endpoints->items[i].addr);
 }
 
+static uint64_t
+digest_group(const struct service_names *s, size_t first, size_t end, uint8_t flags)
+{
+	const struct dns_endpoint *e = &s->endpoints->items[first];
+	_Alignas(DNS_CHUNK) uint8_t label[DNS_LABEL_MAX + 1] = { e->label_len };
+	uint64_t digest = s->m->zone->seed ^ flags;
+
+	memcpy(label + 1, e->label, e->label_len);
+	for (unsigned at = 0; at <= e->label_len; at += DNS_CHUNK)
+		digest = dns_hash_chunk(digest, _mm_load_si128((const __m128i *)(label + at)));
+	for (size_t i = first; i < end; i++)
+		if (!is_repeated(s->endpoints, first, i))
+			digest = dns_hash_chunk(
+				digest, _mm_loadu_si128((const __m128i *)&s->endpoints->items[i].addr));
+	return dns_hash_end(digest, (unsigned)(end - first));
+}
+
+/* The name as it is in the version before, where it is made of the same; else NULL. Both are in order. */
+static const struct dns_node *
+find_built(struct service_names *s, const struct dns_endpoint *e, uint64_t digest)
+{
+	const struct dns_endpoint_list *built = s->built;
+
+	while (s->n_passed < built->n) {
+		const struct dns_endpoint_item *item = &built->items[s->n_passed];
+		const uint8_t *name = item->node->name;
+
+		if (item->digest == digest) {
+			s->n_passed++;
+			return item->node;
+		}
+		if (dns_label_compare(name + 1, name[0], e->label, e->label_len) >= 0)
+			return NULL;
+		s->n_passed++;
+	}
+	return NULL;
+}
+
 static void
 build_endpoint(struct service_names *s, size_t first, size_t end)
 {
 	const struct dns_endpoint *e = &s->endpoints->items[first];
-	bool is_named = s->service->headless || e->is_named;
+	uint8_t flags = s->service->headless || e->is_named ? DNS_NODE_NAMED : 0;
+	uint64_t digest = digest_group(s, first, end, flags);
+	const struct dns_node *node = find_built(s, e, digest);
 
-	if (!begin_below(s, e->label, e->label_len, is_named ? DNS_NODE_NAMED : 0))
-		return;
-	put_group_addrs(s, first, end, true);
-	put_group_addrs(s, first, end, false);
-	end_name(s);
+	if (node == NULL) {
+		if (!begin_below(s, e->label, e->label_len, flags))
+			return;
+		put_group_addrs(s, first, end, true);
+		put_group_addrs(s, first, end, false);
+		s->result = dns_making_end(s->m, &node);
+	}
+	if (s->result == 0 && !add_endpoint(&s->out->endpoints, digest, node))
+		s->result = -ENOMEM;
 }
 
 /* --- SRV */
@@ -178,8 +254,9 @@ static void
 put_targets(struct service_names *s, const struct port *wanted, unsigned prefix)
 {
 	const struct dns_endpoints *e = s->endpoints;
+	const uint32_t *n = &s->m->sets[s->m->n_sets - 1].n;
 
-	for (size_t first = 0, end; first < e->n; first = end) {
+	for (size_t first = 0, end; first < e->n && *n < DNS_TARGETS_MAX; first = end) {
 		end = dns_endpoints_group_end(e, first);
 		put_target(s, first, end, wanted, prefix);
 	}
@@ -369,13 +446,14 @@ name_service(struct service_names *s, const struct dns_zone *z)
 int
 dns_service_build(struct dns_making *m, const struct service_object *service,
 	const struct slice_object *const *slices, size_t n_slices, struct dns_endpoints *scratch,
-	struct dns_node_list *out)
+	const struct dns_service_nodes *built, struct dns_service_nodes *out)
 {
 	struct service_names s = { .m = m,
 		.service = service,
 		.slices = slices,
 		.n_slices = n_slices,
 		.endpoints = scratch,
+		.built = &built->endpoints,
 		.out = out };
 
 	if (!name_service(&s, m->zone))

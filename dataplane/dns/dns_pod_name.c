@@ -34,11 +34,33 @@ dns_pod_name_parse(const uint8_t *label, unsigned len, struct ip_addr *out)
 	return ip_addr_parse(text, out);
 }
 
+/* Of services with thousands of endpoints, each has such a name. */
+static unsigned
+format_v4(const uint8_t bytes[static 4], uint8_t *label)
+{
+	uint8_t *at = label;
+
+	for (unsigned i = 0; i < 4; i++) {
+		if (i != 0)
+			*at++ = '-';
+		if (bytes[i] >= 100)
+			*at++ = (uint8_t)('0' + bytes[i] / 100);
+		if (bytes[i] >= 10)
+			*at++ = (uint8_t)('0' + bytes[i] / 10 % 10);
+		*at++ = (uint8_t)('0' + bytes[i] % 10);
+	}
+	return (unsigned)(at - label);
+}
+
 unsigned
 dns_pod_name_format(const struct ip_addr *addr, uint8_t label[static IP_ADDR_STRLEN])
 {
 	char text[IP_ADDR_STRLEN];
-	unsigned len = (unsigned)strlen(ip_addr_format(addr, text));
+	unsigned len;
+
+	if (ip_addr_is_v4(addr))
+		return format_v4(addr->b + 12, label);
+	len = (unsigned)strlen(ip_addr_format(addr, text));
 
 	for (unsigned i = 0; i < len; i++)
 		label[i] = text[i] == '.' || text[i] == ':' ? '-' : (uint8_t)text[i];

@@ -319,6 +319,78 @@ changes_make_what_a_build_from_nothing_makes(void **state)
 	churn(DNS_PODS_VERIFIED);
 }
 
+/* One slice of a headless service: some of a hundred endpoints, by turns without names, with short ones, and with long ones that
+ * begin alike; the same pod may be in two slices. */
+static void
+put_large_slice(struct store *s, unsigned number)
+{
+	static char text[1 << 16];
+	size_t at = (size_t)snprintf(text, sizeof(text),
+		"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: slice-%u, "
+		"namespace: a, labels: "
+		"{kubernetes.io/service-name: large}}, addressType: %s, ports: [{name: p, port: 80}], "
+		"endpoints: [",
+		number, number % 4 == 3 ? "IPv6" : "IPv4");
+
+	for (unsigned i = 0; i < 100; i++) {
+		unsigned n = 80 * number + i;
+
+		if (draw(20) == 0)
+			continue;
+		at += (size_t)snprintf(text + at, sizeof(text) - at,
+			number % 4 == 3 ? "{addresses: ['fd01:%u::%u']" : "{addresses: [10.1.%u.%u]", n / 200,
+			n % 200);
+		if (number % 3 == 1)
+			at += (size_t)snprintf(text + at, sizeof(text) - at, ", hostname: w%u", n / 2);
+		else if (number % 3 == 2)
+			at += (size_t)snprintf(text + at, sizeof(text) - at,
+				", hostname: a-name-that-is-long-and-like-the-others-%u", n);
+		at += (size_t)snprintf(text + at, sizeof(text) - at, ", conditions: {ready: %s}}, ",
+			draw(20) == 0 ? "false" : "true");
+	}
+	snprintf(text + at, sizeof(text) - at, "]}");
+	put_yaml(s, text);
+}
+
+static void
+a_large_service_is_what_a_build_from_nothing_makes_of_it(void **state)
+{
+	struct store *s = store_new();
+	struct dns_builder *b = builder_new(s, DNS_PODS_INSECURE), *from_nothing;
+	struct dns_zone *z, *next, *wanted;
+
+	seed = 3;
+	put(s, "{apiVersion: v1, kind: Namespace, metadata: {name: a}}");
+	put(s, "{apiVersion: v1, kind: Service, metadata: {name: large, namespace: a}, spec: {clusterIP: "
+	       "None}}");
+	for (unsigned i = 0; i < 8; i++)
+		put_large_slice(s, i);
+	assert_int_equal(dns_builder_build(b, &z), 0);
+	for (unsigned step = 0; step < 60; step++) {
+		if (step % 20 == 19) /* all at once */
+			put(s,
+				"{apiVersion: v1, kind: Service, metadata: {name: large, namespace: a}, "
+				"spec: {%s}}",
+				step % 40 == 19 ? "clusterIP: 10.96.0.1, ports: [{port: 80}]"
+						: "clusterIP: None");
+		put_large_slice(s, draw(8));
+		assert_int_equal(dns_builder_build(b, &next), 0);
+		assert_non_null(next);
+		dns_builder_release(b, z);
+		z = next;
+		from_nothing = builder_new(s, DNS_PODS_INSECURE);
+		assert_int_equal(dns_builder_build(from_nothing, &wanted), 0);
+		assert_same(wanted, z);
+		assert_same(z, wanted);
+		dns_builder_release(from_nothing, wanted);
+		dns_builder_free(from_nothing);
+	}
+	dns_builder_release(b, z);
+	assert_int_equal(dns_builder_books(b).n_pieces, 0);
+	dns_builder_free(b);
+	store_free(s);
+}
+
 static void
 what_changes_no_name_makes_no_version(void **state)
 {
@@ -402,6 +474,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(changes_make_what_a_build_from_nothing_makes),
+		cmocka_unit_test(a_large_service_is_what_a_build_from_nothing_makes_of_it),
 		cmocka_unit_test(what_changes_no_name_makes_no_version),
 		cmocka_unit_test(a_zone_needs_a_name),
 		cmocka_unit_test(a_step_goes_no_further_than_asked),
