@@ -378,7 +378,9 @@ dns_cache_mark_stale(struct dns_cache *c, const struct dns_cache_key *key, uint6
 	if (e == NULL)
 		return false;
 	bound = e->expires_ns + e->stale_s * NS_PER_S;
-	__atomic_store_n(&e->serve_stale_until_ns, until_ns < bound ? until_ns : bound, __ATOMIC_RELAXED);
+	until_ns = until_ns < bound ? until_ns : bound;
+	if (until_ns > e->serve_stale_until_ns)
+		__atomic_store_n(&e->serve_stale_until_ns, until_ns, __ATOMIC_RELAXED);
 	return true;
 }
 

@@ -38,7 +38,8 @@ void dns_cache_free(struct dns_cache *c);
  * readers have quiesced, or none at all for its kind. */
 int dns_cache_put(struct dns_cache *c, const struct dns_entry *entry);
 
-/* Has an entry that is expired, or will be, served until then, which its stale_s bounds. False: there is none. */
+/* Has an entry that is expired, or will be, served until then, which its stale_s bounds; what was said before with a later time stays.
+ * False: there is none. */
 bool dns_cache_mark_stale(struct dns_cache *c, const struct dns_cache_key *key, uint64_t until_ns);
 
 /* Forgets everything: who is asked has changed. */

@@ -47,6 +47,46 @@ check_again(const struct dns_parsed *p, const uint8_t *payload, const struct dns
 			again.ttl_s == p->ttl_s);
 }
 
+/* A longer name's question, as for a cut, whose pointers all move. */
+static void
+tell_below(const struct dns_entry *e, const uint8_t *question, unsigned size)
+{
+	static struct dns_parsed again;
+	uint8_t payload[DNS_UDP_SIZE_MAX];
+	struct dns_reply reply;
+	struct dns_query q;
+
+	memcpy(payload, question, DNS_HEADER_SIZE);
+	memcpy(payload + DNS_HEADER_SIZE, "\3sub", 4);
+	memcpy(payload + DNS_HEADER_SIZE + 4, question + DNS_HEADER_SIZE, size - DNS_HEADER_SIZE);
+	if (dns_query_scan(payload, size + 4, SEED, &q) != DNS_SCAN_QUERY)
+		return;
+	CHECK(dns_entry_answer(e, &q, payload, sizeof(payload), 1, 0, DNS_EDE_NONE, &reply));
+	CHECK(reply.size <= DNS_UDP_SIZE_MIN);
+	CHECK(dns_parse(payload, reply.size, &again) != DNS_KIND_MALFORMED);
+}
+
+/* Behind an alias: "alias" leads to the entry's name, and its records follow. */
+static void
+tell_behind(const struct dns_entry *e, const uint8_t *question, unsigned len)
+{
+	static const uint8_t alias[] = "\5alias\0\0\1\0\1\xc0\x0c\0\5\0\1\0\0\0\x1e\0";
+	static struct dns_parsed again;
+	uint8_t payload[DNS_UDP_SIZE_MAX];
+	struct dns_reply reply = { .outside = DNS_HEADER_SIZE + sizeof(alias) };
+	struct dns_query q;
+
+	memcpy(payload, question, DNS_HEADER_SIZE);
+	memcpy(payload + DNS_HEADER_SIZE, alias, sizeof(alias) - 1);
+	CHECK(dns_query_scan(payload, DNS_HEADER_SIZE + 11, SEED, &q) == DNS_SCAN_QUERY);
+	q.udp_size = DNS_UDP_SIZE_MAX;
+	payload[DNS_ANSWERS_AT + 1] = 1;
+	payload[reply.outside - 1u] = (uint8_t)len;
+	memcpy(payload + reply.outside, question + DNS_HEADER_SIZE, len);
+	CHECK(dns_entry_continue(e, &q, payload, sizeof(payload), 1, 0, DNS_EDE_NONE, &reply));
+	CHECK(dns_parse(payload, reply.size, &again) != DNS_KIND_MALFORMED);
+}
+
 static void
 tell(const struct dns_parsed *p, unsigned room)
 {
@@ -74,6 +114,8 @@ tell(const struct dns_parsed *p, unsigned room)
 	CHECK(reply.size >= q.end && reply.size <= room && reply.size <= DNS_UDP_SIZE_MAX);
 	check_again(p, payload, &reply);
 	free(payload);
+	tell_below(e, question, q.end);
+	tell_behind(e, question, q.len);
 }
 
 int

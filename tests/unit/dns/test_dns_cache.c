@@ -396,6 +396,7 @@ stale_answers_are_served_when_told(void **state)
 	scan(&c, &www);
 	assert_null(ask(f, &www, end, &c));
 	assert_true(dns_cache_mark_stale(f->cache, &c.key, end + 10 * S));
+	assert_true(dns_cache_mark_stale(f->cache, &c.key, end + 1));
 	pkt = ask(f, &www, end, &c);
 	assert_int_equal(knot_find(pkt, KNOT_ANSWER, DNS_TYPE_A)->ttl, DNS_STALE_TTL_S);
 	knot_done(pkt);
@@ -612,6 +613,40 @@ a_full_cache_forgets_what_nobody_uses(void **state)
 	assert_true(books.entry_bytes <= books.memory_bytes);
 }
 
+/* A bucket has room for so many, whoever's names they are: the last one comes in, and look-ups stay as short. */
+static void
+a_full_bucket_takes_the_next_one(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t bucket = 0;
+	unsigned n_put = 0, n_found = 0, numbers[3 * DNS_CACHE_WAYS];
+
+	for (unsigned i = 0; n_put < 3 * DNS_CACHE_WAYS; i++) {
+		char name[32];
+		const struct ask numbered = { .name = name, .type = DNS_TYPE_A };
+		struct client c;
+		uint64_t hash;
+
+		number_name(name, i);
+		scan(&c, &numbered);
+		hash = dns_cache_hash(c.key.hash, c.key.type, dns_cache_key_flags(&c.key));
+		bucket = i == 0 ? hash & f->cache->bucket_mask : bucket;
+		if ((hash & f->cache->bucket_mask) != bucket)
+			continue;
+		assert_int_equal(put_number(f, i, false, START), 0);
+		if (n_put == 0)
+			dns_entry_use(find_number(f, i), START);
+		numbers[n_put++] = i;
+		assert_non_null(find_number(f, i));
+	}
+	for (unsigned i = 0; i < n_put; i++)
+		n_found += find_number(f, numbers[i]) != NULL;
+	assert_int_equal(n_found, DNS_CACHE_WAYS);
+	assert_non_null(find_number(f, numbers[0]));
+	assert_int_equal(dns_cache_books(f->cache).n_entries, DNS_CACHE_WAYS);
+	assert_int_equal(dns_cache_books(f->cache).n_forgotten, 2 * DNS_CACHE_WAYS);
+}
+
 /* Even if everything is used, new answers come in. */
 static void
 popular_entries_do_not_close_the_cache(void **state)
@@ -720,6 +755,7 @@ main(void)
 		T(a_chain_out_of_the_zone_goes_on),
 		cmocka_unit_test(errors_say_why),
 		SMALL(a_full_cache_forgets_what_nobody_uses),
+		SMALL(a_full_bucket_takes_the_next_one),
 		SMALL(popular_entries_do_not_close_the_cache),
 		SMALL(negative_answers_have_their_share),
 		SMALL(refreshed_entries_drive_nothing_out),
