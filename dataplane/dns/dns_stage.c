@@ -255,10 +255,11 @@ begin(struct asking *a, const struct tables *t, struct worker *w, struct burst *
 static void
 explain(const struct tables *t, struct burst *b, struct pkt *p)
 {
-	TRACE(b, "dns", "%s",
-		t->dns->zone == NULL
-			? "the cluster's names are not known yet"
-			: "the cluster's names are answered on this node, if policies let the query pass");
+	if (t->dns->zone == NULL)
+		TRACE(b, "dns", "the cluster's names are not known yet: it goes on to the DNS service");
+	else
+		TRACE(b, "dns", "if policies let it pass, this node answers %s; the way of all else:",
+			t->dns->cache != NULL ? "it, or asks upstream for it" : "names of the cluster");
 	if (is_stranded(t, p))
 		pkt_drop(p, DROP_LINK_LOCAL);
 }

@@ -11,6 +11,8 @@
 #include "dataplane/dns/dns_cut.h"
 #include "dataplane/dns/dns_ring.h"
 #include "dataplane/dns/dns_tally.h"
+#include "dataplane/pipeline.h"
+#include "dataplane/trace.h"
 #include "tests/packets/names.h"
 #include "tests/support/dns_messages.h"
 #include "tests/support/names.h"
@@ -487,6 +489,46 @@ test_a_burst_is_answered_in_its_order(struct dns_world *x)
 	assert_int_equal(counted(x, DNS_HIT), 20);
 }
 
+static bool
+has_note(const struct trace *t, const char *stage, const char *part)
+{
+	for (unsigned i = 0; i < t->n; i++)
+		if (strcmp(t->notes[i].stage, stage) == 0 && strstr(t->notes[i].text, part) != NULL)
+			return true;
+	return false;
+}
+
+static void
+test_explain_shows_the_way_of_what_is_not_answered(struct dns_world *x)
+{
+	static struct burst b;
+	struct worker *w = x->f->workers[0];
+	struct pkt *p = &b.pkts[0];
+	struct trace trace = { 0 };
+	struct dns_miss miss;
+	struct frame in;
+
+	pkt_build(&in,
+		PKT(ETH("pod1", "gw"), IP(pods[x->family], servers[x->family]), UDP(CLIENT_PORT, 53),
+			DATA(4)),
+		0);
+	b = (struct burst){ .n = 1, .trace = &trace };
+	*p = (struct pkt){ .data = umem_get(x->f->umems[0]),
+		.umem = x->f->umems[0],
+		.len = in.len,
+		.in_port = FIXTURE_POD1,
+		.flags = PKT_DRY_RUN | PKT_TRUST_CHECKSUM,
+		.origin = ORIGIN_POD };
+	memcpy(p->data, in.bytes, in.len);
+	pipeline_send_half(w, &x->f->tables, &b);
+	assert_true(has_note(&trace, "dns", "answers it, or asks upstream"));
+	assert_true(ip_addr_eq(&p->new_dst, &x->f->dns->backends[x->family].servers[0].addr));
+	assert_false(take(x, &miss));
+	for (enum dns_source s = 0; s < N_DNS_SOURCES; s++)
+		assert_int_equal(counted(x, s), 0);
+	umem_put(p->umem, p->data);
+}
+
 static void
 in_each_world(void (*test)(struct dns_world *x))
 {
@@ -507,17 +549,18 @@ in_each_world(void (*test)(struct dns_world *x))
 		in_each_world(name);             \
 	}
 
-#define TESTS(X)                                       \
-	X(test_the_resolver_is_asked)                  \
-	X(test_the_one_who_asked_is_told)              \
-	X(test_who_has_gone_is_not_told)               \
-	X(test_who_asks_too_much_is_refused)           \
-	X(test_the_cache_answers)                      \
-	X(test_what_is_stale_is_served_when_it_may_be) \
-	X(test_a_name_that_leads_out_is_followed)      \
-	X(test_nothing_is_below_a_cut)                 \
-	X(test_who_may_not_ask_is_not_answered)        \
-	X(test_who_would_not_be_let_ask_is_named)      \
+#define TESTS(X)                                              \
+	X(test_the_resolver_is_asked)                         \
+	X(test_the_one_who_asked_is_told)                     \
+	X(test_who_has_gone_is_not_told)                      \
+	X(test_who_asks_too_much_is_refused)                  \
+	X(test_the_cache_answers)                             \
+	X(test_what_is_stale_is_served_when_it_may_be)        \
+	X(test_a_name_that_leads_out_is_followed)             \
+	X(test_nothing_is_below_a_cut)                        \
+	X(test_who_may_not_ask_is_not_answered)               \
+	X(test_who_would_not_be_let_ask_is_named)             \
+	X(test_explain_shows_the_way_of_what_is_not_answered) \
 	X(test_a_burst_is_answered_in_its_order)
 
 TESTS(IN_EACH_WORLD)
