@@ -191,23 +191,27 @@ answer(struct asking *a)
 		asking_outside(a);
 }
 
-/* What is not found is looked for in the cache. */
+/* Has loaded what look-ups will read: of all queries the first thing, then the next. What the zone seems not to have is looked for in
+ * the cache. */
 static void
 fetch_group(struct group *g)
 {
 	const struct dns_table *t = g->asking[0].tables->dns;
+	struct dns_cache_key keys[GROUP];
+	unsigned n_keys = 0;
 
 	for (unsigned i = 0; i < g->n; i++)
 		dns_zone_fetch_slot(t->zone, g->asking[i].query.hash);
 	for (unsigned i = 0; i < g->n; i++) {
-		struct asking *a = &g->asking[i];
-		struct dns_cache_key key;
+		const struct asking *a = &g->asking[i];
 
 		if (dns_zone_fetch_node(t->zone, a->query.hash) || t->cache == NULL)
 			continue;
-		key = dns_cache_key_of(&a->query, a->payload);
-		dns_cache_prefetch(t->cache, &key);
+		keys[n_keys] = dns_cache_key_of(&a->query, a->payload);
+		dns_cache_prefetch(t->cache, &keys[n_keys++]);
 	}
+	for (unsigned i = 0; i < n_keys; i++)
+		dns_cache_prefetch_entry(t->cache, &keys[i]);
 }
 
 static void
