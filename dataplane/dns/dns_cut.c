@@ -18,6 +18,29 @@ count_below(const struct dns_name_entry *suffix, const uint8_t *name, unsigned l
 	return at == end ? labels : 0;
 }
 
+static bool
+is_within(const struct dns_name_entry *zone, const uint8_t *name, unsigned len)
+{
+	unsigned at = 0;
+
+	while (len - at > zone->len)
+		at += 1u + name[at];
+	return len - at == zone->len && memcmp(name + at, zone->name, zone->len) == 0;
+}
+
+/* Whether others are asked for the name than for the cut above it: what these do not know may be there. */
+static bool
+is_for_others(const struct dns_table *t, const uint8_t *name, unsigned len, unsigned cut)
+{
+	for (unsigned i = 0; i < t->n_forwards; i++) {
+		const struct dns_name_entry *zone = &t->forwards[i].zone;
+
+		if (zone->len > len - cut && is_within(zone, name, len))
+			return true;
+	}
+	return false;
+}
+
 bool
 dns_cut_above(
 	const struct dns_table *t, const uint8_t *name, unsigned len, uint64_t seed, struct dns_cut *out)
@@ -39,7 +62,7 @@ dns_cut_above(
 			}
 		}
 	}
-	if (n_below < 2)
+	if (n_below < 2 || is_for_others(t, name, len, cut))
 		return false;
 	*out = (struct dns_cut){ .key = { .type = DNS_TYPE_A, .len = (uint8_t)(len - cut) } };
 	memcpy(out->name, name + cut, len - cut);

@@ -13,16 +13,17 @@ struct dns_cut {
 	_Alignas(DNS_CHUNK) uint8_t name[DNS_NAME_ROOM];
 };
 
-/* The cut above a lower-case name. False: it is not two labels or more below a suffix. */
+/* The cut above a lower-case name. False: it is not two labels or more below a suffix, or it is in a zone below the cut that has
+ * servers of its own. */
 bool dns_cut_above(
 	const struct dns_table *t, const uint8_t *name, unsigned len, uint64_t seed, struct dns_cut *out);
 
 /* Whether an entry of the cut's key says that nothing is below it. With a CNAME in it the name is there: what is not is the one that
- * the alias leads to. */
+ * the alias leads to. Of one that was too large for a datagram nobody knows. */
 static inline bool
 dns_cut_is_nothing(const struct dns_entry *e)
 {
-	return e->rcode == DNS_RCODE_NXDOMAIN && e->n_answers == 0;
+	return e->rcode == DNS_RCODE_NXDOMAIN && e->n_answers == 0 && !(e->flags & DNS_ENTRY_TRUNCATED);
 }
 
 #endif

@@ -350,6 +350,26 @@ put_soa(struct reply_writer *w, uint32_t ttl_s)
 }
 
 static void
+put_lost(struct reply_writer *w, uint32_t ttl_s)
+{
+	uint8_t target[4 * 60 + 1] = { 0 };
+	unsigned owner = DNS_HEADER_SIZE, n = 6;
+
+	for (unsigned i = 0; i < n; i++) {
+		for (unsigned at = 0; at < sizeof(target) - 1; at += 60) {
+			memset(target + at, (int)('a' + i), 60);
+			target[at] = 59;
+		}
+		put_record(w, owner, DNS_TYPE_CNAME, ttl_s, target, sizeof(target));
+		owner = w->len - (unsigned)sizeof(target);
+	}
+	w->bytes[DNS_ANSWERS_AT + 1] = (uint8_t)n;
+	put_soa(w, ttl_s);
+	w->bytes[w->len - 34] = 0xc0 | (uint8_t)(owner >> 8); /* of the last one's zone */
+	w->bytes[w->len - 33] = (uint8_t)owner;
+}
+
+static void
 put_referral(struct reply_writer *w, uint32_t ttl_s)
 {
 	static const uint8_t target[] = "\2ns\7example";
@@ -412,6 +432,10 @@ write_reply(struct reply_writer *w, enum world_reply reply, uint16_t type, uint3
 	case REPLY_GARBAGE:
 		w->bytes[DNS_ANSWERS_AT + 1] = 3;
 		put_u16(w, 0xffff);
+		break;
+	case REPLY_LOST:
+		flags[1] |= DNS_RCODE_NXDOMAIN;
+		put_lost(w, ttl_s);
 		break;
 	default:
 		fail();

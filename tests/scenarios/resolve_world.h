@@ -92,6 +92,7 @@ enum world_reply {
 	REPLY_WRONG_ID,
 	REPLY_WRONG_NAME,
 	REPLY_GARBAGE, /* the right id and question, then rubbish */
+	REPLY_LOST,    /* more CNAMEs than a datagram holds, and nothing where they lead */
 	N_WORLD_REPLIES,
 };
 

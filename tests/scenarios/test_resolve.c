@@ -231,12 +231,26 @@ static const struct scenario scenarios[] = {
 		"alias out www.example.com; ask 1 out.shop.svc.cluster.local A; reply 1 servfail; "
 		"told 1 failed 2 ede=0 answers=0" },
 	{ "other names of the zone are answered, should they come",
+	{ "of an alias that is too large for a datagram and leads nowhere nothing is known below it",
+		"suffix corp.internal; ask 1 x.lab.corp.internal A; sent 1 a - lab.corp.internal.; "
+		"reply 1 lost 60; told 0; sent 1 a - x.lab.corp.internal.; reply 2 address 60; "
+		"told 1 upstream 0; ask 1 y.lab.corp.internal A; sent 1 a - y.lab.corp.internal." },
 		"alias out www.example.com; ask 1 no.shop.svc.cluster.local A; sent 0; told 1 authority 3" },
 };
 /* clang-format on */
 
 /* --- one line of a script */
 
+	{ "a zone below a suffix that has servers of its own is no business of others",
+		"suffix corp.internal; servers lab.dev.corp.internal b; ask 1 x.lab.dev.corp.internal A; "
+		"sent 1 b - x.lab.dev.corp.internal.; ask 1 lab.dev.corp.internal A; sent 1 b; "
+		"ask 1 x.other.corp.internal A; sent 1 a - other.corp.internal.; "
+		"ask 1 x.dev.corp.internal A; sent 1 a - dev.corp.internal.; reply 4 nxdomain 60; "
+		"told 1 upstream 3; ask 1 y.lab.dev.corp.internal A; "
+		"sent 1 b - y.lab.dev.corp.internal.; reply 5 address 60; told 1 upstream 0" },
+	{ "when a suffix has servers of its own, they are asked for the cut",
+		"suffix corp.internal; servers corp.internal b; ask 1 x.com.corp.internal A; "
+		"sent 1 b - com.corp.internal.; ask 1 x.lab.corp.internal A; sent 1 b - lab.corp.internal." },
 struct line {
 	char text[256];
 	char *words[12];
@@ -354,7 +368,7 @@ run_reply(struct run *run)
 {
 	static const char *const kinds[N_WORLD_REPLIES] = { "address", "alias", "many", "nodata", "nxdomain",
 		"servfail", "refused", "formerr", "bare-formerr", "truncated", "referral", "wrong-id",
-		"wrong-name", "garbage" };
+		"wrong-name", "garbage", "lost" };
 	enum world_reply kind = 0;
 
 	while (kind < N_WORLD_REPLIES && strcmp(kinds[kind], run->line.words[2]) != 0)
