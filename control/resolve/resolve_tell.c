@@ -153,7 +153,7 @@ tell_miss(struct resolve *r, const struct dns_miss *miss, const struct dns_entry
 
 	if (!begin(r, miss, &t))
 		return;
-	if (now_ns >= e->expires_ns) {
+	if (e->life_s != 0 && now_ns >= e->expires_ns) { /* one without a life is told while it is new */
 		resolve_count(r, RESOLVER_STALE);
 		ede = e->rcode == DNS_RCODE_NXDOMAIN ? DNS_EDE_STALE_NXDOMAIN : DNS_EDE_STALE;
 	}

@@ -46,8 +46,8 @@ static const struct scenario scenarios[] = {
 		"told 1 upstream 3; reply 2 nodata 60; told 1 upstream 0 answers=0; ask 2 no.example A; "
 		"ask 2 half.example AAAA; sent 0; told 2 hit -" },
 	{ "TTL 0 is for those who wait",
-		"ask 1 now.example A x3; sent 1; reply 1 address 0; told 3 upstream 0; "
-		"ask 1 now.example A; sent 1" },
+		"ask 1 now.example A x3; sent 1; reply 1 address 0; "
+		"told 3 upstream 0 ttl=0 ede=-1; count stale 0; ask 1 now.example A; sent 1" },
 	{ "an alias comes with what it leads to",
 		"ask 1 www.example.com A; sent 1; reply 1 alias 60; told 1 upstream 0 answers=2" },
 
