@@ -348,18 +348,35 @@ put_in_slot(struct dns_cache *c, struct dns_entry *e, uint64_t *slot)
 		entry_gone(c, old);
 }
 
+/* What is under the entry's key is outdated. */
+static void
+forget_key(struct dns_cache *c, const struct dns_entry *entry)
+{
+	uint64_t *bucket = bucket_of(c, entry->hash);
+
+	for (unsigned i = 0; i < DNS_CACHE_WAYS; i++) {
+		struct dns_entry *e = entry_in_slot(c, bucket[i]);
+
+		if (e != NULL && is_same_key(e, entry))
+			entry_forget(c, e, &bucket[i]);
+	}
+}
+
 int
 dns_cache_put(struct dns_cache *c, const struct dns_entry *entry)
 {
 	enum side side = side_of(entry);
 	struct dns_entry *e;
 
-	if (entry->life_s == 0)
+	if (entry->life_s == 0) {
+		forget_key(c, entry);
 		return -EINVAL;
+	}
 	c->edit->now_ns = entry->expires_ns - entry->life_s * NS_PER_S;
 	if (c->edit->share[side] == 0 ||
 		(filling_with_room(c, side, entry->size) == NULL && !begin_segment(c, side)) ||
 		filling_with_room(c, side, entry->size) == NULL) {
+		forget_key(c, entry);
 		counter_add(&c->edit->books.n_refused, 1);
 		return -ENOBUFS;
 	}

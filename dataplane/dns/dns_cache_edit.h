@@ -35,7 +35,8 @@ struct dns_cache *dns_cache_new(const struct dns_cache_config *config);
 void dns_cache_free(struct dns_cache *c);
 
 /* Copies the entry into the cache, in place of one with the same key. -EINVAL: it has no life; -ENOBUFS: there is no memory until
- * readers have quiesced, or none at all for its kind. */
+ * readers have quiesced, or none at all for its kind; then one with the same key is forgotten, too, since it is not what upstream
+ * says now: it must not be served stale. */
 int dns_cache_put(struct dns_cache *c, const struct dns_entry *entry);
 
 /* Has an entry that is expired, or will be, served until then, which its stale_s bounds; what was said before with a later time stays.

@@ -172,6 +172,10 @@ static const struct scenario scenarios[] = {
 	{ "answers from the cache are never limited",
 		"ask 1 w.example A; reply 1 address 60; told 1 upstream 0; ask 1 x.example A; "
 		"ask 1 w.example A; told 1 hit 0", .in_flight = 1 },
+	{ "what a newer answer that is not kept has made untrue is not served stale",
+		"ask 1 w.example A; reply 1 address 60; told 1 upstream 0; wait 61000; ask 1 w.example A; "
+		"reply 2 address 0; told 1 upstream 0 ttl=0; ask 1 w.example A; reply 3 servfail; "
+		"told 1 failed 2" },
 	{ "room for all queries together has an end, and comes back",
 		"ask 1 n#.example A x1100; sent 1024; ask 2 m#.example A x3100; count limited_memory 104; "
 		"told 104 limited 2; wait 10000; under way 0; ask 1 w.example A; sent -1", .queries_per_s = 1000000, .in_flight = 65535 },

@@ -54,6 +54,12 @@ setup_small(void **state)
 }
 
 static int
+setup_positive(void **state)
+{
+	return setup_with(state, DNS_CACHE_MEMORY_MIN, 0);
+}
+
+static int
 teardown(void **state)
 {
 	struct fixture *f = *state;
@@ -229,6 +235,37 @@ ttl_0_is_told_but_not_kept(void **state)
 	pkt = answer_from(e, &www, START, &c);
 	assert_int_equal(knot_find(pkt, KNOT_ANSWER, DNS_TYPE_A)->ttl, 0);
 	knot_done(pkt);
+}
+
+/* What upstream says now and what it said before are not the same, whether or not that is kept. */
+static void
+what_is_not_kept_takes_the_place_of_the_older(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	put_www(f, 60, START);
+	begin(f, &www, DNS_RCODE_NXDOMAIN); /* without SOA */
+	assert_int_equal(put(f, &www, START + 61 * S), -EINVAL);
+	scan(&c, &www);
+	assert_null(dns_cache_find(f->cache, &c.key));
+	assert_false(dns_cache_mark_stale(f->cache, &c.key, START + 91 * S));
+	assert_int_equal(dns_cache_books(f->cache).n_entries, 0);
+}
+
+/* Nor without a share for NXDOMAIN. */
+static void
+what_has_no_share_takes_the_place_of_the_older(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	put_www(f, 60, START);
+	begin(f, &www, DNS_RCODE_NXDOMAIN);
+	message_soa(&f->message, "example.com", 60, 60);
+	assert_int_equal(put(f, &www, START + 61 * S), -ENOBUFS);
+	scan(&c, &www);
+	assert_null(dns_cache_find(f->cache, &c.key));
 }
 
 static void
@@ -744,6 +781,9 @@ main(void)
 		T(what_was_put_is_found),
 		T(the_ttl_is_what_is_left),
 		T(ttl_0_is_told_but_not_kept),
+		T(what_is_not_kept_takes_the_place_of_the_older),
+		cmocka_unit_test_setup_teardown(
+			what_has_no_share_takes_the_place_of_the_older, setup_positive, teardown),
 		T(negative_answers_have_the_soa_and_a_bound),
 		T(the_frame_is_the_clients),
 		T(signatures_are_for_who_wants_them),
