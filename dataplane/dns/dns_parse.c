@@ -13,6 +13,10 @@
 
 #define POINTER 0xc0
 
+/* One behind each label, and what is in no message that somebody made to be read: pointers to pointers. Without a bound one name takes
+ * as long to read as a message has room for them. */
+#define POINTERS_MAX (DNS_LABELS_MAX + 1)
+
 /* A record from its type to its data's length (RFC 1035 section 4.1.3). */
 #define RECORD_HEAD 10
 
@@ -59,6 +63,7 @@ size_t
 dns_parse_name(const uint8_t *message, size_t size, size_t at, struct dns_full_name *out)
 {
 	size_t end = 0, before = at; /* a pointer leads to what is before the labels that it ends */
+	unsigned n_pointers = 0;
 
 	out->len = 0;
 	while (at < size) {
@@ -74,7 +79,7 @@ dns_parse_name(const uint8_t *message, size_t size, size_t at, struct dns_full_n
 			if (size - at < 2)
 				return 0;
 			to = u16_at(message + at) & 0x3fff;
-			if (to >= before || to < DNS_HEADER_SIZE)
+			if (to >= before || to < DNS_HEADER_SIZE || ++n_pointers > POINTERS_MAX)
 				return 0;
 			end = end == 0 ? at + 2 : end;
 			before = at = to;

@@ -76,7 +76,7 @@ struct dns_full_name {
 	uint8_t bytes[DNS_NAME_MAX]; /* with the letters as they are */
 };
 
-/* Reads the name at 'at'. Returns what is behind it, or 0: it is malformed. */
+/* Reads the name at 'at'. Returns what is behind it, or 0: it is malformed, or has more pointers than a name may have labels. */
 size_t dns_parse_name(const uint8_t *message, size_t size, size_t at, struct dns_full_name *out);
 
 /* Without regard to the letters' size (RFC 4343). */

@@ -456,6 +456,30 @@ names_end(void **state)
 	assert_int_equal(dns_parse_name(long_name, sizeof(long_name), 12, &name), 0);
 }
 
+/* A label and a pointer, over and over, is a name; pointers to pointers are there to keep whoever reads them busy. */
+static void
+pointers_are_bounded(void **state)
+{
+	static uint8_t message[16384];
+	struct dns_full_name name;
+	size_t at = 13; /* behind the root's label */
+
+	(void)state;
+	for (unsigned i = 0, last = 12; i < 127; i++, last = (unsigned)at, at += 4)
+		memcpy(message + at, (const uint8_t[]){ 1, 'a', (uint8_t)(0xc0 | last >> 8), (uint8_t)last },
+			4);
+	assert_int_equal(dns_parse_name(message, at, at - 4, &name), at);
+	assert_int_equal(name.len, 255);
+	memset(message, 0, sizeof(message));
+	for (at = 13; at + 2 <= sizeof(message); at += 2) {
+		size_t last = at == 13 ? 12 : at - 2;
+
+		memcpy(message + at, (const uint8_t[]){ (uint8_t)(0xc0 | last >> 8), (uint8_t)last }, 2);
+	}
+	assert_int_equal(dns_parse_name(message, at, 13 + 2 * 127, &name), 13 + 2 * 128);
+	assert_int_equal(dns_parse_name(message, at, at - 2, &name), 0);
+}
+
 static void
 only_the_reply_to_what_was_sent_is_one(void **state)
 {
@@ -653,6 +677,7 @@ main(void)
 		cmocka_unit_test(replies_are_what_they_are),
 		cmocka_unit_test(a_cut_reply_is_malformed),
 		cmocka_unit_test(names_end),
+		cmocka_unit_test(pointers_are_bounded),
 		cmocka_unit_test(only_the_reply_to_what_was_sent_is_one),
 		cmocka_unit_test(what_is_told_is_what_was_read),
 		cmocka_unit_test(names_are_compressed),
