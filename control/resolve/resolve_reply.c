@@ -107,7 +107,11 @@ take_mismatch(struct resolve *r, struct try *x, uint64_t now_ns)
 	resolve_count(r, RESOLVER_MISMATCHED);
 	if (x->is_tcp)
 		take_refusal(r, x, RESOLVER_MALFORMED, now_ns);
-	else if (++x->n_mismatched >= MISMATCHED_MAX && x->lookup != NULL && x->place != 0)
+	else if (++x->n_mismatched < MISMATCHED_MAX)
+		return;
+	else if (x->lookup == NULL || x->place == 0) /* its time is up, and others are asked */
+		try_close(r, x);
+	else
 		ask_again(r, x, true, now_ns);
 }
 
@@ -123,6 +127,7 @@ take_reply(struct resolve *r, struct try *x, const uint8_t *message, size_t size
 	case DNS_KIND_ANSWER:
 	case DNS_KIND_NODATA:
 	case DNS_KIND_NXDOMAIN:
+		tries_untime(&r->tries, x); /* a probe has told about its server now */
 		take_answer(r, x->lookup, now_ns);
 		break;
 	case DNS_KIND_TRUNCATED:

@@ -12,6 +12,9 @@
 /* So many tries that fail are enough for any waiter. */
 #define FAILED_MAX 8
 
+/* Of one look-up, with those that are late; a probe is beside them. */
+#define TRIES_OPEN_MAX 4
+
 /* With more tries than this under way, those that are late are not waited for. */
 #define TRIES_MANY (TRIES_MAX / 2)
 
@@ -60,11 +63,12 @@ refuse(struct lookup *k, struct upstream *up)
 	for (unsigned i = 0; i < k->n_refused; i++)
 		if (k->refused[i] == up)
 			return;
-	if (k->n_refused < LOOKUP_REFUSED_MAX)
-		k->refused[k->n_refused++] = up;
+	if (k->n_refused == LOOKUP_REFUSED_MAX) /* some of them are asked no more */
+		memmove(k->refused, k->refused + 1, --k->n_refused * sizeof(k->refused[0]));
+	k->refused[k->n_refused++] = up;
 }
 
-/* Another one than last time, if there is one. */
+/* Another one than last time, if there is one that is no worse. */
 static struct upstream *
 choose(struct resolve *r, struct lookup *k, const struct dns_forward *forward, uint64_t now_ns)
 {
@@ -76,7 +80,9 @@ choose(struct resolve *r, struct lookup *k, const struct dns_forward *forward, u
 		avoided[n] = k->last;
 		up = upstreams_choose(&r->upstreams, forward, avoided, n + 1, &r->entropy, now_ns);
 	}
-	return up != NULL ? up : upstreams_choose(&r->upstreams, forward, avoided, n, &r->entropy, now_ns);
+	if (up != NULL && (up->failing_since_ns == 0 || k->last->failing_since_ns != 0))
+		return up;
+	return upstreams_choose(&r->upstreams, forward, avoided, n, &r->entropy, now_ns);
 }
 
 /* --- a try */
@@ -260,6 +266,20 @@ is_local(int error)
 	       error == -EAGAIN;
 }
 
+/* Each socket that is open is one more at which to guess an answer (RFC 5452 section 5), so those that are late are not waited for
+ * for ever. */
+static void
+close_oldest(struct resolve *r, struct lookup *k)
+{
+	struct try *next;
+
+	for (struct try *x = k->tries; x != NULL; x = next) {
+		next = x->next;
+		if (x->place == 0 && x->number + TRIES_OPEN_MAX <= k->n_tries + 1)
+			try_close(r, x);
+	}
+}
+
 void
 try_next(struct resolve *r, struct lookup *k, uint64_t now_ns)
 {
@@ -275,6 +295,7 @@ try_next(struct resolve *r, struct lookup *k, uint64_t now_ns)
 		k->n_refused = 0;
 		up = choose(r, k, forward, now_ns);
 	}
+	close_oldest(r, k);
 	for (; up != NULL; up = choose(r, k, forward, now_ns)) {
 		int result = send_try(r, k, up, false, false, now_ns);
 

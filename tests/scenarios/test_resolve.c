@@ -7,7 +7,8 @@
  *   reply N WHAT [TTL]                                   to the N-th query of all
  *   break N, down SERVER                                 its socket breaks; a server's host cannot be reached
  *   told N [SOURCE RCODE] [ttl=N] [ede=N] [tc] [answers=N]   so many answers since the last "told", all of them so
- *   wait MS, servers ZONE LETTERS, suffix NAME, alias NAME TARGET, count COUNTER N, under way N (look-ups) */
+ *   wait MS, servers ZONE LETTERS, suffix NAME, alias NAME TARGET, count COUNTER N, under way N (look-ups),
+ *   open N (sockets) */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -99,6 +100,19 @@ static const struct scenario scenarios[] = {
 		"count probes 1; reply 5 address 5; told 1 upstream 0; ask 1 c.example A; sent 1 b; reply 7 address 5; "
 		"told 1 upstream 0; wait 2010; ask 1 d.example A; sent 2; count probes 2; told 0; reply 8 address 5; "
 		"told 1 upstream 0; ask 1 e.example A; sent 1 b" },
+	{ "one that is left alone is not asked because the only other one was silent once",
+		"ask 1 a.example A; wait 5000; told 1 failed 2; servers . ab; sent 4; ask 1 b.example A; "
+		"sent 2; count probes 1; wait 401; sent 1 b; reply 7 address 5; told 1 upstream 0" },
+	{ "a probe's answer is an answer, and ends it",
+		"ask 1 a.example A; wait 5000; told 1 failed 2; count timeouts 4; servers . ab; wait 2000; "
+		"count timeouts 4; ask 1 d.example A; count probes 1; open 2; reply 6 address 5; "
+		"told 1 upstream 0; open 0; wait 5000; count timeouts 4" },
+	{ "all servers of a zone and those that take their place say no",
+		"ask 1 w.example A; reply 1 refused; reply 2 refused; reply 3 refused; reply 4 refused; "
+		"reply 5 refused; reply 6 refused; reply 7 refused; ask 2 w.example A; reply 8 refused; "
+		"told 1 failed 2; reply 9 refused; reply 10 refused; reply 11 refused; reply 12 refused; "
+		"reply 13 refused; reply 14 refused; reply 15 refused; ask 3 w.example A; servers . q; down q; "
+		"reply 16 refused; told 2 failed 2", .servers = "abcdefghijklmnop" },
 	{ "a probe that is answered brings the server back, also when its look-up is over",
 		"ask 1 a.example A; wait 5000; told 1 failed 2; servers . ab; wait 2000; "
 		"ask 1 d.example A; sent 6; reply 6 address 5; told 1 upstream 0; count probes 1", .servers = "a" },
@@ -112,6 +126,14 @@ static const struct scenario scenarios[] = {
 		"ask 1 www.example.com A; sent 1; reply 1 wrong-id; reply 1 wrong-id; reply 1 wrong-id; "
 		"reply 1 wrong-id; reply 1 wrong-id; reply 1 wrong-id; reply 1 wrong-id; sent 0; "
 		"reply 1 wrong-id; sent 1 a tcp; reply 2 address 300; told 1 upstream 0" },
+	{ "who guesses on and on an answer that is late has no more guesses",
+		"ask 1 www.example.com A; wait 401; sent 2; open 2; reply 1 wrong-id; reply 1 wrong-id; "
+		"reply 1 wrong-id; reply 1 wrong-id; reply 1 wrong-id; reply 1 wrong-id; reply 1 wrong-id; "
+		"open 2; reply 1 wrong-id; open 1; sent 0; reply 2 address 300; told 1 upstream 0" },
+	{ "a name that is asked for again and again has no more and more sockets at which to guess",
+		"ask 1 www.example.com A; wait 2000; ask 2 www.example.com A; wait 2000; "
+		"ask 1 www.example.com A; wait 2000; ask 2 www.example.com A; wait 2000; "
+		"ask 1 www.example.com A; wait 2000; open 4; told 3 failed 2; sent 7" },
 
 	/* size */
 	{ "TC: the same server over TCP",
@@ -477,6 +499,8 @@ run_line(struct run *run)
 	else if (strcmp(words[0], "under") == 0)
 		check_equal(run, "what is under way", resolve_books(w->resolve).n_lookups, number(run, 2));
 	else
+	else if (strcmp(words[0], "open") == 0)
+		check_equal(run, "what is open", resolve_books(w->resolve).n_tries, number(run, 1));
 		fail_msg("%s: that is no command", where(run));
 }
 
