@@ -63,8 +63,8 @@ void resolve_wait(struct resolve *r, struct lookup *k, uint64_t now_ns);
 /* Asks a server; if there is none left, gives the look-up up. A token was taken. */
 void try_next(struct resolve *r, struct lookup *k, uint64_t now_ns);
 
-/* Asks that server over TCP, or without EDNS. False: that did not go. */
-bool try_again(struct resolve *r, struct lookup *k, struct upstream *up, bool is_tcp, uint64_t now_ns);
+/* Asks x's server again, over TCP or without EDNS. False: that did not go. */
+bool try_again(struct resolve *r, const struct try *x, bool is_tcp, bool is_plain, uint64_t now_ns);
 
 /* The try came to nothing. It is still there if it was silent; an answer would still do. */
 void try_failed(struct resolve *r, struct try *x, enum try_failure failure, uint64_t now_ns);

@@ -50,35 +50,32 @@ answer_dependents(struct resolve *r, struct lookup *k, const struct dns_entry *e
 }
 
 static void
-take_answer(struct resolve *r, struct lookup *k, uint64_t now_ns)
+take_answer(struct resolve *r, struct try *x, uint64_t now_ns)
 {
+	struct lookup *k = x->lookup;
 	const struct dns_entry *e = dns_entry_make(&r->made, &k->key, &r->parsed, &r->config.limits, now_ns);
 	struct waiter *w;
 
+	if (x->is_plain && x->sent_ns >= x->upstream->plain_until_ns) /* that was what it did not take */
+		x->upstream->plain_until_ns = now_ns + PLAIN_NS;
 	dns_cache_put(r->config.cache, e); /* or not: those who wait have it */
 	while ((w = lookup_first_waiter(k)) != NULL)
 		tell_entry(r, w, e, DNS_UPSTREAM, now_ns);
 	answer_dependents(r, k, e, now_ns);
+	tries_untime(&r->tries, x); /* a probe has told about its server now */
 	resolve_end(r, k, now_ns);
 }
 
 /* --- what else they say */
 
 static void
-ask_again(struct resolve *r, struct try *x, bool is_tcp, uint64_t now_ns)
+ask_again(struct resolve *r, struct try *x, bool is_tcp, bool is_plain, uint64_t now_ns)
 {
-	if (!try_again(r, x->lookup, x->upstream, is_tcp, now_ns)) {
+	if (!try_again(r, x, is_tcp, is_plain, now_ns)) {
 		try_failed(r, x, FAILURE_NETWORK, now_ns);
 		return;
 	}
 	try_close(r, x);
-}
-
-static void
-take_plain(struct resolve *r, struct try *x, uint64_t now_ns)
-{
-	x->upstream->plain_until_ns = now_ns + PLAIN_NS;
-	ask_again(r, x, x->is_tcp, now_ns);
 }
 
 static void
@@ -96,7 +93,7 @@ take_error(struct resolve *r, struct try *x, uint64_t now_ns)
 	bool is_about_edns = rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP || rcode == DNS_RCODE_BADVERS;
 
 	if (is_about_edns && !x->is_plain)
-		take_plain(r, x, now_ns);
+		ask_again(r, x, x->is_tcp, true, now_ns);
 	else
 		take_refusal(r, x, RESOLVER_REFUSALS, now_ns);
 }
@@ -112,7 +109,7 @@ take_mismatch(struct resolve *r, struct try *x, uint64_t now_ns)
 	else if (x->lookup == NULL || x->place == 0) /* its time is up, and others are asked */
 		try_close(r, x);
 	else
-		ask_again(r, x, true, now_ns);
+		ask_again(r, x, true, x->is_plain, now_ns);
 }
 
 static void
@@ -127,14 +124,13 @@ take_reply(struct resolve *r, struct try *x, const uint8_t *message, size_t size
 	case DNS_KIND_ANSWER:
 	case DNS_KIND_NODATA:
 	case DNS_KIND_NXDOMAIN:
-		tries_untime(&r->tries, x); /* a probe has told about its server now */
-		take_answer(r, x->lookup, now_ns);
+		take_answer(r, x, now_ns);
 		break;
 	case DNS_KIND_TRUNCATED:
 		if (x->is_tcp)
 			take_refusal(r, x, RESOLVER_MALFORMED, now_ns);
 		else
-			ask_again(r, x, true, now_ns);
+			ask_again(r, x, true, x->is_plain, now_ns);
 		break;
 	case DNS_KIND_ERROR:
 		take_error(r, x, now_ns);
@@ -162,7 +158,7 @@ resolve_received(struct resolve *r, struct try *x, const uint8_t *message, size_
 		take_reply(r, x, message, size, now_ns);
 	} else if (x->lookup != NULL && is_bare_formerr(x, message, size)) {
 		upstream_answered(x->upstream, now_ns - x->sent_ns, now_ns);
-		take_plain(r, x, now_ns);
+		ask_again(r, x, x->is_tcp, true, now_ns);
 	} else {
 		take_mismatch(r, x, now_ns);
 	}

@@ -128,11 +128,18 @@ patience_ns(const struct lookup *k, const struct upstream *up, bool is_tcp)
 	return patience < TRY_MAX_NS ? patience : TRY_MAX_NS;
 }
 
+/* What is special about a try. */
+enum {
+	TRY_TCP = 1 << 0,
+	TRY_PLAIN = 1 << 1, /* without EDNS, whatever the server knows */
+	TRY_PROBE = 1 << 2,
+};
+
 /* A token was taken. 0 or -errno. */
 static int
-send_try(
-	struct resolve *r, struct lookup *k, struct upstream *up, bool is_tcp, bool is_probe, uint64_t now_ns)
+send_try(struct resolve *r, struct lookup *k, struct upstream *up, unsigned flags, uint64_t now_ns)
 {
+	bool is_tcp = (flags & TRY_TCP) != 0;
 	uint8_t message[TRY_MESSAGE_MAX];
 	struct try *x = tries_add(&r->tries);
 	const struct resolve_transport *transport = &r->config.transport;
@@ -142,8 +149,8 @@ send_try(
 		return -ENOBUFS;
 	x->id = entropy_u16(&r->entropy);
 	x->is_tcp = is_tcp;
-	x->is_probe = is_probe;
-	x->is_plain = now_ns < up->plain_until_ns;
+	x->is_probe = (flags & TRY_PROBE) != 0;
+	x->is_plain = (flags & TRY_PLAIN) || now_ns < up->plain_until_ns;
 	result = transport->send(transport->arg, &up->server, is_tcp, message,
 		try_message(k, x->id, x->is_plain, message), x, &x->socket);
 	if (result < 0) {
@@ -159,7 +166,7 @@ send_try(
 	up->n_tries++;
 	resolve_count(r, RESOLVER_TRIES);
 	tries_time(&r->tries, x, now_ns + patience_ns(k, up, is_tcp));
-	if (is_probe)
+	if (x->is_probe)
 		return 0;
 	if (k->last != NULL && k->last != up)
 		resolve_count(r, RESOLVER_FAILOVERS);
@@ -219,7 +226,7 @@ probe(struct resolve *r, struct lookup *k, const struct dns_forward *forward, ui
 		return;
 	tokens_take(&r->tokens, now_ns);
 	resolve_count(r, RESOLVER_PROBES);
-	if (send_try(r, k, up, false, true, now_ns) < 0)
+	if (send_try(r, k, up, TRY_PROBE, now_ns) < 0)
 		upstream_unreachable(up, now_ns);
 }
 
@@ -297,7 +304,7 @@ try_next(struct resolve *r, struct lookup *k, uint64_t now_ns)
 	}
 	close_oldest(r, k);
 	for (; up != NULL; up = choose(r, k, forward, now_ns)) {
-		int result = send_try(r, k, up, false, false, now_ns);
+		int result = send_try(r, k, up, 0, now_ns);
 
 		if (result == 0) {
 			probe(r, k, forward, now_ns);
@@ -315,10 +322,12 @@ try_next(struct resolve *r, struct lookup *k, uint64_t now_ns)
 }
 
 bool
-try_again(struct resolve *r, struct lookup *k, struct upstream *up, bool is_tcp, uint64_t now_ns)
+try_again(struct resolve *r, const struct try *x, bool is_tcp, bool is_plain, uint64_t now_ns)
 {
+	unsigned flags = (is_tcp ? TRY_TCP : 0) | (is_plain ? TRY_PLAIN : 0);
+
 	tokens_take(&r->tokens, now_ns);
-	if (send_try(r, k, up, is_tcp, false, now_ns) < 0)
+	if (send_try(r, x->lookup, x->upstream, flags, now_ns) < 0)
 		return false;
 	if (is_tcp)
 		resolve_count(r, RESOLVER_TCP);
