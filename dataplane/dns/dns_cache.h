@@ -148,13 +148,17 @@ dns_entry_life(const struct dns_entry *e, uint64_t now_ns)
 										    : DNS_LIFE_EXPIRED;
 }
 
-/* What clients are told: what is left, in seconds, at least 1, unless it is an answer that nobody keeps. */
+/* What clients are told: what is left, in seconds, at least 1, unless it is an answer that nobody keeps. A reader's clock may be
+ * behind the writer's. */
 static inline uint32_t
 dns_entry_ttl(const struct dns_entry *e, uint64_t now_ns)
 {
+	uint64_t left_s;
+
 	if (now_ns >= e->expires_ns)
 		return e->life_s == 0 ? 0 : DNS_STALE_TTL_S;
-	return (uint32_t)((e->expires_ns - now_ns + 999999999) / 1000000000);
+	left_s = (e->expires_ns - now_ns + 999999999) / 1000000000;
+	return left_s < e->life_s ? (uint32_t)left_s : e->life_s;
 }
 
 /* Notes that somebody asked for it, so that it stays. True, once: it was asked for before, and less than a tenth of its life is left,

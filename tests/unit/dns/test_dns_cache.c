@@ -209,6 +209,9 @@ the_ttl_is_what_is_left(void **state)
 	knot_pkt_t *pkt;
 
 	put_www(f, 60, START);
+	pkt = ask(f, &www, START - 1, &c);
+	assert_int_equal(knot_find(pkt, KNOT_ANSWER, DNS_TYPE_A)->ttl, 60);
+	knot_done(pkt);
 	pkt = ask(f, &www, START + 20 * S, &c);
 	assert_int_equal(knot_find(pkt, KNOT_ANSWER, DNS_TYPE_A)->ttl, 40);
 	knot_done(pkt);
