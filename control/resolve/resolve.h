@@ -4,7 +4,8 @@
  *   together  all who ask for the same name and type wait for one look-up; each gets the answer under his own id, in his own
  *             letters, in his own size. A failure ends the wait of those for whom a try was made, and of nobody who came later
  *   tries     each with a random id from a socket of its own, and so a random port (RFC 5452); about 400 ms for the first answer,
- *             or what the server usually takes; then another server, and twice as long. Late answers count. TC: over TCP
+ *             or what the server usually takes; then another server, and twice as long. Late answers count. TC: over TCP,
+ *             or, without a connection to spare, clients are told TC, too
  *   servers   upstream.h; those of the longest zone in the table that the name is in
  *   stale     from 1.8 s on, clients take what the cache still has (RFC 8767 section 5), and for 30 s more readers of the cache serve
  *             it at once

@@ -78,6 +78,21 @@ ask_again(struct resolve *r, struct try *x, bool is_tcp, bool is_plain, uint64_t
 	try_close(r, x);
 }
 
+/* The answer fits no datagram. Without a connection to spare it is the client's own that has to fetch it, which goes on to the DNS
+ * service: others have these, and what the server has to say is not in doubt. */
+static void
+take_truncated(struct resolve *r, struct try *x, uint64_t now_ns)
+{
+	if (try_again(r, x, true, x->is_plain, now_ns)) {
+		try_close(r, x);
+		return;
+	}
+	r->parsed.kind = DNS_KIND_ANSWER;
+	r->parsed.rcode = DNS_RCODE_NOERROR;
+	r->parsed.is_oversized = true;
+	take_answer(r, x, now_ns);
+}
+
 static void
 take_refusal(struct resolve *r, struct try *x, enum resolver_counter why, uint64_t now_ns)
 {
@@ -130,7 +145,7 @@ take_reply(struct resolve *r, struct try *x, const uint8_t *message, size_t size
 		if (x->is_tcp)
 			take_refusal(r, x, RESOLVER_MALFORMED, now_ns);
 		else
-			ask_again(r, x, true, x->is_plain, now_ns);
+			take_truncated(r, x, now_ns);
 		break;
 	case DNS_KIND_ERROR:
 		take_error(r, x, now_ns);

@@ -1,5 +1,6 @@
 #include "tests/scenarios/resolve_world.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -23,6 +24,8 @@ fake_send(void *arg, const struct dns_server *server, bool is_tcp, const uint8_t
 
 	if (w->send_error != 0 && server->addr.b[15] == w->server_down - 'a' + 1)
 		return w->send_error;
+	if (is_tcp && w->is_tcp_full)
+		return -ENOBUFS;
 	assert_in_range(w->n_sent, 0, WORLD_SENT_MAX - 1);
 	s = &w->sent[w->n_sent++];
 	assert_in_range(size, DNS_HEADER_SIZE, sizeof(s->message));

@@ -42,6 +42,7 @@ struct resolve_world {
 	struct dns_zone *zone;
 	int send_error; /* of all sends to server_down; 0: as usual */
 	char server_down;
+	bool is_tcp_full;
 	unsigned n_sent, n_told, n_asked;
 	struct world_sent sent[WORLD_SENT_MAX];
 	struct dns_told told[WORLD_TOLD_MAX];

@@ -6,6 +6,7 @@
  *   sent N [SERVER|-] [tcp] [NAME]                       so many queries went out since the last "sent", to that server, for that name
  *   reply N WHAT [TTL]                                   to the N-th query of all
  *   break N, down SERVER                                 its socket breaks; a server's host cannot be reached
+ *   full                                                 no more connections
  *   told N [SOURCE RCODE] [ttl=N] [ede=N] [tc] [answers=N]   so many answers since the last "told", all of them so
  *   wait MS, servers ZONE LETTERS, suffix NAME, alias NAME TARGET, count COUNTER N, under way N (look-ups),
  *   open N (sockets) */
@@ -142,6 +143,8 @@ static const struct scenario scenarios[] = {
 	{ "what fits no datagram is answered with TC, also from the cache",
 		"ask 1 big.example A; reply 1 truncated; reply 2 many 300; told 1 upstream 0 tc; "
 		"ask 2 big.example A; told 1 hit 0 tc; sent 2" },
+	{ "no connection to spare: clients are to ask over TCP themselves",
+		"full; ask 1 big.example A; sent 1; reply 1 truncated; sent 0; told 1 upstream 0 tc; under way 0" },
 	{ "silence over TCP is a failure, too",
 		"ask 1 big.example A; reply 1 truncated; sent 2; wait 2001; sent 1 - -; "
 		"reply 3 address 300; told 1 upstream 0", .servers = "ab" },
@@ -491,6 +494,8 @@ run_line(struct run *run)
 		world_wait(w, number(run, 1));
 	else if (strcmp(words[0], "down") == 0)
 		w->send_error = -ENETUNREACH, w->server_down = *words[1];
+	else if (strcmp(words[0], "full") == 0)
+		w->is_tcp_full = true;
 	else if (strcmp(words[0], "servers") == 0)
 		world_servers(w, words[1], words[2]);
 	else if (strcmp(words[0], "suffix") == 0)
