@@ -219,6 +219,7 @@ def test_a_pod_that_may_not_ask_gets_no_answer(cluster):
             assert not select.select(sockets, [], [], 0)[0]
             wait_until(warned, what="a warning that names the pod")
             assert "shop/closed" in warned()[0], warned()
+            assert "shop/closed" in cluster.a.ringway("dns", "shop/buyer")["pods"][0]["denied"]
             assert [check for check in cluster.a.ringway("doctor", check=False)["checks"]
                     if check["check"] == "dns" and check["status"] == "warn"]
             # another pod's questions are no matter of it
@@ -299,3 +300,35 @@ def test_unbound_is_asked_for_names_of_the_world(cluster):
     assert got.records() == ["192.0.2.7"] and got.has(RA), got
     wait_until(lambda: sum(unbound.n_asked("asked-once.many.example.") for unbound in cluster.unbounds) == before + 1,
                what="the query in unbound's log")
+
+
+# --- what is told of it
+
+def told_of(place, which):
+    """What `ringway dns` has of a pod since it came."""
+    pod, = place.ringway("dns", which)["pods"]
+    return {"queries": pod["total"]["queries"], "wasted": pod["total"]["wasted"], "nxdomain": pod["total"]["nxdomain"],
+            **pod["total"]["sources"]}
+
+
+@FAMILIES
+def test_tries_along_a_search_list_are_told_as_wasted(cluster, family):
+    """All but the last, by which the name is found that they are told of."""
+    server = cluster.kube_dns.ip[family]
+    tries = [f"api.default.{suffix}." for suffix in ("shop.svc.cluster.local", "svc.cluster.local")]
+
+    def asked():
+        before = told_of(cluster.a, "shop/buyer")
+        assert [ask(cluster.buyer, server, name).rcode for name in tries] == ["NXDOMAIN", "NOERROR"]
+        after = told_of(cluster.a, "shop/buyer")
+        assert [after[key] - before[key] for key in ("queries", "authority", "nxdomain")] == [2, 2, 1], (before, after)
+        return after["wasted"] == before["wasted"] + 1  # a client that takes long for its next try has given up
+
+    wait_answered(cluster.buyer, server, API)
+    wait_until(asked, what="a wasted query")
+    name, = (name for name in cluster.a.ringway("dns", "shop/buyer")["names"] if name["name"] == API)
+    assert name["queries"] > name["wasted"] > 0 and "shop/buyer" in name["pods"], name
+    metrics = cluster.a.metrics()
+    assert metrics["ringway_dns_wasted_total"] >= name["wasted"]
+    assert metrics['ringway_dns_queries_total{source="authority"}'] >= name["queries"]
+    assert metrics["ringway_dns_first_to_final_seconds_count"] > 0

@@ -218,7 +218,7 @@ static void
 the_overview_tells_of_sources_cache_servers_pods_and_names(void **state)
 {
 	assert_says("", "Zone cluster.local: 42 names");
-	assert_says("", "authority      185");
+	assert_says("", "authority      185     185   <1 us   <1 us\n");
 	assert_says("", "wasted on search lists 73 % of the queries lately");
 	assert_says("", "Cache: 30 entries (10 negative), 4.0 KiB of 16.0 MiB; 6 evicted");
 	assert_says("", "[2001:db8::53]:5353  failing for 90 s");
