@@ -148,7 +148,10 @@ names_json(const struct dns_view *v, uint64_t upstream)
 static json_t *
 upstream_json(const struct dns_upstream_view *up)
 {
-	const char *state = up->failing_s != 0 ? "failing" : up->has_answered ? "answers" : "unknown";
+	const char *state = up->failing_s != 0 ? "failing"
+			    : up->has_answered ? "answers"
+			    : up->n_tries != 0 ? "silent"
+					       : "unasked";
 	char text[IP_ADDR_STRLEN];
 
 	return json_pack("{s:s, s:i, s:s, s:f, s:f, s:I, s:I, s:I, s:I}", "address",

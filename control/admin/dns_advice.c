@@ -87,8 +87,7 @@ advise_search(struct advising *a, const struct dns_book_pod *pod)
 	top_name(a, pod, wasted, name);
 	SAY(a, pod,
 		"%u %% of the queries of %s are tries along its search list that find nothing%s%s: a name "
-		"with a "
-		"dot at its end (\"%s\") or ndots:1 (the pod's dnsConfig.options) needs one query",
+		"with a dot at its end (\"%s\") or ndots:1 (the pod's dnsConfig.options) needs one query",
 		percent(f->wasted, f->sampled), pod_name(pod, who),
 		*name == '\0' ? "" : ", most of them for ", name, *name == '\0' ? "example.com." : name);
 }
@@ -103,10 +102,8 @@ advise_limits(struct advising *a, const struct dns_book_pod *pod)
 	top_name(a, pod, upstream, name);
 	if (limited != 0)
 		SAY(a, pod,
-			"%lu queries of %s were limited (dns.inFlightPerPod, dns.queriesPerSecond: %lu)%s%s; "
-			"its "
-			"share of what "
-			"went upstream is %u %%",
+			"%lu queries of %s were limited (dns.inFlightPerPod, dns.queriesPerSecond: "
+			"%lu)%s%s; its share of what went upstream is %u %%",
 			limited, pod_name(pod, who), a->v->per_s, *name == '\0' ? "" : ", it asks most for ",
 			name, percent(n, all));
 	else if (n >= ENOUGH && 2 * n > all && n != all &&
@@ -140,9 +137,7 @@ advise_upstreams(struct advising *a)
 	if (failed != 0)
 		SAY(a, NULL,
 			"%lu queries got no answer from any upstream server; cluster names and what the "
-			"cache "
-			"has do not need "
-			"them",
+			"cache has do not need them",
 			failed);
 	if (dns_latency_recent(l) >= ENOUGH && p50_ns > SLOW_NS)
 		SAY(a, NULL, "upstream servers are slow: half of their answers take longer than %.0f ms",
@@ -154,9 +149,8 @@ advise_node(struct advising *a)
 {
 	if (a->v->is_on && *a->v->zone != '\0' && a->v->zone_names == 0)
 		SAY(a, NULL,
-			"the cluster's zone is not known here yet, so all queries are left to the cluster's "
-			"DNS "
-			"service");
+			"the cluster's zone is not known here yet, so all queries are left to the "
+			"cluster's DNS service");
 	advise_upstreams(a);
 }
 

@@ -7,7 +7,9 @@
 #include "control/daemon.h"
 #include "control/denied_dns.h"
 #include "control/dns_watch.h"
+#include "control/resolve/resolver.h"
 #include "dataplane/clock.h"
+#include "dataplane/dns/dns_cache_edit.h"
 #include "dataplane/dns/dns_zone_edit.h"
 
 struct gathering {
@@ -85,6 +87,71 @@ add_denied(const struct denied_query *query, void *arg)
 	g->is_short |= denied->text == NULL;
 }
 
+static void
+gather_cache(const struct dns_cache *cache, struct dns_cache_view *out)
+{
+	struct dns_cache_books books = dns_cache_books(cache);
+
+	*out = (struct dns_cache_view){
+		.memory_bytes = books.memory_bytes,
+		.entry_bytes = books.entry_bytes,
+		.n_entries = books.n_entries,
+		.n_negatives = books.n_negatives,
+		.n_put = books.n_put,
+		.n_evicted = books.n_forgotten,
+		.n_refused = books.n_refused,
+	};
+}
+
+static void
+gather_upstream(const struct upstream *up, uint64_t now_ns, struct dns_upstream_view *out)
+{
+	*out = (struct dns_upstream_view){
+		.addr = up->server.addr,
+		.port = up->server.port,
+		.has_answered = up->answered_ns != 0,
+		.rtt_ms = (double)up->srtt_ns / 1e6,
+		.n_tries = up->n_tries,
+		.n_answers = up->n_answers,
+		.n_timeouts = up->n_silences,
+		.n_refusals = up->n_refusals,
+	};
+	/* its thread may have looked at a clock that is ahead of now_ns */
+	if (up->failing_since_ns != 0)
+		out->failing_s =
+			now_ns > up->failing_since_ns ? (double)(now_ns - up->failing_since_ns) / 1e9 : 1e-9;
+}
+
+/* One that was never asked: nobody wanted a name of its zone. */
+static void
+add_unasked(const struct dns_server *server, struct dns_view *v)
+{
+	for (unsigned i = 0; i < v->n_upstreams; i++)
+		if (v->upstreams[i].port == server->port && ip_addr_eq(&v->upstreams[i].addr, &server->addr))
+			return;
+	if (v->n_upstreams < DNS_UPSTREAM_VIEWS_MAX)
+		v->upstreams[v->n_upstreams++] =
+			(struct dns_upstream_view){ .addr = server->addr, .port = server->port };
+}
+
+static void
+gather_resolver(struct resolver *r, const struct dns_table *t, struct dns_view *v)
+{
+	struct upstream upstreams[DNS_UPSTREAM_VIEWS_MAX];
+
+	v->n_upstreams = resolver_upstreams(r, upstreams, DNS_UPSTREAM_VIEWS_MAX);
+	for (unsigned i = 0; i < v->n_upstreams; i++)
+		gather_upstream(&upstreams[i], v->now_ns, &v->upstreams[i]);
+	for (unsigned i = 0; t != NULL && i < t->n_forwards; i++)
+		for (unsigned k = 0; k < t->forwards[i].n; k++)
+			add_unasked(&t->forwards[i].servers[k], v);
+	v->n_counters = N_RESOLVER_COUNTERS;
+	for (enum resolver_counter i = 0; i < N_RESOLVER_COUNTERS; i++)
+		v->counters[i] = (struct dns_counter_view){ resolver_counter_label(i),
+			resolver_counter_help(i), resolver_counter(r, i) };
+}
+static_assert(N_RESOLVER_COUNTERS <= DNS_COUNTERS_MAX, "all of them");
+
 struct dns_view *
 dns_view_new(struct daemon *d)
 {
@@ -105,6 +172,10 @@ dns_view_new(struct daemon *d)
 		v->zone_names = dns_zone_count(t->dns->zone);
 	if (t != NULL)
 		denied_dns_each(d->denied_dns, t, v->now_ns, add_denied, &g);
+	if (d->dns_cache != NULL)
+		gather_cache(d->dns_cache, &v->cache);
+	if (d->resolver != NULL)
+		gather_resolver(d->resolver, t == NULL ? NULL : t->dns, v);
 	dns_book_each_pod(v->book, add_pod, &g);
 	dns_book_each_name(v->book, add_name, &g);
 	if (!g.is_short)

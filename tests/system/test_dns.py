@@ -332,3 +332,19 @@ def test_tries_along_a_search_list_are_told_as_wasted(cluster, family):
     assert metrics["ringway_dns_wasted_total"] >= name["wasted"]
     assert metrics['ringway_dns_queries_total{source="authority"}'] >= name["queries"]
     assert metrics["ringway_dns_first_to_final_seconds_count"] > 0
+
+
+def test_servers_and_cache_are_told(cluster):
+    ask(cluster.client, cluster.kube_dns.ip[4], "www.example.")
+
+    def told():
+        doc = cluster.a.ringway("dns", "default/client")
+        server = next((server for server in doc["upstreams"] if server["state"] == "answers"), None)
+        name = next((name for name in doc["names"] if name["name"] == "www.example."), None)
+        return server and name and doc["cache"]["entries"] and server["address"]
+
+    assert wait_until(told, what="a server that answers") in {address for pod in (cluster.dns, cluster.far_dns)
+                                                              for address in pod.ip.values()}
+    metrics = cluster.a.metrics()
+    assert metrics["ringway_dns_cache_entries"] > 0 and metrics["ringway_dns_upstream_tries_total"] > 0
+    assert metrics["ringway_dns_resolver_tries_total"] > 0

@@ -437,6 +437,43 @@ lookups_that_nothing_follows_do_not_pile_up(void **state)
 	assert_int_equal(dns_book_final(f->book)->sums.n, 3 * DNS_LOOKUPS_ROOM + 200 * DNS_LOOKUPS_OF_POD);
 }
 
+/* Any order of any answers, of pods that come and go: each query is told of once. */
+static void
+nothing_is_lost_and_nothing_is_told_twice(void **state)
+{
+	static const char *const bases[] = { "a", "a.b", "api.example.org", "x.y.z.v.w.u", "a.svc", "corp" };
+	static const char *const suffixes[] = { ".", ".shop.svc.cluster.local.", ".svc.cluster.local.",
+		".cluster.local.", ".corp.example." };
+	static const uint8_t rcodes[] = { OK, NX, NX, NX, SERVFAIL };
+	struct fixture *f = *state;
+	uint64_t n = 0;
+	unsigned seed = 1;
+	char name[64], ids[8][16];
+
+	for (unsigned i = 0; i < 100000; i++) {
+		uint16_t port = (uint16_t)(WEB + rand_r(&seed) % 8);
+		uint32_t weight = rand_r(&seed) % 4 == 0 ? 2 + (uint32_t)rand_r(&seed) % 30 : 1;
+
+		if (rand_r(&seed) % 500 == 0) {
+			snprintf(ids[port - WEB], sizeof(ids[0]), "r%u", i);
+			f->ids[port] = rand_r(&seed) % 2 == 0 ? NULL : ids[port - WEB];
+			look(f);
+		}
+		f->now_ns += (uint64_t)(rand_r(&seed) % 100 == 0 ? rand_r(&seed) % 9000 : 0) * MS;
+		if (f->ids[port] == NULL)
+			continue;
+		snprintf(name, sizeof(name), "%s%s", bases[rand_r(&seed) % 6], suffixes[rand_r(&seed) % 5]);
+		answer_weighted(f, port, name, rand_r(&seed) % 2 == 0 ? DNS_TYPE_A : DNS_TYPE_AAAA, DNS_HIT,
+			rcodes[rand_r(&seed) % 5], (uint64_t)(rand_r(&seed) % 3) * MS, weight);
+		n += weight;
+	}
+	f->now_ns += DNS_LOOKUP_REST_NS;
+	look(f);
+	assert_int_equal(dns_book_total(f->book)->sampled, n);
+	assert_int_equal(dns_book_total(f->book)->wasted + dns_book_total(f->book)->lookups, n);
+	assert_int_equal(dns_book_queries(&dns_book_total(f->book)->counts), n);
+}
+
 static void
 odd_names_are_counted_and_nothing_else(void **state)
 {
@@ -594,6 +631,7 @@ main(void)
 		TEST(a_flood_is_estimated),
 		TEST(names_that_are_asked_for_much_are_found_among_any_number),
 		TEST(lookups_that_nothing_follows_do_not_pile_up),
+		TEST(nothing_is_lost_and_nothing_is_told_twice),
 		TEST(odd_names_are_counted_and_nothing_else),
 		TEST(quantiles_are_off_by_a_few_percent_at_most),
 		TEST(recent_is_what_the_last_two_turns_saw),
