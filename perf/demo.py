@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ IPERF_SECONDS = 10
 FLOWS = 1500
 UDP_PORT = 9000
 UDP_FLOWS, UDP_SIZE = 64, 18  # 18 bytes of payload: frames of 60 bytes with IPv4, 64 on a wire
+DNS_SECONDS = 3
 FLOOD_SECONDS, PACED_SECONDS, PACED_RATE = 3, 2, 5000
 LOST_MAX = 0.5  # the screen shows the loss; that two busy cores pause for longer than the kernel's backlog lasts is no fault
 
@@ -33,7 +35,7 @@ class Report:
         self.start = time.monotonic()
         self.failed = []
         self.passed = 0
-        self.tcp, self.udp, self.spread = {}, {}, {}
+        self.tcp, self.udp, self.spread, self.dns = {}, {}, {}, {}
 
     def say(self, text):
         print(f"[{time.monotonic() - self.start:5.1f} s] {text}", flush=True)
@@ -70,6 +72,9 @@ class Demo:
             "iperf", 5201, 5201, [self.web[1]],
             ports=[("tcp", 5201, 5201, "TCP"), ("load", UDP_PORT, UDP_PORT, "UDP")])
         self.empty = self.cluster.add_service("empty", 80, 8080, [])
+        # The cluster's DNS service, of which no pod is there: its names are answered on the node all the same.
+        self.kube_dns = self.cluster.add_service("kube-dns", 53, 53, [], ("UDP",), namespace="kube-system")
+        self.cluster.write_manifest("namespace", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}})
         self.cluster.wait_published()
         self.cluster.wait_joined()
         for pod in self.web:
@@ -172,6 +177,22 @@ class Demo:
             time.sleep(0.02)
         return value
 
+    def names(self):
+        """Names of services, asked by a pod as fast as one client goes."""
+        queries = pathlib.Path(DIRECTORY, "queries")
+        name = f"{self.service.name}.default.svc.cluster.local"
+        queries.write_text(f"{name} A\n{name} AAAA\n")
+        for family in FAMILIES:
+            done = self.client.run(["dnsperf", "-s", self.kube_dns.ip[family], "-d", queries, "-l", DNS_SECONDS, "-c", 4],
+                                   check=False, timeout=DNS_SECONDS + 2 * PATIENCE)
+            found = {what: re.search(rf"{what}:\s+([\d.]+|NOERROR \d+ \(100.00%\))", done.stdout)
+                     for what in ("Queries sent", "Queries lost", "Queries per second", "Response codes")}
+            lost, rate = (float(found[what][1]) if found[what] else 0 for what in ("Queries lost", "Queries per second"))
+            self.report.dns[family] = rate
+            self.report.check(f"names of services, answered on the node: {rate:.0f} queries/s by one client, {lost:.0f} lost, "
+                              f"IPv{family}", rate > 0 and lost == 0 and found["Response codes"] is not None,
+                              done.stdout + done.stderr)
+
     def drops(self):
         """What must not pass is dropped, by name."""
         before = self.a.drops()
@@ -221,6 +242,8 @@ class Demo:
                 row += "".join(f"{p['p50_ns'] / 1e3:{w}.0f} / {p['p99_ns'] / 1e3:<6.0f}"
                                for p, w in ((paced4, 11), (paced6, 8)))
             print(row)
+        print(f"\nDNS by dnsperf, queries/s of cluster names: IPv4 {r.dns.get(4, 0):.0f}, IPv6 {r.dns.get(6, 0):.0f}; of the DNS service "
+              "no pod is there")
         print(f"\nspread of {FLOWS} flows, counted at the backends")
         for (who, family, proto), seen in r.spread.items():
             print(f"  {who + ' to ClusterIP':28}{proto.upper()} IPv{family}   "
@@ -244,6 +267,7 @@ the cluster stays up. Try:
   {ringway} explain --from default/client --to {self.service.ip[4]}:80/tcp
   {inside} ping {self.web[1].ip[4]}
   {inside} iperf3 -c {self.iperf.ip[6]}
+  {inside} dig @{self.kube_dns.ip[4]} web.default.svc.cluster.local
   {ROOT}/perf/demo --down""")
 
 
@@ -287,7 +311,7 @@ def main():
     try:
         demo = Demo(report)
         demo.up()
-        for step in (demo.pings, demo.spread, demo.tcp, demo.udp, demo.drops, demo.books):
+        for step in (demo.pings, demo.spread, demo.tcp, demo.udp, demo.names, demo.drops, demo.books):
             step()
         demo.screen()
         kept = keep
