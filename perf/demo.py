@@ -222,7 +222,8 @@ class Demo:
             c = self.settled(node.counters, lambda c: c["received"] == ends_of(c))
             ends = ends_of(c)
             self.report.check(f"node {node.name}: {c['received']:.0f} received = {c['forwarded']:.0f} forwarded + "
-                              f"{c['replied']:.0f} replied + {c['punted']:.0f} punted + {c['dropped']:.0f} dropped",
+                              f"{c['replied']:.0f} replied + {c['punted']:.0f} punted + {c['asked']:.0f} asked + "
+                              f"{c['dropped']:.0f} dropped",
                               c["received"] == ends, f"the sum is {ends:.0f}")
 
     # --- the screen
@@ -272,7 +273,7 @@ the cluster stays up. Try:
 
 
 def ends_of(counters):
-    return sum(counters[verdict] for verdict in ("forwarded", "replied", "punted", "dropped"))
+    return sum(counters[verdict] for verdict in ("forwarded", "replied", "punted", "asked", "dropped"))
 
 
 def leftovers():
