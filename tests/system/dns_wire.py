@@ -66,6 +66,9 @@ def query(name, kind="A", ident=None, flags=RD, qclass=1, opcode=0, edns=None, v
 
 
 def encode_data(kind, data):
+    """Of a type that is a number: hexadecimal, as decode_data() gives it."""
+    if isinstance(kind, int):
+        return bytes.fromhex(data)
     if kind in ("A", "AAAA"):
         return ipaddress.ip_address(data).packed
     if kind in ("CNAME", "NS", "PTR"):
@@ -86,7 +89,7 @@ def reply(asked, answers=(), rcode=0, flags=0, authority=(), ident=None, name=No
     for record in (*answers, *authority):
         owner, kind, ttl, data = record if len(record) == 4 else (name, *record)
         data = encode_data(kind, data)
-        body += encode_name(owner) + struct.pack("!HHIH", TYPES[kind], 1, ttl, len(data)) + data
+        body += encode_name(owner) + struct.pack("!HHIH", TYPES.get(kind, kind), 1, ttl, len(data)) + data
     has_opt = bool(message.opt) and opt
     if has_opt:
         body += b"\0" + struct.pack("!HHBBHH", TYPES["OPT"], 1232, 0, 0, 0, 0)

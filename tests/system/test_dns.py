@@ -132,7 +132,7 @@ def test_a_node_asks_as_a_pod_does(cluster, family):
 
 
 def test_the_nodes_own_address_answers_too(cluster):
-    for place in (cluster.client, cluster.pods[1]):
+    for place in (cluster.client, cluster.pods[1], cluster.a, cluster.b):
         got = ask(place, LOCAL, API)
         assert (got.records(), got.has(AA)) == ([cluster.api.ip[4]], True), got
         assert ask(place, LOCAL, "nobody.default.svc.cluster.local.", "AAAA").rcode == "NXDOMAIN"
@@ -272,9 +272,10 @@ def test_glibc_finds_names_by_its_search_list(cluster, family):
         assert found == set(wanted.ip.values()), (name, found)
     found = {line.split()[0] for line in resolving.run(["getent", "ahosts", "headless"]).stdout.splitlines()}
     assert found == {address for pod in cluster.pods for address in pod.ip.values()}
-    # over all of its search list to a name of the world, and back from an address
-    found = {line.split()[0] for line in resolving.run(["getent", "ahosts", "www.example"]).stdout.splitlines()}
-    assert found == set(EXAMPLE.values())
+    # over all of its search list to a name of the world, by an ExternalName, and back from an address
+    for name in ("www.example", "outside"):
+        found = {line.split()[0] for line in resolving.run(["getent", "ahosts", name]).stdout.splitlines()}
+        assert found == set(EXAMPLE.values()), (name, found)
     assert resolving.run(["getent", "hosts", cluster.api.ip[family]]).stdout.split()[1] == API.rstrip(".")
     assert resolving.run(["getent", "ahosts", "nobody"], check=False).returncode == 2
 
@@ -286,7 +287,7 @@ def test_musl_finds_the_same(cluster, family):
     lookup = build_lookup(cluster.lab)
     for name, wanted in (("api", set(cluster.api.ip.values())), ("api.default.svc.cluster.local", set(cluster.api.ip.values())),
                          ("headless", {address for pod in cluster.pods for address in pod.ip.values()}),
-                         ("www.example", set(EXAMPLE.values()))):
+                         ("www.example", set(EXAMPLE.values())), ("outside", set(EXAMPLE.values()))):
         assert set(resolving.run([lookup, "any", name]).stdout.split()) == wanted, name
     assert resolving.run([lookup, "ptr", cluster.api.ip[family]]).stdout.strip() == API.rstrip(".")
     nobody = resolving.run([lookup, "any", "nobody"], check=False)

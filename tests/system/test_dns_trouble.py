@@ -116,6 +116,36 @@ def test_a_restart_is_not_seen_in_answers_about_the_cluster(cluster, how):
         wait_until(lambda s=server: ask(cluster.client, s, API).ttls() == {30}, what="an answer of the node's own")
 
 
+def upstream_states(cluster):
+    """What is told of unbound, by each of its addresses."""
+    servers = cluster.a.ringway("dns")["upstreams"]
+    return {server["state"] for server in servers if server["address"] in cluster.dns.ip.values()}
+
+
+@pytest.mark.parametrize("how, family", (("killed", 4), ("frozen", 6)))
+def test_names_live_on_without_unbound(cluster, how, family):
+    """Of the cluster as if nothing were, and others as they were last, for half a minute at a time (RFC 8767). What was never
+    asked cannot be told, and why not."""
+    server, kept, new = cluster.kube_dns.ip[family], f"{how}.soon.example.", f"{how}.many.example."
+    assert ask(cluster.client, server, kept).ttls() <= {0, 1}
+    with streams(cluster):
+        (cluster.unbound.kill if how == "killed" else cluster.unbound.freeze)()
+        try:
+            def stale():
+                got = ask(cluster.client, server, kept, edns=1232)
+                assert got.records() == ["192.0.2.8"], got
+                return got if got.ttls() == {30} else None
+
+            assert wait_until(stale, what="an answer past its time").ede()[0] == 3
+            got = ask(cluster.client, server, new, edns=1232)
+            assert got.rcode == "SERVFAIL" and got.ede()[0] in (22, 23), got
+            wait_until(lambda: "failing" in upstream_states(cluster), what="unbound told as failing")
+        finally:
+            (cluster.unbound.start if how == "killed" else cluster.unbound.thaw)()
+        wait_answered(cluster.client, server, new)
+        assert "answers" in upstream_states(cluster)
+
+
 def dnsperf(cluster, family, names):
     """Codes and their counts of a second's run; nothing may be lost."""
     data = cluster.lab.dir / "dnsperf.txt"
