@@ -70,8 +70,10 @@ put_strided(struct writer *w, const struct dns_node *node, const struct dns_set 
 	tail = n < set->n_units - first ? n : set->n_units - first;
 	memcpy(w->at, records + (size_t)first * set->stride, (size_t)tail * set->stride);
 	w->at += (size_t)tail * set->stride;
-	memcpy(w->at, records, (size_t)(n - tail) * set->stride);
-	w->at += (size_t)(n - tail) * set->stride;
+	if (n > tail) {
+		memcpy(w->at, records, (size_t)(n - tail) * set->stride);
+		w->at += (size_t)(n - tail) * set->stride;
+	}
 	w->n_answers = (uint16_t)(w->n_answers + n);
 }
 
@@ -268,9 +270,10 @@ follow(struct writer *w, const struct dns_node *node, const struct dns_set *cnam
 static enum dns_verdict
 answer_chain(struct writer *w, const struct dns_node *node)
 {
-	struct chain chain = { .n = 0 };
 	enum dns_verdict verdict = DNS_ANSWERED;
+	struct chain chain;
 
+	chain.n = 0;
 	while (node != NULL) {
 		const struct dns_set *cname = answer_name(w, node);
 

@@ -49,14 +49,15 @@ walk_labels(const uint8_t *name, size_t size, struct dns_query *q)
 	return DNS_SCAN_QUERY;
 }
 
-/* So many of the bytes at 'from', the rest zero. */
+/* The last n of the bytes before 'end', the rest zero. 16 bytes may be read there: a question has a header in front. */
 static __m128i
-load_part(const uint8_t *from, size_t n)
+load_last(const uint8_t *end, size_t n)
 {
-	uint8_t part[DNS_CHUNK] = { 0 };
+	static const uint8_t from[2 * DNS_CHUNK] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+		128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128 };
 
-	memcpy(part, from, n);
-	return _mm_loadu_si128((const __m128i *)part);
+	return _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(end - DNS_CHUNK)),
+		_mm_loadu_si128((const __m128i *)(from + DNS_CHUNK - n)));
 }
 
 /* Keeps the first n of 16 bytes: the window slides over the edge between them. */
@@ -69,7 +70,7 @@ keep_first(__m128i chunk, size_t n)
 	return _mm_and_si128(chunk, _mm_loadu_si128((const __m128i *)(window + DNS_CHUNK - n)));
 }
 
-/* Lower case, hash and padding in one go. 'left' bytes may be read from the name on. */
+/* Lower case, hash and padding in one go. 'left' bytes may be read from the name on, and a header's before it. */
 static void
 take_name(struct dns_query *q, const uint8_t *name, size_t left, uint64_t seed)
 {
@@ -81,9 +82,10 @@ take_name(struct dns_query *q, const uint8_t *name, size_t left, uint64_t seed)
 		__m128i chunk;
 
 		if (left - at >= DNS_CHUNK)
-			chunk = keep_first(_mm_loadu_si128((const __m128i *)(name + at)), n);
+			chunk = _mm_loadu_si128((const __m128i *)(name + at));
 		else
-			chunk = load_part(name + at, n);
+			chunk = load_last(name + left, left - at);
+		chunk = keep_first(chunk, n);
 		chunk = dns_lower_chunk(chunk);
 		_mm_store_si128((__m128i *)(q->name + at), chunk);
 		hash = dns_hash_chunk(hash, chunk);

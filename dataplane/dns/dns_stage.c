@@ -43,6 +43,10 @@ backend_of(const struct dns_table *t, const struct pkt *p)
 static bool
 may_ask(struct asking *a)
 {
+	if (a->tables->policies == NULL) {
+		a->opinion.candidate.flow.pod = NULL;
+		return true;
+	}
 	a->backend = backend_of(a->tables->dns, a->pkt);
 	return policy_lets_send(a->tables->policies, a->pkt, &a->backend.addr, a->backend.port, &a->opinion);
 }
