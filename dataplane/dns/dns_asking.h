@@ -1,4 +1,4 @@
-/* One query in the hands of the stage; for dns_stage.c and dns_outside.c alone. Workers. */
+/* One query in the hands of the stage, and the ways in which it ends; for dns_stage.c and dns_outside.c alone. Workers. */
 #ifndef RINGWAY_DNS_ASKING_H
 #define RINGWAY_DNS_ASKING_H
 
@@ -29,13 +29,12 @@ void asking_settle(struct asking *a, enum dns_source source, const struct dns_re
 /* The payload is as it came, and goes on to the DNS service. why: for explain. */
 void asking_pass(struct asking *a, const char *why);
 
+/* The same, of what is not counted as passed. An address of ours that is no service's has nobody else behind it and must not reach the
+ * outside: what is for it is dropped. */
+void asking_go_on(const struct tables *t, struct burst *b, struct pkt *p, const char *why);
+void asking_check_way(const struct tables *t, struct pkt *p);
+
 /* Which of several records comes first. */
 uint32_t asking_rotation(const struct asking *a);
-
-/* dns_outside.c: a name that is not the cluster's. The payload is as it came; the cache is there. */
-void asking_outside(struct asking *a);
-
-/* The same for one that is, and leads out of it: what dns_answer() left in payload and reply. */
-void asking_leave(struct asking *a, struct dns_reply *reply);
 
 #endif

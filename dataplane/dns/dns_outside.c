@@ -1,7 +1,8 @@
 /* Names that are not the cluster's: from the cache, and else by the resolver, who is told of the query and answers it later
  * (dns_ring.h). Where too many wait for it, SERVFAIL says so at once: a stub resolver that hears nothing would wait for seconds, and
  * ask again. */
-#include "dataplane/dns/dns_asking.h"
+#include "dataplane/dns/dns_outside.h"
+
 #include "dataplane/dns/dns_cache.h"
 #include "dataplane/dns/dns_cut.h"
 #include "dataplane/dns/dns_reply.h"

@@ -9,15 +9,12 @@
 #include "dataplane/dns/dns_asking.h"
 #include "dataplane/dns/dns_cache.h"
 #include "dataplane/dns/dns_headers.h"
+#include "dataplane/dns/dns_outside.h"
 #include "dataplane/dns/dns_reply.h"
 #include "dataplane/io/umem.h"
-#include "dataplane/net/flow_key.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
-
-/* The fractional part of the golden ratio: consecutive numbers become far apart. */
-#define SPREAD 0x9e3779b9u
 
 /* Of what may follow the question: OPT with a cookie, padding or a client's subnet. */
 #define TAIL_MAX 256
@@ -66,73 +63,6 @@ open_query(struct asking *a)
 		a->room = 0;
 	else if (a->room > ep->mtu - headers)
 		a->room = ep->mtu - headers;
-}
-
-/* Counts the answer, or that there was none. */
-static void
-note(const struct asking *a, enum dns_source source, uint8_t rcode)
-{
-	struct worker *w = a->worker;
-	bool is_known = source != DNS_PASSED;
-	struct dns_sample
-		answer; /* not initialised: its name, a few cache lines, would be written for nothing */
-
-	answer.port = a->pkt->in_port;
-	answer.type = is_known ? a->query.type : 0;
-	answer.source = (uint8_t)source;
-	answer.rcode = rcode;
-	answer.name_len = is_known ? a->query.len : 0;
-	answer.received_ns = answer.answered_ns = w->now_ns;
-	dns_tally_note(w->dns_tally, &answer, a->payload + DNS_HEADER_SIZE);
-}
-
-void
-asking_settle(struct asking *a, enum dns_source source, const struct dns_reply *reply)
-{
-	struct pkt *p = a->pkt;
-
-	p->l4_len = (uint16_t)(sizeof(struct udp_hdr) + reply->size);
-	p->len = (uint16_t)(p->l4_off + p->l4_len);
-	pkt_reply(p, REPLY_DNS);
-	policy_note_sent(a->worker, a->burst, &a->opinion);
-	note(a, source, reply->rcode);
-	TRACE(a->burst, "dns", "answered on this node");
-}
-
-/* An address of ours that is no service's has nobody else behind it, and must not reach the outside. */
-static bool
-is_stranded(const struct tables *t, const struct pkt *p)
-{
-	uint32_t hash = addr_hash(&p->dst, p->dport, p->proto);
-
-	return service_frontend(t->services, hash, &p->dst, p->dport, p->proto) == NULL &&
-	       route_is_outside(route_lookup(t->routes, &p->dst));
-}
-
-/* On to the DNS service. */
-static void
-go_on(const struct tables *t, struct burst *b, struct pkt *p, const char *why)
-{
-	if (is_stranded(t, p))
-		pkt_drop(p, DROP_LINK_LOCAL);
-	TRACE(b, "dns", "%s: it goes on to the DNS service", why);
-}
-
-void
-asking_pass(struct asking *a, const char *why)
-{
-	note(a, DNS_PASSED, DNS_RCODE_NOERROR);
-	go_on(a->tables, a->burst, a->pkt, why);
-}
-
-/* Stub resolvers ask from a new port each time, or at least with a new id. */
-uint32_t
-asking_rotation(const struct asking *a)
-{
-	be16 id;
-
-	memcpy(&id, a->header, sizeof(id));
-	return (a->pkt->hash ^ id.raw) * SPREAD;
 }
 
 /* Who answers other names than the cluster's. */
@@ -252,7 +182,7 @@ begin(struct asking *a, const struct tables *t, struct worker *w, struct burst *
 	}
 	dns_zone_fetch_shard(zone, a->query.hash);
 	if (!may_ask(a)) {
-		go_on(t, b, p, "policies deny it");
+		asking_go_on(t, b, p, "policies deny it");
 		return false;
 	}
 	memcpy(a->header, a->payload, sizeof(a->header));
@@ -268,8 +198,7 @@ explain(const struct tables *t, struct burst *b, struct pkt *p)
 	else
 		TRACE(b, "dns", "if policies let it pass, this node answers %s; the way of all else:",
 			t->dns->cache != NULL ? "it, or asks upstream for it" : "names of the cluster");
-	if (is_stranded(t, p))
-		pkt_drop(p, DROP_LINK_LOCAL);
+	asking_check_way(t, p);
 }
 
 static bool

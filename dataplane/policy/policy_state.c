@@ -4,7 +4,7 @@
 
 /* Of memory that is all zero, and stays so but for this line: a pod that needs none of the rest uses no memory for it. */
 static void
-begin(struct policy_state *s, const uint64_t key[2])
+state_begin(struct policy_state *s, const uint64_t key[2])
 {
 	s->version = POLICY_STATE_VERSION;
 	s->size = sizeof(*s);
@@ -16,14 +16,14 @@ void
 policy_state_clear(struct policy_state *s, const uint64_t key[2])
 {
 	memset(s, 0, sizeof(*s));
-	begin(s, key);
+	state_begin(s, key);
 }
 
 bool
 policy_state_adopt(struct policy_state *s, const uint64_t key[2])
 {
 	if (s->version == 0 && s->size == 0) {
-		begin(s, key);
+		state_begin(s, key);
 		return false;
 	}
 	if (s->version != POLICY_STATE_VERSION || s->size != sizeof(*s)) {
