@@ -1,6 +1,7 @@
 /* What workers answered: counts are exact, samples stand for all answers of a burst, and too many of them cost nothing. */
 #include "dataplane/dns/dns_tally.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stddef.h>
 
@@ -123,6 +124,59 @@ test_samples_that_nobody_takes_are_lost(void **state)
 	assert_int_equal(sum.by_source[DNS_HIT], 3 * DNS_SAMPLES + 1);
 }
 
+#define BURSTS 20000
+
+static void *
+answer_bursts(void *arg)
+{
+	for (unsigned i = 0; i < BURSTS; i++) {
+		for (unsigned n = 0; n < i % 7; n++)
+			note(arg, (uint16_t)(i % 5), DNS_HIT, DNS_RCODE_NOERROR);
+		dns_tally_flush(arg);
+	}
+	return NULL;
+}
+
+/* For how many answers they stand. */
+static uint64_t
+take_all(struct dns_tally *t)
+{
+	struct dns_sample s;
+	uint64_t told = 0;
+
+	for (; dns_tally_take(t, &s); told += s.weight) {
+		assert_in_range(s.port, 0, 4);
+		assert_in_range(s.weight, 1, 6);
+		assert_int_equal(s.name_len, sizeof(name));
+		assert_memory_equal(s.name, name, sizeof(name));
+	}
+	return told;
+}
+
+static void
+test_samples_are_whole_while_more_come(void **state)
+{
+	struct dns_tally *t = *state;
+	uint64_t counted = 0, told = 0, all = 0;
+	pthread_t worker;
+
+	for (unsigned i = 0; i < BURSTS; i++)
+		all += i % 7;
+	assert_int_equal(pthread_create(&worker, NULL, answer_bursts, t), 0);
+	while (counted < all) {
+		struct dns_counts sum = { 0 };
+
+		told += take_all(t);
+		for (uint16_t port = 0; port < 5; port++)
+			dns_tally_read(t, port, &sum);
+		assert_in_range(sum.by_source[DNS_HIT], counted, all);
+		counted = sum.by_source[DNS_HIT];
+	}
+	pthread_join(worker, NULL);
+	told += take_all(t);
+	assert_in_range(told, 1, all);
+}
+
 static void
 test_sources_have_names(void **state)
 {
@@ -142,6 +196,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_a_few_answers_are_samples_in_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_samples_stand_for_the_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_samples_that_nobody_takes_are_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_samples_are_whole_while_more_come, setup, teardown),
 		cmocka_unit_test(test_sources_have_names),
 	};
 
