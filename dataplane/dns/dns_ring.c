@@ -183,13 +183,19 @@ dns_told_take(struct dns_rings *r, unsigned worker, struct dns_told *out)
 {
 	struct lane *lane = &r->lanes[worker];
 	uint64_t rings;
+	ssize_t n;
 
 	if (take_told(lane, out))
 		return true;
 	if (!__atomic_load_n(&lane->told_bell.is_rung, __ATOMIC_RELAXED))
 		return false;
-	while (read(lane->told_bell.fd, &rings, sizeof(rings)) < 0 && errno == EINTR)
-		;
+	do
+		n = read(lane->told_bell.fd, &rings, sizeof(rings));
+	while (n < 0 && errno == EINTR);
+	/* It is about to be rung: then is the time to still it. If it was still before, nobody would read the descriptor, which keeps
+	 * who waits for it awake. */
+	if (n < 0)
+		return false;
 	return bell_still(&lane->told_bell) && take_told(lane, out);
 }
 

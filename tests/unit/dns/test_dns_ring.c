@@ -170,6 +170,26 @@ test_a_worker_is_woken_once(void **state)
 	assert_int_equal(heard(dns_told_fd(f->rings, 1)), 0); /* read when the ring was found empty */
 }
 
+/* The resolver may be held up between putting an answer and writing to the descriptor. */
+static void
+test_a_bell_that_is_late_is_heard(void **state)
+{
+	struct fixture *f = *state;
+	struct dns_told told = { .size = 12 }, got;
+	int fd = dns_told_fd(f->rings, 1);
+	uint64_t one = 1;
+
+	assert_true(dns_told_put(f->rings, 1, &told));
+	assert_int_equal(heard(fd), 1); /* as if it had not been written yet */
+	assert_true(dns_told_take(f->rings, 1, &got));
+	assert_false(dns_told_take(f->rings, 1, &got));
+	assert_int_equal(write(fd, &one, sizeof(one)), sizeof(one));
+	assert_false(dns_told_take(f->rings, 1, &got));
+	assert_int_equal(heard(fd), 0); /* or the worker would never sleep again */
+	assert_true(dns_told_put(f->rings, 1, &told));
+	assert_int_equal(heard(fd), 1);
+}
+
 #define PASSED_ON 20000
 
 /* Sleeps on the bell whenever there is nothing, and sends each miss back. */
@@ -232,6 +252,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_full_rings_say_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_resolver_is_woken_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_worker_is_woken_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_bell_that_is_late_is_heard, setup, teardown),
 		cmocka_unit_test(test_nothing_is_slept_over),
 	};
 
