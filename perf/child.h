@@ -1,12 +1,12 @@
-/* Programs that a benchmark runs beside itself: in the caller's network namespace, pinned to a core, with what they say in a file.
- * They go when the process goes, however it goes. */
+/* Programs that a benchmark runs beside itself: in the caller's network namespace, with what they say in a file. They
+ * go when the process goes, however it goes. */
 #ifndef RINGWAY_PERF_CHILD_H
 #define RINGWAY_PERF_CHILD_H
 
 #include <stdint.h>
 #include <sys/types.h>
 
-/* argv[0] is looked for in PATH. What it writes goes into the file, which is made anew. 0 or -errno. */
+/* argv[0] is looked for in PATH. cpu: the core that it gets; -1: all of them. What it writes goes into the file, which is made anew. 0 or -errno. */
 int child_start(pid_t *out, char *const argv[], int cpu, const char *log);
 
 /* Waits until it ends, and says how long it had the processor. 0; -EIO: it failed, or was not found. */
