@@ -4,10 +4,14 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include "dataplane/dns/dns_ring.h"
 #include "dataplane/dns/dns_tally.h"
 #include "perf/bench_dns.h"
 #include "perf/callgrind.h"
+#include "perf/dns_cached.h"
 #include "perf/ring_port.h"
 #include "perf/stats.h"
 #include "perf/tsc.h"
@@ -24,6 +28,9 @@ struct column {
 	struct dns_names *names;
 	struct world *world;
 	struct dns_table *dns;
+	struct dns_cache *cache; /* NULL: none */
+	struct dns_rings *rings; /* to a resolver that there is not: all is answered */
+	int bell;
 	struct tables tables; /* the world's, with DNS */
 	struct chunk_ring ring;
 	struct ring_port ports[CLUSTER_PODS];
@@ -70,6 +77,26 @@ add_dns(struct column *c, bool ipv6)
 	return true;
 }
 
+/* Outside names in a cache. *n: how many. */
+static bool
+add_cache(struct column *c, unsigned percent, size_t *n)
+{
+	struct worker *w = c->world->workers[0];
+	uint32_t n_names;
+
+	c->cache = dns_cached_new(c->world->snapshot, percent, w->now_ns, &n_names);
+	c->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	c->rings = c->bell < 0 ? NULL : dns_rings_new(1, c->bell);
+	if (c->cache == NULL || c->rings == NULL)
+		return false;
+	c->dns->cache = c->cache;
+	w->dns_rings = c->rings;
+	dns_traffic_init(&c->traffic[DNS_ASK_OUTSIDE], &c->cluster, &c->world->node.gateway_mac,
+		DNS_ASK_OUTSIDE, n_names, c->traffic[DNS_ASK_OUTSIDE].is_uniform);
+	*n = n_names;
+	return true;
+}
+
 static bool
 column_init(struct column *c, const struct dns_args *args, uint32_t n_services)
 {
@@ -107,6 +134,10 @@ column_free(struct column *c)
 	if (c->world != NULL)
 		snapshot_offline(c->world->snapshot, 0);
 	world_free(c->world);
+	dns_cache_free(c->cache);
+	dns_rings_free(c->rings);
+	if (c->rings != NULL)
+		close(c->bell);
 	dns_names_free(c->names);
 	free(c->dns);
 	free(c);
@@ -303,6 +334,8 @@ prepare(struct bench *b)
 		if (!column_init(c, &b->args, b->args.services[i]))
 			return false;
 		b->result.names[i] = dns_zone_count(c->names->zone);
+		if (b->args.n_percent != 0 && !add_cache(c, b->args.percent[i], &b->result.names[i]))
+			return false;
 	}
 	return b->cold != NULL;
 }

@@ -11,6 +11,9 @@ struct dns_args {
 	unsigned n_columns;
 	uint32_t services[DNS_COLUMNS_MAX];
 	bool asks[N_DNS_ASKS]; /* which are wanted */
+	unsigned
+		n_percent; /* not 0: outside names, and columns are by how full the cache is, of one number of services */
+	unsigned percent[DNS_COLUMNS_MAX];
 	bool is_uniform, ipv6;
 	unsigned rounds, cold_kib;
 	double seconds;   /* of each cell in each round */
@@ -28,7 +31,7 @@ struct dns_cell {
 struct dns_result {
 	struct dns_cell cells[N_DNS_ASKS][DNS_COLUMNS_MAX];
 	double tsc_hz;
-	size_t names[DNS_COLUMNS_MAX]; /* in the zone */
+	size_t names[DNS_COLUMNS_MAX]; /* in the zone, or in the cache */
 };
 
 /* Over the defaults; exits with a message, like argp, when an argument is wrong. */

@@ -7,6 +7,7 @@
 enum {
 	KEY_SERVICES = 'a',
 	KEY_ASK,
+	KEY_CACHED,
 	KEY_NAMES,
 	KEY_IPV6,
 	KEY_ROUNDS,
@@ -23,6 +24,11 @@ static const struct argp_option options[] = {
 		"a, aaaa, srv: of services; junk: names that do not exist, as search lists make them; mix: "
 		"35% a, 35% "
 		"aaaa, 5% srv, 25% junk (all)",
+		1 },
+	{ "cached", KEY_CACHED, "PERCENT,...", 0,
+		"instead, names outside of the zone, answered from a cache of 16 MiB that is so full, beside "
+		"the "
+		"largest zone of --services; 0: ten names",
 		1 },
 	{ "names", KEY_NAMES, "zipf|uniform", 0,
 		"zipf: the n-th name is asked for 1/n as often as the first; uniform: all as often (zipf)",
@@ -52,19 +58,21 @@ number(struct argp_state *state, const char *arg, uint64_t minimum, uint64_t max
 	return value;
 }
 
-static void
-parse_services(struct argp_state *state, char *list, struct dns_args *args)
+static unsigned
+parse_list(struct argp_state *state, char *list, uint64_t minimum, uint64_t maximum,
+	unsigned out[DNS_COLUMNS_MAX])
 {
 	char *rest = NULL;
+	unsigned n = 0;
 
-	args->n_columns = 0;
 	for (char *item = strtok_r(list, ",", &rest); item != NULL; item = strtok_r(NULL, ",", &rest)) {
-		if (args->n_columns == DNS_COLUMNS_MAX)
-			argp_error(state, "--services: at most %d numbers", DNS_COLUMNS_MAX);
-		args->services[args->n_columns++] = (uint32_t)number(state, item, 1, 100000);
+		if (n == DNS_COLUMNS_MAX)
+			argp_error(state, "%s: at most %d numbers", list, DNS_COLUMNS_MAX);
+		out[n++] = (unsigned)number(state, item, minimum, maximum);
 	}
-	if (args->n_columns == 0)
-		argp_error(state, "--services wants numbers");
+	if (n == 0)
+		argp_error(state, "a list of numbers is wanted");
+	return n;
 }
 
 static void
@@ -76,9 +84,9 @@ parse_asks(struct argp_state *state, char *list, struct dns_args *args)
 	for (char *item = strtok_r(list, ",", &rest); item != NULL; item = strtok_r(NULL, ",", &rest)) {
 		unsigned i = 0;
 
-		while (i < N_DNS_ASKS && strcmp(item, dns_ask_name((enum dns_ask)i)) != 0)
+		while (i < DNS_ASK_OUTSIDE && strcmp(item, dns_ask_name((enum dns_ask)i)) != 0)
 			i++;
-		if (i == N_DNS_ASKS)
+		if (i == DNS_ASK_OUTSIDE)
 			argp_error(state, "--ask wants some of a, aaaa, srv, junk and mix, not '%s'", item);
 		args->asks[i] = true;
 	}
@@ -95,6 +103,19 @@ duration(struct argp_state *state, const char *arg)
 	return value;
 }
 
+/* One number of services for all columns, the last one, and one kind of question. */
+static void
+choose_cache(struct dns_args *args)
+{
+	uint32_t services = args->services[args->n_columns - 1];
+
+	args->n_columns = args->n_percent;
+	for (unsigned i = 0; i < args->n_columns; i++)
+		args->services[i] = services;
+	for (enum dns_ask ask = 0; ask < N_DNS_ASKS; ask++)
+		args->asks[ask] = ask == DNS_ASK_OUTSIDE;
+}
+
 static error_t
 parse(int key, char *arg, struct argp_state *state)
 {
@@ -102,7 +123,10 @@ parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_SERVICES:
-		parse_services(state, arg, args);
+		args->n_columns = parse_list(state, arg, 1, 100000, args->services);
+		return 0;
+	case KEY_CACHED:
+		args->n_percent = parse_list(state, arg, 0, 100, args->percent);
 		return 0;
 	case KEY_ASK:
 		parse_asks(state, arg, args);
@@ -129,6 +153,10 @@ parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_JSON:
 		args->json = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (args->n_percent != 0)
+			choose_cache(args);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

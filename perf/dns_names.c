@@ -131,7 +131,7 @@ build(struct dns_names *n)
 		.server_ns = SERVER_NAMESPACE,
 		.server = SERVER,
 		.serial = 1,
-		.seed = 1, /* so that every run has the same collisions */
+		.seed = DNS_NAMES_SEED,
 	};
 
 	n->store = store_new();

@@ -12,6 +12,9 @@
 #define DNS_NAMESPACES 50
 #define DNS_NAME_TEXT_MAX 128
 
+/* Of names' hashes: so that every run has the same collisions. */
+#define DNS_NAMES_SEED 1
+
 /* The DNS service's own number, beyond all others'. */
 #define DNS_NAMES_SERVER 1048000
 

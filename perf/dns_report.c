@@ -75,12 +75,13 @@ print_cells(const struct dns_args *args, const struct dns_result *r, FILE *out)
 			const struct dns_cell *c = &r->cells[ask][i];
 
 			fprintf(out,
-				"%s{\"ask\": \"%s\", \"services\": %u, \"cycles_per_packet\": %.1f, "
+				"%s{\"ask\": \"%s\", \"services\": %u, \"names\": %zu, "
+				"\"cycles_per_packet\": %.1f, "
 				"\"ratio\": %.3f, "
 				"\"packets\": %llu, \"verified\": %llu}",
-				separator, dns_ask_name(ask), args->services[i], middle(c, args->rounds),
-				ratio(c, &r->cells[ask][0], args->rounds), (unsigned long long)c->packets,
-				(unsigned long long)c->verified);
+				separator, dns_ask_name(ask), args->services[i], r->names[i],
+				middle(c, args->rounds), ratio(c, &r->cells[ask][0], args->rounds),
+				(unsigned long long)c->packets, (unsigned long long)c->verified);
 			separator = ", ";
 		}
 }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "perf/dns_cached.h"
 #include "perf/frame.h"
 #include "perf/mix.h"
 
@@ -12,7 +13,8 @@
 #define CLIENT_SIZE 1232
 
 /* What a reply must have in its flags, and what it must not. */
-#define FLAGS_WANTED 0x8580 /* QR, AA, RD, RA */
+#define FLAGS_WANTED 0x8180 /* QR, RD, RA */
+#define FLAG_AA 0x0400
 #define FLAGS_MASK 0xff80
 
 enum { TYPE_A = 1, TYPE_SOA = 6, TYPE_AAAA = 28, TYPE_SRV = 33 };
@@ -23,6 +25,7 @@ static const char *const ask_names[N_DNS_ASKS] = {
 	[DNS_ASK_SRV] = "srv",
 	[DNS_ASK_JUNK] = "junk",
 	[DNS_ASK_MIX] = "mix",
+	[DNS_ASK_OUTSIDE] = "outside",
 };
 
 const char *
@@ -100,7 +103,7 @@ pick(struct dns_traffic *t)
 	else if (a.ask == DNS_ASK_JUNK)
 		a.type = random >> 62 & 1 ? TYPE_A : TYPE_AAAA;
 	else
-		a.type = a.ask == DNS_ASK_A ? TYPE_A : TYPE_AAAA;
+		a.type = a.ask == DNS_ASK_AAAA ? TYPE_AAAA : TYPE_A;
 	return a;
 }
 
@@ -146,6 +149,8 @@ put_question(uint8_t *at, const struct dns_asked *a)
 
 	if (a->ask == DNS_ASK_JUNK)
 		dns_names_junk(a->number, a->number % 3, text);
+	else if (a->ask == DNS_ASK_OUTSIDE)
+		dns_names_outside(a->number, text);
 	else if (a->ask == DNS_ASK_SRV)
 		dns_names_srv(a->number, text);
 	else
@@ -219,7 +224,8 @@ check_record(const struct dns_asked *a, const uint8_t *at, unsigned left)
 		return "a record of another type or name";
 	if (a->type == TYPE_SRV)
 		return get_u16(at + 16) == SERVICE_PORT ? NULL : "another port in SRV";
-	addr = dns_names_addr(a->number, a->type == TYPE_A ? V4 : V6);
+	addr = a->ask == DNS_ASK_OUTSIDE ? dns_cached_addr(a->number)
+					 : dns_names_addr(a->number, a->type == TYPE_A ? V4 : V6);
 	if (len != (a->type == TYPE_A ? 4 : 16) || memcmp(at + 12, addr.b + 16 - len, len) != 0)
 		return "another address";
 	return NULL;
@@ -230,9 +236,10 @@ check_message(const struct dns_asked *a, const uint8_t *at, unsigned size)
 {
 	uint8_t question[DNS_NAME_TEXT_MAX + 8];
 	unsigned n = put_question(question, a), flags = get_u16(at + 2);
+	unsigned wanted = FLAGS_WANTED | (a->ask == DNS_ASK_OUTSIDE ? 0 : FLAG_AA);
 	bool is_junk = a->ask == DNS_ASK_JUNK;
 
-	if ((flags & FLAGS_MASK) != FLAGS_WANTED || (flags & 15) != (is_junk ? 3 : 0))
+	if ((flags & FLAGS_MASK) != wanted || (flags & 15) != (is_junk ? 3 : 0))
 		return "flags or result code";
 	if (size < HEADER + n || get_u16(at + 4) != 1 || memcmp(at + HEADER, question, n) != 0)
 		return "the question is not as it was asked";

@@ -10,8 +10,9 @@ enum dns_ask {
 	DNS_ASK_A,
 	DNS_ASK_AAAA,
 	DNS_ASK_SRV,
-	DNS_ASK_JUNK, /* names that do not exist, as search lists make them: A and AAAA by turns */
-	DNS_ASK_MIX,  /* 35% A, 35% AAAA, 5% SRV, 25% junk */
+	DNS_ASK_JUNK,    /* names that do not exist, as search lists make them: A and AAAA by turns */
+	DNS_ASK_MIX,     /* 35% A, 35% AAAA, 5% SRV, 25% junk */
+	DNS_ASK_OUTSIDE, /* A of outside names, which are in the cache (dns_cached.h) */
 	N_DNS_ASKS,
 };
 
@@ -34,7 +35,7 @@ struct dns_traffic {
 	struct dns_asked asked[BURST_MAX];
 };
 
-/* "a", "aaaa", "srv", "junk", "mix". */
+/* "a", "aaaa", "srv", "junk", "mix", "outside". */
 const char *dns_ask_name(enum dns_ask ask);
 
 void dns_traffic_init(struct dns_traffic *t, const struct cluster *c, const struct mac_addr *gateway_mac,
