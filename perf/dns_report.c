@@ -56,7 +56,7 @@ print_table(const struct dns_args *args, const struct dns_result *r)
 		args->seconds, "services");
 	for (unsigned i = 0; i < args->n_columns; i++)
 		printf(" %16u", args->services[i]);
-	printf("\n  %-8s", "names");
+	printf("\n  %-8s", args->n_percent != 0 ? "cached" : "names");
 	for (unsigned i = 0; i < args->n_columns; i++)
 		printf(" %16zu", r->names[i]);
 	putchar('\n');
