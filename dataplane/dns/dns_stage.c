@@ -19,7 +19,7 @@
 /* Of what may follow the question: OPT with a cookie, padding or a client's subnet. */
 #define TAIL_MAX 256
 
-#define GROUP 8
+#define GROUP 16
 
 struct group {
 	unsigned n;
