@@ -6,7 +6,7 @@
  * Of a burst that was too big only some queries are told (struct dns_sample), so what came before and after these is not known. They
  * are judged each by itself: not found below a suffix of the search list was wasted.
  *
- * Memory is bounded: DNS_LOOKUPS_ROOM look-ups wait for what follows, some 1.3 MiB in all, and of one pod DNS_LOOKUPS_OF_POD; what
+ * Memory is bounded: DNS_LOOKUPS_ROOM look-ups wait for what follows, some 1.4 MiB in all, and of one pod DNS_LOOKUPS_OF_POD; what
  * has no room ends early. Control thread only, on the samples' clock. */
 #ifndef RINGWAY_DNS_BOOK_LOOKUPS_H
 #define RINGWAY_DNS_BOOK_LOOKUPS_H

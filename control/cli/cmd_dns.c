@@ -265,12 +265,14 @@ const struct command dns_command = {
 		"it; upstream; limited and failed, SERVFAIL; passed, left to the cluster's DNS "
 		"service.\n\n"
 		"Queries by source and NXDOMAIN are counted one by one. All else comes from samples: a "
-		"pod's first four answers of a burst, so that those of quiet pods are all seen; under load "
-		"they stand for the others and figures are estimates (\"estimated\"), mostly a few percent "
-		"off, and names that are asked for rarely are missing. Wasted are queries for a name below "
-		"a suffix of the pod's search list (NAMESPACE.svc.ZONE, svc.ZONE, ZONE, the node's) that "
-		"another suffix, or the name as it is, followed; suffixes of a pod's own dnsConfig are not "
-		"known.",
+		"pod's first four answers of a burst, so that those of quiet pods are all seen. Under load "
+		"they stand for the others and figures are estimates (\"estimated\"): shares and latencies "
+		"mostly a few percent off, from first query to final answer more, when several clients of "
+		"a pod look for the same name; queries for a name are those that were looked at "
+		"(\"seen\"), and names that are asked for rarely are missing. Wasted are queries for a "
+		"name below a suffix of the pod's search list (NAMESPACE.svc.ZONE, svc.ZONE, ZONE, the "
+		"node's) that another suffix, or the name as it is, followed; suffixes of a pod's own "
+		"dnsConfig are not known.",
 	.options = dns_options,
 	.parse = dns_parse,
 	.run = dns_run,
