@@ -154,7 +154,7 @@ dns_status_text(const struct dns_status_input *in, char buf[static DNS_STATUS_TE
 		snprintf(buf, DNS_STATUS_TEXT_SIZE, "dns.mode is off: all queries go to the DNS service");
 	else if (find_service(in) == NULL)
 		snprintf(buf, DNS_STATUS_TEXT_SIZE, "there is no Service %.100s", in->config->dns.service);
-	else if (*in->config->dns.zone != '\0' && (t == NULL || t->zone == NULL))
+	else if (t == NULL || t->zone == NULL)
 		snprintf(buf, DNS_STATUS_TEXT_SIZE,
 			"the names of %.100s are not all known yet: queries go to Service %.100s",
 			in->config->dns.zone, in->config->dns.service);

@@ -170,8 +170,7 @@ read_names(const struct reading *r)
 	struct dns_options *o = r->out;
 	const char *zone = r->texts->zone, *service = r->texts->service, *slash = strchr(service, '/');
 
-	if (*zone != '\0' &&
-		(!dns_wire_parse(zone, &o->zone) || o->zone.len < 2 || o->zone.len > DNS_ZONE_NAME_MAX)) {
+	if (!dns_wire_parse(zone, &o->zone) || o->zone.len < 2 || o->zone.len > DNS_ZONE_NAME_MAX) {
 		fail(r, "dns.zone", "\"%s\" is no name that a zone can have, such as %s", zone,
 			DNS_ZONE_DEFAULT);
 		zone = "";

@@ -25,8 +25,8 @@ struct dns_texts {
 
 struct dns_options {
 	char *service_ns, *service;
-	char *zone_text;      /* "" when there is none */
-	struct dns_wire zone; /* len 0: none */
+	char *zone_text;
+	struct dns_wire zone; /* len 0: it is wrong */
 	uint32_t ttl_s;
 	enum dns_pod_records pods;
 	unsigned n_local;

@@ -25,7 +25,7 @@ struct dns_table_builder {
 	const struct dns_options *options;
 	struct dns_cache *cache;
 	struct store_watch *watch; /* services and slices */
-	struct dns_builder *zones; /* NULL: there is no zone */
+	struct dns_builder *zones;
 	struct held_zone *first,
 		*last; /* in the order in which they were made; the last one is in force, or soon will be */
 	bool is_due;
@@ -60,7 +60,7 @@ dns_table_builder_new(
 	b->cache = cache;
 	b->is_due = true;
 	b->watch = store_watch_new(store_watches(store), 1u << OBJECT_SERVICE | 1u << OBJECT_ENDPOINT_SLICE);
-	if (b->watch == NULL || (options->zone.len != 0 && dns_builder_new(&b->zones, store, &config) < 0)) {
+	if (b->watch == NULL || dns_builder_new(&b->zones, store, &config) < 0) {
 		dns_table_builder_free(b);
 		return NULL;
 	}
@@ -233,8 +233,7 @@ find_backends(struct dns_table_builder *b, const struct service_port *port)
 bool
 dns_table_builder_has_work(const struct dns_table_builder *b)
 {
-	return b->out_of_memory || !store_watch_is_idle(b->watch) ||
-	       (b->zones != NULL && !dns_builder_is_idle(b->zones));
+	return b->out_of_memory || !store_watch_is_idle(b->watch) || !dns_builder_is_idle(b->zones);
 }
 
 bool
@@ -270,13 +269,13 @@ dns_table_builder_step(struct dns_table_builder *b)
 {
 	int result = find_changes(b);
 
-	return result < 0 || b->zones == NULL || dns_builder_is_idle(b->zones) ? result : step_zone(b);
+	return result < 0 || dns_builder_is_idle(b->zones) ? result : step_zone(b);
 }
 
 struct piece_pool_books
 dns_table_builder_books(const struct dns_table_builder *b)
 {
-	return b->zones == NULL ? (struct piece_pool_books){ 0 } : dns_builder_books(b->zones);
+	return dns_builder_books(b->zones);
 }
 
 /* --- the table */

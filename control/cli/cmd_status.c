@@ -36,9 +36,7 @@ print_dns(struct table *t, const json_t *dns)
 		table_cell(t, "off");
 		return;
 	}
-	if (*field_str(dns, "zone") == '\0')
-		table_cell(t, "on, without a zone");
-	else if (!field_bool(dns, "synced"))
+	if (!field_bool(dns, "synced"))
 		table_cell(t, "on, %s not known yet", field_str(dns, "zone"));
 	else
 		table_cell(t, "on, %lld names in and around %s, %s", field_int(dns, "names"),
@@ -316,7 +314,7 @@ const struct command status_command = {
 		"\"help\", \"packets\"}]}, \"text\": where nothing is dropped, in words}, \"dns\": "
 		"{\"mode\": \"on\" or "
 		"\"off\", \"service\", \"service_found\": it has a cluster address and a UDP port for DNS, "
-		"\"zone\": \"\" for none, \"synced\": its names are known, \"names\", \"zone_bytes\", "
+		"\"zone\", \"synced\": its names are known, \"names\", \"zone_bytes\", "
 		"\"addresses\": that are answered, \"endpoints\": of the service, \"upstreams\", "
 		"\"stub_domains\": [{\"zone\", \"servers\"}], \"search_suffixes\"}, \"peers\": as "
 		"`ringway nodes`, \"source_errors\", \"build_errors\", \"warnings\", \"worked_around\": "

@@ -408,6 +408,13 @@ def test_all_pods_are_watched_while_a_policy_needs_them(world):
     # and once more
     api.put("NetworkPolicy", {"metadata": {"namespace": "default", "name": "here"}, **peers})
     wait_until(lambda: known() == ("all", 54, 1), what=lambda: f"all pods: {known()}")
+    # each has a name where these are verified
+    api.delete("NetworkPolicy", "default", "here")
+    node.options = {"dns": {"podRecords": "verified"}}
+    (node.dir / "ringway.yaml").unlink()
+    node.restart()
+    assert known() == ("all", 54, 1)
+    wait_until(lambda: node.ringway("status")["dns"]["synced"], what="the zone")
 
 
 def own_node(api):

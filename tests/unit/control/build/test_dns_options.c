@@ -121,12 +121,13 @@ all_is_read(void **state)
 static void
 nothing_is_fine(void **state)
 {
-	const struct given given = { .zone = "" };
+	const struct given given = { 0 };
 	struct dns_options o;
 	char *said = read_options(&o, &given);
 
 	assert_string_equal(said, "");
-	assert_int_equal(o.zone.len, 0);
+	assert_string_equal(o.zone_text, "cluster.local");
+	assert_int_equal(o.n_local + o.n_upstreams + o.n_stubs + o.n_suffixes, 0);
 	free(said);
 	dns_options_fini(&o);
 }
@@ -140,6 +141,7 @@ what_is_wrong_is_said_and_left_out(void **state)
 	} cases[] = {
 		{ { .zone = "." },
 			"dns.zone: \".\" is no name that a zone can have, such as cluster.local\n" },
+		{ { .zone = "" }, "dns.zone: \"\" is no name that a zone can have, such as cluster.local\n" },
 		{ { .zone = "a..b" },
 			"dns.zone: \"a..b\" is no name that a zone can have, such as cluster.local\n" },
 		{ { .service = "kube-dns" },

@@ -27,11 +27,11 @@ never(const char *key, const char *text, void *arg)
 }
 
 static int
-start_with(void **state, const char *zone, char *upstream)
+start_with(void **state, char *upstream)
 {
 	static char *local[] = { "169.254.20.10" }, *stubs[] = { "corp.example=192.0.2.1" };
 	struct dns_texts texts = {
-		.zone = zone,
+		.zone = "cluster.local",
 		.service = "kube-system/kube-dns",
 		.local = { 1, local },
 		.stubs = { 1, stubs },
@@ -52,13 +52,13 @@ start_with(void **state, const char *zone, char *upstream)
 static int
 start(void **state)
 {
-	return start_with(state, "cluster.local", NULL);
+	return start_with(state, NULL);
 }
 
 static int
-start_without_zone(void **state)
+start_with_upstream(void **state)
 {
-	return start_with(state, "", "192.0.2.53");
+	return start_with(state, "192.0.2.53");
 }
 
 static int
@@ -176,7 +176,7 @@ a_table_says_who_is_asked_and_who_answers(void **state)
 }
 
 static void
-without_a_zone_all_is_asked_upstream(void **state)
+servers_that_are_named_are_asked_instead(void **state)
 {
 	struct stage *s = *state;
 	const struct dns_table *t;
@@ -185,7 +185,6 @@ without_a_zone_all_is_asked_upstream(void **state)
 
 	put_service(s, "10.96.0.10");
 	t = build(s, NULL);
-	assert_null(t->zone);
 	assert_servers(t->forwards[1].servers, t->forwards[1].n, "192.0.2.53");
 	/* it is the service itself, and would be asked for ever */
 	put_service(s, "192.0.2.53");
@@ -309,7 +308,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_table_says_who_is_asked_and_who_answers),
 		cmocka_unit_test_setup_teardown(
-			without_a_zone_all_is_asked_upstream, start_without_zone, stop),
+			servers_that_are_named_are_asked_instead, start_with_upstream, stop),
 		CASE(what_changes_nothing_makes_no_table),
 		CASE(policies_go_on_judging_by_the_last_endpoints),
 		CASE(a_table_that_no_version_got_is_made_again),

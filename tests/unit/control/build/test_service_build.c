@@ -745,7 +745,7 @@ static void
 the_dns_service_is_at_local_addresses_too(void **state)
 {
 	static char *local[] = { "169.254.20.10", "fd00::53" };
-	const struct dns_texts texts = { .zone = "", .service = "shop/names", .local = { 2, local } };
+	const struct dns_texts texts = { .zone = "x", .service = "shop/names", .local = { 2, local } };
 	const struct port ports[] = { { "dns", 5353, PROTO_UDP }, { "dns-tcp", 5354, PROTO_TCP }, { 0 } };
 	struct dns_options dns;
 	struct world w = world_new();
