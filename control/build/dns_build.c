@@ -561,6 +561,7 @@ begin(struct dns_builder *b)
 	if (b->coming == NULL)
 		return -ENOMEM;
 	b->n_built = 0;
+	dns_pods_begin(&b->pods);
 	b->making.zone = b->coming;
 	b->making.ttl_s = b->config.ttl_s;
 	if (b->last == NULL)
@@ -615,7 +616,7 @@ dns_builder_step(struct dns_builder *b, unsigned n_names, struct dns_zone **out)
 	if (result == 0)
 		result = build_services(b, n_names);
 	if (result == 0)
-		result = dns_pods_build(&b->pods, b->store, &b->making);
+		result = dns_pods_build(&b->pods, b->store, &b->making, n_names);
 	if (result == 0) {
 		finish(b, out);
 	} else if (result != -EAGAIN) {

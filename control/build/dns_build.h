@@ -45,7 +45,7 @@ bool dns_builder_is_idle(const struct dns_builder *b);
  * call tries again. */
 int dns_builder_build(struct dns_builder *b, struct dns_zone **out);
 
-/* The same in steps, for whoever cannot wait: goes on with the coming version for about so many names. What changes in the store
+/* The same in steps, for whoever cannot wait: goes on with the coming version for about so many names of services, or pods. What changes in the store
  * between steps is in that version or in the next one. 0: that was the last step, with *out as above; -EAGAIN: call again;
  * -ENOMEM as above. */
 int dns_builder_step(struct dns_builder *b, unsigned n_names, struct dns_zone **out);

@@ -174,24 +174,38 @@ claim(struct dns_making *m, const char *ns, const struct ip_addr *addr, int more
 	return dns_making_end(m, &out);
 }
 
-int
-dns_pods_build(struct dns_pods *p, const struct store *store, struct dns_making *m)
+static int
+build_pod(struct dns_pod *pod, const struct store *store, struct dns_making *m)
 {
 	int result = 0;
 
-	for (size_t i = 0; i < p->n_dirty && result == 0; i++) {
-		struct dns_pod *pod = p->dirty[i];
-
-		collect(pod, store, m->zone);
-		if (pod->coming.n == pod->built.n && memcmp(pod->coming.items, pod->built.items,
-							     pod->built.n * sizeof(*pod->built.items)) == 0)
-			continue;
-		for (unsigned k = 0; k < pod->built.n && result == 0; k++)
-			result = claim(m, pod->ns, &pod->built.items[k], -1);
-		for (unsigned k = 0; k < pod->coming.n && result == 0; k++)
-			result = claim(m, pod->ns, &pod->coming.items[k], 1);
-	}
+	collect(pod, store, m->zone);
+	if (pod->coming.n == pod->built.n &&
+		memcmp(pod->coming.items, pod->built.items, pod->built.n * sizeof(*pod->built.items)) == 0)
+		return 0;
+	for (unsigned k = 0; k < pod->built.n && result == 0; k++)
+		result = claim(m, pod->ns, &pod->built.items[k], -1);
+	for (unsigned k = 0; k < pod->coming.n && result == 0; k++)
+		result = claim(m, pod->ns, &pod->coming.items[k], 1);
 	return result;
+}
+
+void
+dns_pods_begin(struct dns_pods *p)
+{
+	p->n_built = 0;
+}
+
+int
+dns_pods_build(struct dns_pods *p, const struct store *store, struct dns_making *m, unsigned n)
+{
+	for (; p->n_built < p->n_dirty; p->n_built++) {
+		int result = n-- == 0 ? -EAGAIN : build_pod(p->dirty[p->n_built], store, m);
+
+		if (result < 0)
+			return result;
+	}
+	return 0;
 }
 
 void
@@ -202,7 +216,7 @@ dns_pods_settle(struct dns_pods *p, const struct store *store)
 
 		pod->is_dirty = false;
 		pod->built = pod->coming;
-		if (store_get(store, OBJECT_POD, pod->ns, pod->name) == NULL) {
+		if (pod->built.n == 0 && store_get(store, OBJECT_POD, pod->ns, pod->name) == NULL) {
 			tdelete(pod, &p->by_name, compare_pods);
 			pod_free(pod);
 		}

@@ -12,6 +12,7 @@ struct dns_pod;
 struct dns_pods {
 	void *by_name; /* tsearch: struct dns_pod */
 	size_t n_dirty, dirty_room;
+	size_t n_built; /* of the dirty ones, in the coming version */
 	struct dns_pod **dirty;
 };
 
@@ -21,8 +22,9 @@ void dns_pods_fini(struct dns_pods *p);
 bool dns_pods_touch(struct dns_pods *p, const char *ns, const char *name);
 bool dns_pods_touch_namespace(struct dns_pods *p, const char *ns); /* NULL: all of them */
 
-/* 0 or -ENOMEM. */
-int dns_pods_build(struct dns_pods *p, const struct store *store, struct dns_making *m);
+/* A version begins, without any of them; then they come into it, so many with a call. 0; -EAGAIN: there are more; -ENOMEM. */
+void dns_pods_begin(struct dns_pods *p);
+int dns_pods_build(struct dns_pods *p, const struct store *store, struct dns_making *m, unsigned n);
 
 /* That version is in force. Pods that are gone are forgotten. */
 void dns_pods_settle(struct dns_pods *p, const struct store *store);
