@@ -163,14 +163,21 @@ build_changes(struct publisher *p)
 	return 0;
 }
 
+/* A step of it, which is all of it but after large changes. False: memory is short, and the next change tries again. */
+static bool
+work(struct publisher *p)
+{
+	return !has_work(p) || dns_table_builder_step(snapshot_dns(p->builder)) == 0;
+}
+
 static void
 build_deferred(void *arg)
 {
 	struct publisher *p = arg;
-	bool is_stuck = has_work(p) && dns_table_builder_step(snapshot_dns(p->builder)) < 0;
+	bool goes_on = work(p);
 
 	build_changes(p);
-	if (has_work(p) && !is_stuck) /* else the next change tries again */
+	if (goes_on && has_work(p))
 		loop_defer(p->config.loop, &p->build);
 }
 
@@ -254,8 +261,10 @@ publisher_is_held(const struct publisher *p)
 int
 publisher_flush(struct publisher *p)
 {
-	int result = build_changes(p);
+	int result;
 
+	work(p);
+	result = build_changes(p);
 	if (result < 0)
 		return result;
 	for (struct retired *r = p->retired; r != NULL; r = r->next)

@@ -47,8 +47,8 @@ void publisher_hold(struct publisher *p);
 void publisher_release(struct publisher *p);
 bool publisher_is_held(const struct publisher *p);
 
-/* Builds and publishes at once what changed, and returns when no worker uses older tables. 0, or -EAGAIN or -ENOMEM
- * as snapshot_build(). */
+/* Builds and publishes at once what changed (of the DNS zone as much as a step does), and returns when no worker uses older
+ * tables. 0, or -EAGAIN or -ENOMEM as snapshot_build(). */
 int publisher_flush(struct publisher *p);
 
 struct publisher_status {

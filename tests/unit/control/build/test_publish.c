@@ -321,15 +321,22 @@ the_zone_comes_after_all_else_and_then_with_it(void **state)
 	assert_int_equal(t->version, 4);
 	assert_int_equal(dns_zone_count(t->dns->zone), 1001 + 1001 + 8);
 
+	/* at once as well */
+	put_service(s->store, "n1", "newer", NULL, NULL, "10.96.9.2", NULL, 80, PROTO_TCP);
+	assert_int_equal(publisher_flush(s->publisher), 0);
+	t = publisher_tables(s->publisher);
+	assert_int_equal(t->version, 5);
+	assert_int_equal(dns_zone_count(t->dns->zone), 1002 + 1002 + 8);
+
 	/* while it is held, nothing is done */
 	publisher_hold(s->publisher);
 	put_namespace(s, 2);
 	publisher_check(s->publisher);
 	settle(s);
-	assert_int_equal(publisher_tables(s->publisher)->version, 4);
+	assert_int_equal(publisher_tables(s->publisher)->version, 5);
 	publisher_release(s->publisher);
 	settle(s);
-	assert_int_equal(publisher_tables(s->publisher)->version, 5);
+	assert_int_equal(publisher_tables(s->publisher)->version, 6);
 	publisher_free(s->publisher);
 	s->publisher = NULL;
 	dns_options_fini(&options);
