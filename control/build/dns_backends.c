@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/build/dns_options.h"
 #include "dataplane/net/headers.h"
-
-#define DNS_PORT 53
 
 bool
 dns_service_is_port(const struct service_port *port)

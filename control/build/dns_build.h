@@ -8,18 +8,8 @@
 #ifndef RINGWAY_BUILD_DNS_BUILD_H
 #define RINGWAY_BUILD_DNS_BUILD_H
 
+#include "control/build/dns_options.h"
 #include "control/build/dns_pods.h"
-
-/* What there is below pod.ZONE; as the option has its choices. */
-enum dns_pod_records {
-	DNS_PODS_INSECURE, /* any address, in each namespace that exists */
-	DNS_PODS_VERIFIED, /* those of the namespace's pods, which are to be in the store */
-	DNS_PODS_DISABLED, /* nothing */
-	N_DNS_POD_RECORDS,
-};
-
-#define DNS_TTL_DEFAULT_S 30
-#define DNS_ZONE_DEFAULT "cluster.local"
 
 struct dns_build_config {
 	const char *zone;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/build/wanted.h"
+#include "dataplane/dns/dns_zone.h"
 #include "dataplane/service/hairpin.h"
 #include "dataplane/tables.h"
 

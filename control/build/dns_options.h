@@ -4,12 +4,23 @@
 
 #include <stddef.h>
 
-#include "control/build/dns_build.h"
+#include "control/build/dns_wire.h"
 #include "dataplane/dns/dns_table.h"
 
 #define DNS_PORT 53
 #define DNS_LOCAL_MAX 8
 #define DNS_STUBS_MAX 64
+
+/* What there is below pod.ZONE; as the option has its choices. */
+enum dns_pod_records {
+	DNS_PODS_INSECURE, /* any address, in each namespace that exists */
+	DNS_PODS_VERIFIED, /* those of the namespace's pods, which are to be in the store */
+	DNS_PODS_DISABLED, /* nothing */
+	N_DNS_POD_RECORDS,
+};
+
+#define DNS_TTL_DEFAULT_S 30
+#define DNS_ZONE_DEFAULT "cluster.local"
 
 /* The options as they were written. */
 struct dns_texts {

@@ -8,7 +8,7 @@
 #ifndef RINGWAY_BUILD_DNS_TABLE_BUILD_H
 #define RINGWAY_BUILD_DNS_TABLE_BUILD_H
 
-#include "control/build/dns_options.h"
+#include "control/build/dns_build.h"
 #include "control/model/store.h"
 
 struct dns_table_builder;

@@ -6,7 +6,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "control/build/dns_build.h"
+#include "control/build/dns_options.h"
 #include "control/config.h"
 #include "control/log.h"
 #include "control/loop.h"

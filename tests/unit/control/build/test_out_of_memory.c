@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "control/build/dns_options.h"
+#include "control/build/dns_build.h"
 #include "control/build/publish.h"
 #include "control/build/slots.h"
 #include "control/loop.h"
