@@ -84,6 +84,10 @@ check_dns(struct doctor *x)
 
 	check_texts(x, "dns service", "warn", "set dns.service on every node, and restart ringwayd there",
 		dns_status_text(&dns, text), dns_status_problems(&dns));
+	check_texts(x, "dns upstream", "warn",
+		"`ringway dns` shows the servers; until one answers, names are answered from what was heard "
+		"before",
+		"some server answers, or none was asked", dns_status_upstream_problems(&dns));
 }
 
 static void

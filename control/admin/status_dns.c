@@ -8,6 +8,8 @@
 #include "control/build/endpoint_select.h"
 #include "control/build/publish.h"
 #include "control/daemon.h"
+#include "control/resolve/resolver.h"
+#include "dataplane/clock.h"
 #include "dataplane/dns/dns_zone_edit.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/tables.h"
@@ -19,7 +21,7 @@ struct dns_status_input
 dns_status_of(const struct daemon *d)
 {
 	return (struct dns_status_input){ &d->config, d->store, publisher_tables(d->publisher),
-		publisher_dns(d->publisher) };
+		publisher_dns(d->publisher), d->resolver };
 }
 
 static bool
@@ -112,15 +114,15 @@ dns_status_json(const struct dns_status_input *in)
 		stubs_json(t), "search_suffixes", suffixes_json(t));
 }
 
-/* Another one that is as a DNS service is. */
+/* Another one that is as a DNS service is, at best where these are. */
 static void
 look_for_server(const struct object *object, void *arg)
 {
 	const struct service_object *service = (const struct service_object *)object, **found = arg;
-	const struct service_port *port = dns_service_port(service, PROTO_UDP);
+	bool is_likely = strcmp(object->ns, "kube-system") == 0;
 
-	if (*found == NULL && strcmp(object->ns, "kube-system") == 0 && is_server(service) &&
-		port->port == 53)
+	if (is_server(service) && dns_service_port(service, PROTO_UDP)->port == DNS_PORT &&
+		(*found == NULL || (is_likely && strcmp((*found)->object.ns, "kube-system") != 0)))
 		*found = service;
 }
 
@@ -162,4 +164,68 @@ dns_status_text(const struct dns_status_input *in, char buf[static DNS_STATUS_TE
 		snprintf(buf, DNS_STATUS_TEXT_SIZE, "what is asked of Service %.100s is answered here",
 			in->config->dns.service);
 	return buf;
+}
+
+/* --- upstream */
+
+static const struct upstream *
+find_upstream(const struct upstream *all, unsigned n, const struct dns_server *server)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (all[i].server.port == server->port && ip_addr_eq(&all[i].server.addr, &server->addr))
+			return &all[i];
+	return NULL;
+}
+
+/* Since when none of the servers has answered; 0: not all of them fail. */
+static uint64_t
+failing_since(const struct dns_forward *f, const struct upstream *all, unsigned n)
+{
+	uint64_t since = 0;
+
+	for (unsigned i = 0; i < f->n; i++) {
+		const struct upstream *up = find_upstream(all, n, &f->servers[i]);
+
+		if (up == NULL || up->failing_since_ns == 0)
+			return 0;
+		if (up->failing_since_ns > since)
+			since = up->failing_since_ns;
+	}
+	return since;
+}
+
+static json_t *
+problem_of(const struct dns_forward *f, uint64_t since_ns)
+{
+	char servers[256] = "", server[DNS_SERVER_STRLEN], zone[DNS_TEXT_SIZE];
+	double silent_s = (double)(clock_now_ns() - since_ns) / 1e9;
+	size_t len = 0;
+
+	for (unsigned i = 0; i < f->n && len < sizeof(servers); i++)
+		len += (size_t)snprintf(servers + len, sizeof(servers) - len, "%s%s", i == 0 ? "" : ", ",
+			dns_server_format(&f->servers[i], server));
+	return json_sprintf("DNS: names %s%s cannot be looked up: %s %s not answered for %.0f s",
+		f->zone.len == 1 ? "outside of the cluster" : "in ",
+		f->zone.len == 1 ? "" : dns_wire_format(f->zone.name, zone), servers,
+		f->n == 1 ? "has" : "have", silent_s);
+}
+
+json_t *
+dns_status_upstream_problems(const struct dns_status_input *in)
+{
+	const struct dns_table *t = is_on(in) ? table_of(in) : NULL;
+	struct upstream all[UPSTREAMS_MAX];
+	json_t *texts = json_array();
+	unsigned n;
+
+	if (t == NULL || in->resolver == NULL)
+		return texts;
+	n = resolver_upstreams(in->resolver, all, UPSTREAMS_MAX);
+	for (unsigned i = 0; i < t->n_forwards; i++) {
+		uint64_t since = failing_since(&t->forwards[i], all, n);
+
+		if (since != 0)
+			json_array_append_new(texts, problem_of(&t->forwards[i], since));
+	}
+	return texts;
 }

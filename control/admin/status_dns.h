@@ -9,6 +9,7 @@
 struct config;
 struct daemon;
 struct dns_table_builder;
+struct resolver;
 struct tables;
 
 struct dns_status_input {
@@ -16,6 +17,7 @@ struct dns_status_input {
 	const struct store *store;
 	const struct tables *tables;             /* in force; NULL: none yet */
 	const struct dns_table_builder *builder; /* NULL: DNS is off, or there are no tables yet */
+	struct resolver *resolver;               /* NULL: there is none */
 };
 
 /* From the daemon's parts; valid until it does something else. */
@@ -24,8 +26,9 @@ struct dns_status_input dns_status_of(const struct daemon *d);
 /* The field "dns" of the status, as the help of `ringway status` has it. NULL if out of memory. */
 json_t *dns_status_json(const struct dns_status_input *in);
 
-/* What keeps queries from being answered here, as texts; and in one line how it is. */
+/* What keeps queries from being answered here, and those of other names from upstream, as texts; and in one line how it is. */
 json_t *dns_status_problems(const struct dns_status_input *in);
+json_t *dns_status_upstream_problems(const struct dns_status_input *in);
 #define DNS_STATUS_TEXT_SIZE 320
 const char *dns_status_text(const struct dns_status_input *in, char buf[static DNS_STATUS_TEXT_SIZE]);
 

@@ -36,6 +36,7 @@ status_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 	extend(warnings, service_networks_texts(d->store, &d->config));
 	extend(warnings, unmanaged_texts(d));
 	extend(warnings, dns_status_problems(&dns));
+	extend(warnings, dns_status_upstream_problems(&dns));
 	if (v != NULL)
 		reply->json = status_json(&(struct status_input){
 			.names = { d->store, v, publisher_tables(d->publisher) },
