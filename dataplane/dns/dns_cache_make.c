@@ -1,5 +1,6 @@
 #include "dataplane/dns/dns_cache_make.h"
 
+#include "dataplane/dns/dns_parse_name.h"
 #include "dataplane/net/byteorder.h"
 
 #define POINTER 0xc000

@@ -1,5 +1,7 @@
 #include "dataplane/dns/dns_parse.h"
 
+#include "dataplane/dns/dns_parse_chain.h"
+#include "dataplane/dns/dns_parse_name.h"
 #include "dataplane/net/byteorder.h"
 
 #define FLAG_QR 0x8000
@@ -10,12 +12,6 @@
 #define RCODE_MASK 0x000f
 
 #define RCODE_NXDOMAIN 3
-
-#define POINTER 0xc0
-
-/* One behind each label, and what is in no message that somebody made to be read: pointers to pointers. Without a bound one name takes
- * as long to read as a message has room for them. */
-#define POINTERS_MAX (DNS_LABELS_MAX + 1)
 
 /* A record from its type to its data's length (RFC 1035 section 4.1.3). */
 #define RECORD_HEAD 10
@@ -57,107 +53,7 @@ take_u32(struct reader *r)
 	return high << 16 | take_u16(r);
 }
 
-/* --- names */
-
-size_t
-dns_parse_name(const uint8_t *message, size_t size, size_t at, struct dns_full_name *out)
-{
-	size_t end = 0, before = at; /* a pointer leads to what is before the labels that it ends */
-	unsigned n_pointers = 0;
-
-	out->len = 0;
-	while (at < size) {
-		uint8_t len = message[at];
-
-		if (len == 0) {
-			out->bytes[out->len++] = 0;
-			return end == 0 ? at + 1 : end;
-		}
-		if (len >= POINTER) {
-			size_t to;
-
-			if (size - at < 2)
-				return 0;
-			to = u16_at(message + at) & 0x3fff;
-			if (to >= before || to < DNS_HEADER_SIZE || ++n_pointers > POINTERS_MAX)
-				return 0;
-			end = end == 0 ? at + 2 : end;
-			before = at = to;
-		} else if (len > DNS_LABEL_MAX || size - at <= len || out->len + len + 2u > DNS_NAME_MAX) {
-			return 0;
-		} else {
-			memcpy(out->bytes + out->len, message + at, len + 1u);
-			out->len += len + 1u;
-			at += len + 1u;
-		}
-	}
-	return 0;
-}
-
-static uint8_t
-lower(uint8_t c)
-{
-	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
-}
-
-static bool
-equal_bytes(const uint8_t *a, const uint8_t *b, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (lower(a[i]) != lower(b[i])) /* a length byte is no letter */
-			return false;
-	return true;
-}
-
-bool
-dns_full_name_equal(const struct dns_full_name *a, const struct dns_full_name *b)
-{
-	return a->len == b->len && equal_bytes(a->bytes, b->bytes, a->len);
-}
-
 /* --- data */
-
-/* RFC 1035 section 3.3; RFC 1183, 2163, 2230, 2782, 3403, 6672 */
-static const struct dns_layout layouts[] = {
-	{ DNS_TYPE_NS, .n_names = 1, .may_compress = true },
-	{ 3 /* MD */, .n_names = 1, .may_compress = true },
-	{ 4 /* MF */, .n_names = 1, .may_compress = true },
-	{ DNS_TYPE_CNAME, .n_names = 1, .may_compress = true },
-	{ DNS_TYPE_SOA, .n_names = 2, .n_after = 20, .may_compress = true },
-	{ 7 /* MB */, .n_names = 1, .may_compress = true },
-	{ 8 /* MG */, .n_names = 1, .may_compress = true },
-	{ 9 /* MR */, .n_names = 1, .may_compress = true },
-	{ DNS_TYPE_PTR, .n_names = 1, .may_compress = true },
-	{ 14 /* MINFO */, .n_names = 2, .may_compress = true },
-	{ 15 /* MX */, .n_before = 2, .n_names = 1, .may_compress = true },
-	{ 17 /* RP */, .n_names = 2 },
-	{ 18 /* AFSDB */, .n_before = 2, .n_names = 1 },
-	{ 21 /* RT */, .n_before = 2, .n_names = 1 },
-	{ 26 /* PX */, .n_before = 2, .n_names = 2 },
-	{ DNS_TYPE_SRV, .n_before = 6, .n_names = 1 },
-	{ 35 /* NAPTR */, .n_before = 4, .n_strings = 3, .n_names = 1 },
-	{ 36 /* KX */, .n_before = 2, .n_names = 1 },
-	{ DNS_TYPE_DNAME, .n_names = 1 },
-};
-
-const struct dns_layout *
-dns_layout_find(uint16_t type)
-{
-	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++)
-		if (layouts[i].type == type)
-			return &layouts[i];
-	return NULL;
-}
-
-size_t
-dns_layout_names(const struct dns_layout *layout, const uint8_t *message, const struct dns_record *record)
-{
-	size_t at = record->data + layout->n_before, end = (size_t)record->data + record->data_len;
-
-	for (unsigned i = 0; i < layout->n_strings && at < end; i++)
-		at += 1u + message[at];
-	return at;
-}
 
 static bool
 is_data_whole(const struct reader *r, const struct dns_record *record)
@@ -314,14 +210,13 @@ dns_parse(const uint8_t *message, size_t size, struct dns_parsed *out)
 bool
 dns_parse_is_reply(const uint8_t *message, size_t size, const uint8_t *sent, size_t sent_size)
 {
-	struct dns_full_name name;
-	size_t end = dns_parse_name(sent, sent_size, DNS_HEADER_SIZE, &name) + 4;
+	struct dns_full_name asked, told;
+	size_t end = dns_parse_name(sent, sent_size, DNS_HEADER_SIZE, &asked);
 
-	return end > DNS_HEADER_SIZE + 4 && end <= sent_size && end <= size &&
-	       memcmp(message, sent, 2) == 0 && (u16_at(message + 2) & (FLAG_QR | OPCODE_MASK)) == FLAG_QR &&
-	       u16_at(message + 4) == 1 &&
-	       equal_bytes(message + DNS_HEADER_SIZE, sent + DNS_HEADER_SIZE, name.len) &&
-	       memcmp(message + end - 4, sent + end - 4, 4) == 0;
+	return end != 0 && dns_parse_name(message, size, DNS_HEADER_SIZE, &told) == end && end + 4 <= size &&
+	       end + 4 <= sent_size && memcmp(message, sent, 2) == 0 &&
+	       (u16_at(message + 2) & (FLAG_QR | OPCODE_MASK)) == FLAG_QR && u16_at(message + 4) == 1 &&
+	       dns_full_name_equal(&asked, &told) && memcmp(message + end, sent + end, 4) == 0;
 }
 
 const char *

@@ -1,5 +1,6 @@
-#include "dataplane/dns/dns_parse.h"
+#include "dataplane/dns/dns_parse_chain.h"
 
+#include "dataplane/dns/dns_parse_name.h"
 #include "dataplane/net/byteorder.h"
 
 /* What is behind the names of an SOA: serial, refresh, retry, expire, minimum (RFC 1035 section 3.3.13). */

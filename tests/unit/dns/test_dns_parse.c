@@ -1,6 +1,7 @@
 /* Replies of upstreams: what they mean, which of their records are used and for how long; what is malformed, and half a million that
  * chance changed. libknot reads them, too, and what becomes of them in the cache. */
 #include "dataplane/dns/dns_cache_make.h"
+#include "dataplane/dns/dns_parse_name.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
