@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "control/daemon.h"
@@ -55,6 +56,18 @@ plane_dns_free(struct daemon *d)
 	d->dns_fd = -1;
 }
 
+/* A thread has the priority of the one that makes it, which the daemon has raised until its workers run. */
+static int
+start_unhurried(struct daemon *d)
+{
+	int hurry = getpriority(PRIO_PROCESS, 0), result;
+
+	setpriority(PRIO_PROCESS, 0, d->nice);
+	result = resolver_start(d->resolver);
+	setpriority(PRIO_PROCESS, 0, hurry);
+	return result;
+}
+
 int
 plane_resolver_start(struct daemon *d)
 {
@@ -77,7 +90,7 @@ plane_resolver_start(struct daemon *d)
 		return 0;
 	result = resolver_new(&d->resolver, &config);
 	if (result == 0)
-		result = resolver_start(d->resolver);
+		result = start_unhurried(d);
 	if (result < 0)
 		log_error("names outside of the cluster cannot be looked up: %s", strerror(-result));
 	return result;
