@@ -8,6 +8,7 @@
 struct lookups {
 	struct link hash[HASH_SIZE];
 	struct link patient, impatient; /* waiters, by age */
+	struct link lonely;             /* look-ups */
 	struct link turns;              /* pods that have waiters in their queue */
 	struct pod_turn pods[PORTS_MAX];
 	unsigned n_lookups, n_waiters;
@@ -69,6 +70,7 @@ lookups_new(void)
 		link_init(&l->hash[i]);
 	link_init(&l->patient);
 	link_init(&l->impatient);
+	link_init(&l->lonely);
 	link_init(&l->turns);
 	for (unsigned i = 0; i < PORTS_MAX; i++) {
 		link_init(&l->pods[i].all);
@@ -147,6 +149,7 @@ lookups_add(struct lookups *l, const struct dns_cache_key *key)
 	link_init(&k->waiters);
 	link_init(&k->cut_of);
 	link_init(&k->in_cut);
+	link_init(&k->in_lonely);
 	link_append(&l->hash[k->hash % HASH_SIZE], &k->in_hash);
 	l->n_lookups++;
 	return k;
@@ -157,8 +160,34 @@ lookups_remove(struct lookups *l, struct lookup *k)
 {
 	link_leave(&k->in_hash);
 	link_leave(&k->in_cut);
+	link_leave(&k->in_lonely);
 	l->free_lookups[l->n_free_lookups++] = k;
 	l->n_lookups--;
+}
+
+void
+lookups_leave_alone(struct lookups *l, struct lookup *k)
+{
+	link_leave(&k->in_lonely);
+	link_append(&l->lonely, &k->in_lonely);
+}
+
+bool
+lookups_has_lonely(const struct lookups *l)
+{
+	return !link_is_alone(&l->lonely);
+}
+
+struct lookup *
+lookups_take_lonely(struct lookups *l)
+{
+	struct lookup *k = NULL;
+
+	if (lookups_has_lonely(l)) {
+		k = OBJECT_OF(struct lookup, in_lonely, l->lonely.next);
+		link_leave(&k->in_lonely);
+	}
+	return k;
 }
 
 struct waiter *

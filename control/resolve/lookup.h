@@ -46,6 +46,7 @@ enum lookup_state {
 
 struct lookup {
 	struct link in_hash, waiters;
+	struct link in_lonely;
 	struct link cut_of, in_cut; /* the look-ups that wait for this one; the place among them */
 	struct lookup *cut;         /* whom it waits for; NULL: nobody */
 	struct try *tries;          /* under way, the latest first */
@@ -83,6 +84,14 @@ struct lookup *lookups_add(struct lookups *l, const struct dns_cache_key *key);
 
 /* Nobody waits for it and it has no tries. */
 void lookups_remove(struct lookups *l, struct lookup *k);
+
+/* Nobody waits for it just now: has it among those that are taken next. */
+void lookups_leave_alone(struct lookups *l, struct lookup *k);
+
+bool lookups_has_lonely(const struct lookups *l);
+
+/* The first of them, who is none of them any more; NULL: there is none. */
+struct lookup *lookups_take_lonely(struct lookups *l);
 
 static inline bool
 lookup_has_waiters(const struct lookup *k)

@@ -1,7 +1,12 @@
+#include "control/resolve/resolve.h"
+
 #include <stdlib.h>
 
 #include "control/loop.h"
-#include "control/resolve/resolve_internal.h"
+#include "control/resolve/resolve_life.h"
+#include "control/resolve/resolve_reply.h"
+#include "control/resolve/resolve_tell.h"
+#include "control/resolve/resolve_try.h"
 
 /* Of a bucket's tokens, what a second brings: with what comes in meanwhile, no second has more than its eighth above the rate, as
  * clouds that limit DNS by packets per second count. */
@@ -57,56 +62,6 @@ who_needs_token(struct lookup *k)
 	if (k->state == LOOKUP_CUT)
 		k = k->cut;
 	return k->state == LOOKUP_WAITS ? k : NULL;
-}
-
-void
-resolve_release(struct resolve *r, struct lookup *k, uint64_t now_ns)
-{
-	struct lookup *dependent;
-
-	while ((dependent = lookup_first_dependent(k)) != NULL) {
-		lookup_undepend(dependent);
-		resolve_wait(r, dependent, now_ns);
-	}
-}
-
-void
-resolve_end(struct resolve *r, struct lookup *k, uint64_t now_ns)
-{
-	tries_close(r, k);
-	resolve_release(r, k, now_ns);
-	lookups_remove(r->lookups, k);
-}
-
-void
-resolve_settle(struct resolve *r, struct lookup *k, uint64_t now_ns)
-{
-	struct lookup *cut = k->cut;
-
-	if (lookup_has_waiters(k) || lookup_first_dependent(k) != NULL || k->state == LOOKUP_ASKED)
-		return;
-	lookup_undepend(k);
-	resolve_end(r, k, now_ns);
-	if (cut != NULL)
-		resolve_settle(r, cut, now_ns);
-}
-
-void
-resolve_wait(struct resolve *r, struct lookup *k, uint64_t now_ns)
-{
-	k->state = LOOKUP_WAITS;
-	for (struct waiter *w = lookup_first_waiter(k); w != NULL; w = lookup_next_waiter(k, w))
-		turns_wait(r->lookups, w);
-	if (lookup_has_waiters(k))
-		return;
-	/* for the cache: somebody wanted it, or will want it */
-	if (k->failure == FAILURE_SILENCE && now_ns < k->until_ns && k->n_tries < LONELY_TRIES_MAX &&
-		tokens_has_spare(&r->tokens, now_ns)) {
-		tokens_take(&r->tokens, now_ns);
-		try_next(r, k, now_ns);
-		return;
-	}
-	resolve_end(r, k, now_ns);
 }
 
 /* Has the shorter name asked for first. */
@@ -194,7 +149,7 @@ join(struct resolve *r, struct lookup *k, const struct dns_miss *miss, bool is_c
 	if (w == NULL) {
 		limit(r, miss, &k->key, is_chained, RESOLVER_LIMITED_MEMORY,
 			"too many queries are under way on this node", now_ns);
-		resolve_settle(r, k, now_ns);
+		resolve_settle(r, k);
 		return;
 	}
 	w->is_chained = is_chained;
@@ -277,6 +232,20 @@ resolve_miss(struct resolve *r, const struct dns_miss *from, uint64_t now_ns)
 	take_query(r, &miss, &key, verdict == DNS_LEAVES, now_ns);
 }
 
+/* --- servers */
+
+void
+resolve_received(struct resolve *r, struct try *x, const uint8_t *message, size_t size, uint64_t now_ns)
+{
+	reply_take(r, x, message, size, now_ns);
+}
+
+void
+resolve_broken(struct resolve *r, struct try *x, uint64_t now_ns)
+{
+	try_broken(r, x, now_ns);
+}
+
 /* --- time */
 
 static void
@@ -298,6 +267,25 @@ take_turns(struct resolve *r, uint64_t now_ns)
 	}
 }
 
+/* Nobody waits for them, but for the cache's sake they may have what can be spared: somebody wanted them, or will. */
+static void
+take_lonely(struct resolve *r, uint64_t now_ns)
+{
+	struct lookup *k;
+
+	while ((k = lookups_take_lonely(r->lookups)) != NULL) {
+		if (lookup_has_waiters(k) || k->state != LOOKUP_WAITS) /* somebody has come since */
+			continue;
+		if (k->failure == FAILURE_SILENCE && now_ns < k->until_ns && k->n_tries < LONELY_TRIES_MAX &&
+			tokens_has_spare(&r->tokens, now_ns)) {
+			tokens_take(&r->tokens, now_ns);
+			try_next(r, k, now_ns);
+		} else {
+			resolve_end(r, k);
+		}
+	}
+}
+
 /* Stale data, if there are any, for those who have waited that long. */
 static void
 ease_impatient(struct resolve *r, uint64_t now_ns)
@@ -312,7 +300,7 @@ ease_impatient(struct resolve *r, uint64_t now_ns)
 		if (e == NULL)
 			continue;
 		tell_entry(r, w, e, DNS_STALE, now_ns);
-		resolve_settle(r, k, now_ns);
+		resolve_settle(r, k);
 	}
 }
 
@@ -332,7 +320,7 @@ give_up_on_oldest(struct resolve *r, uint64_t now_ns)
 			tell_failure(r, w, DNS_FAILED, DNS_EDE_NO_REACHABLE,
 				"no upstream server answered in time", now_ns);
 		}
-		resolve_settle(r, k, now_ns);
+		resolve_settle(r, k);
 	}
 }
 
@@ -345,7 +333,10 @@ resolve_run(struct resolve *r, uint64_t now_ns)
 		try_timed_out(r, x, now_ns);
 	ease_impatient(r, now_ns);
 	give_up_on_oldest(r, now_ns);
-	take_turns(r, now_ns);
+	do {
+		take_lonely(r, now_ns);
+		take_turns(r, now_ns); /* which may leave others alone */
+	} while (lookups_has_lonely(r->lookups));
 }
 
 static uint64_t
@@ -396,28 +387,4 @@ resolve_books(const struct resolve *r)
 		.n_waiters = waiters_count(r->lookups),
 		.n_tries = tries_count(&r->tries),
 	};
-}
-
-const char *
-resolver_counter_label(enum resolver_counter which)
-{
-	static const char *const labels[N_RESOLVER_COUNTERS] = {
-#define RESOLVER_COUNTER(symbol, label, help) [RESOLVER_##symbol] = label,
-#include "control/resolve/resolver_counters.def"
-#undef RESOLVER_COUNTER
-	};
-
-	return labels[which];
-}
-
-const char *
-resolver_counter_help(enum resolver_counter which)
-{
-	static const char *const helps[N_RESOLVER_COUNTERS] = {
-#define RESOLVER_COUNTER(symbol, label, help) [RESOLVER_##symbol] = help,
-#include "control/resolve/resolver_counters.def"
-#undef RESOLVER_COUNTER
-	};
-
-	return helps[which];
 }

@@ -1,5 +1,9 @@
+#include "control/resolve/resolve_reply.h"
+
 #include "control/loop.h"
-#include "control/resolve/resolve_internal.h"
+#include "control/resolve/resolve_life.h"
+#include "control/resolve/resolve_tell.h"
+#include "control/resolve/resolve_try.h"
 
 /* For how long a server that does not know EDNS is asked without. */
 #define PLAIN_NS (900 * NS_PER_S)
@@ -45,7 +49,7 @@ answer_dependents(struct resolve *r, struct lookup *k, const struct dns_entry *e
 			tell_entry(r, w, e, DNS_UPSTREAM, now_ns);
 		}
 		lookup_undepend(dependent);
-		resolve_wait(r, dependent, now_ns);
+		resolve_wait(r, dependent);
 	}
 }
 
@@ -63,7 +67,7 @@ take_answer(struct resolve *r, struct try *x, uint64_t now_ns)
 		tell_entry(r, w, e, DNS_UPSTREAM, now_ns);
 	answer_dependents(r, k, e, now_ns);
 	tries_untime(&r->tries, x); /* a probe has told about its server now */
-	resolve_end(r, k, now_ns);
+	resolve_end(r, k);
 }
 
 /* --- what else they say */
@@ -159,7 +163,7 @@ take_reply(struct resolve *r, struct try *x, const uint8_t *message, size_t size
 }
 
 void
-resolve_received(struct resolve *r, struct try *x, const uint8_t *message, size_t size, uint64_t now_ns)
+reply_take(struct resolve *r, struct try *x, const uint8_t *message, size_t size, uint64_t now_ns)
 {
 	uint8_t sent[TRY_MESSAGE_MAX];
 	bool is_reply;

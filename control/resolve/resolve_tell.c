@@ -1,5 +1,6 @@
+#include "control/resolve/resolve_tell.h"
+
 #include "control/loop.h"
-#include "control/resolve/resolve_internal.h"
 
 /* RFC 8767 section 5: the failure recheck timer. */
 #define RECHECK_NS (30 * NS_PER_S)

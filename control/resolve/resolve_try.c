@@ -1,7 +1,10 @@
+#include "control/resolve/resolve_try.h"
+
 #include <errno.h>
 
 #include "control/loop.h"
-#include "control/resolve/resolve_internal.h"
+#include "control/resolve/resolve_life.h"
+#include "control/resolve/resolve_tell.h"
 
 /* Each try waits twice as long as the one before, up to this. */
 #define TRY_MAX_NS (2 * NS_PER_S)
@@ -176,43 +179,6 @@ send_try(struct resolve *r, struct lookup *k, struct upstream *up, unsigned flag
 	return 0;
 }
 
-void
-try_close(struct resolve *r, struct try *x)
-{
-	if (x->lookup != NULL)
-		for (struct try **at = &x->lookup->tries; *at != NULL; at = &(*at)->next)
-			if (*at == x) {
-				*at = x->next;
-				break;
-			}
-	r->config.transport.close(r->config.transport.arg, x->socket);
-	x->upstream->n_open--;
-	tries_remove(&r->tries, x);
-}
-
-void
-tries_close(struct resolve *r, struct lookup *k)
-{
-	struct try *next;
-
-	for (struct try *x = k->tries; x != NULL; x = next) {
-		next = x->next;
-		if (x->is_probe && x->place != 0)
-			x->lookup = NULL;
-		else
-			try_close(r, x);
-	}
-	k->tries = NULL;
-}
-
-void
-tries_close_all(struct resolve *r)
-{
-	for (unsigned i = 0; i < r->tries.n_new; i++)
-		if (r->tries.all[i].upstream != NULL)
-			try_close(r, &r->tries.all[i]);
-}
-
 /* A server that fails is given the query, too: nobody waits for it, but if it answers, it is back. */
 static void
 probe(struct resolve *r, struct lookup *k, const struct dns_forward *forward, uint64_t now_ns)
@@ -263,7 +229,7 @@ give_up(struct resolve *r, struct lookup *k, enum try_failure failure, uint64_t 
 			resolve_count(r, RESOLVER_LIMITED_MEMORY);
 		tell_failure(r, w, source, failures[failure].ede, failures[failure].text, now_ns);
 	}
-	resolve_end(r, k, now_ns);
+	resolve_end(r, k);
 }
 
 static bool
@@ -357,8 +323,8 @@ try_failed(struct resolve *r, struct try *x, enum try_failure failure, uint64_t 
 	tell_hopeless(r, k, number, !is_silence, forward == NULL ? 0 : forward->n, now_ns);
 	if (!is_latest) /* another one is under way */
 		return;
-	resolve_release(r, k, now_ns);
-	resolve_wait(r, k, now_ns);
+	resolve_release(r, k);
+	resolve_wait(r, k);
 }
 
 void
@@ -371,7 +337,7 @@ try_timed_out(struct resolve *r, struct try *x, uint64_t now_ns)
 }
 
 void
-resolve_broken(struct resolve *r, struct try *x, uint64_t now_ns)
+try_broken(struct resolve *r, struct try *x, uint64_t now_ns)
 {
 	resolve_count(r, RESOLVER_UNREACHABLE);
 	upstream_unreachable(x->upstream, now_ns);
