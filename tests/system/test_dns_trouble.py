@@ -146,6 +146,28 @@ def test_names_live_on_without_unbound(cluster, how, family):
         assert "answers" in upstream_states(cluster)
 
 
+@FAMILIES
+def test_names_move_on_with_the_services_pods(cluster, family):
+    """As when its pods are replaced: they listen elsewhere, and whoever was asked before has gone."""
+    server = cluster.kube_dns.ip[family]
+    other = Unbound(cluster.a.add_pod(f"dns-{family}", "kube-system"), port=5353)
+    assert ask(cluster.client, server, f"old{family}.many.example.").records() == ["192.0.2.7"]
+    ports = cluster.kube_dns.ports
+    try:
+        cluster.kube_dns.ports = [("dns", 53, 5353, "UDP"), ("dns-tcp", 53, 5353, "TCP")]
+        cluster.kube_dns.set_backends([other.place])
+        cluster.wait_published()
+        cluster.unbound.freeze()
+        assert ask(cluster.client, server, f"new{family}.many.example.").records() == ["192.0.2.7"]
+        wait_until(lambda: other.n_asked(f"new{family}.many.example."), what="the query in the new one's log")
+        assert not cluster.unbound.n_asked(f"new{family}.many.example.")
+    finally:
+        cluster.unbound.thaw()
+        cluster.kube_dns.ports = ports
+        cluster.kube_dns.set_backends([cluster.dns])
+        cluster.wait_published()
+
+
 def dnsperf(cluster, family, names):
     """Codes and their counts of a second's run; nothing may be lost."""
     data = cluster.lab.dir / "dnsperf.txt"
