@@ -27,6 +27,9 @@
 /* And when something cannot go on yet: no tables are published, or a receiver does not take its packets. */
 #define RETRY_MS 2
 
+/* For so long an answer of the resolver waits for a port that takes nothing: who asked would wait for seconds, and ask again. */
+#define LATE_NS UINT64_C(100000000)
+
 /* A watched port that sent so many packets is not watched any more until the worker sleeps. Each packet that the
  * kernel is done with tells those who wait on its socket, and an epoll set waits always: that is a wait queue's
  * lock, the set's lock and no result, 10% of what sending costs. Taking a port out and putting it back costs as
@@ -354,23 +357,56 @@ process_waiting(struct worker *w, const struct tables *t)
 	return n;
 }
 
-/* Sends what the resolver has answered. These packets began here, so no verdict is counted. Returns how many answers there were. */
+/* Sends an answer of the resolver. False: its port takes nothing at the moment, and it may be tried again. */
+static bool
+send_told(struct worker *w, struct pkt *p, bool is_last_try)
+{
+	if (p->verdict == VERDICT_REPLY)
+		send_packet(w, p);
+	if (p->verdict == VERDICT_REPLY)
+		return true;
+	if (p->drop_reason == DROP_TX_FULL && !is_last_try) {
+		p->verdict = VERDICT_REPLY;
+		return false;
+	}
+	worker_recycle(w, p->umem, p->data);
+	count(&w->counters, COUNT_DNS_LOST);
+	return true;
+}
+
+static void
+keep_late(struct worker *w, unsigned i, const struct pkt *p, uint64_t until_ns)
+{
+	w->late.pkts[i] = *p;
+	w->late_until_ns[i] = until_ns;
+}
+
+static void
+send_late(struct worker *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->late.n; i++)
+		if (!send_told(w, &w->late.pkts[i], w->now_ns >= w->late_until_ns[i]))
+			keep_late(w, n++, &w->late.pkts[i], w->late_until_ns[i]);
+	w->late.n = n;
+}
+
+/* Sends what the resolver has answered, no more than can wait if its port does not take it. These packets began here, so no verdict is
+ * counted. Returns how many answers there were. */
 static unsigned
 process_told(struct worker *w, const struct tables *t)
 {
 	struct burst *b = &w->arrivals;
-	unsigned n = dns_told_burst(t, w, b);
+	unsigned n;
 
+	send_late(w);
+	n = dns_told_burst(t, w, b, BURST_MAX - w->late.n);
 	if (b->n != 0)
 		pipeline_receive_half(w, t, b);
-	BURST_FOREACH (b, p) {
-		if (p->verdict == VERDICT_REPLY)
-			send_packet(w, p);
-		if (p->verdict == VERDICT_DROP) {
-			worker_recycle(w, p->umem, p->data);
-			count(&w->counters, COUNT_DNS_LOST);
-		}
-	}
+	BURST_FOREACH (b, p)
+		if (!send_told(w, p, false))
+			keep_late(w, w->late.n++, p, w->now_ns + LATE_NS);
 	b->n = 0;
 	return n;
 }
@@ -483,6 +519,8 @@ pin_to_cpu(int cpu)
 static bool
 has_unsent(const struct worker *w)
 {
+	if (w->late.n != 0)
+		return true;
 	for (unsigned i = 0; i < w->n_active; i++)
 		if (w->ports[w->active[i]]->dirty)
 			return true;

@@ -70,6 +70,8 @@ struct worker {
 	struct burst arrivals;                     /* what other workers handed over */
 	struct burst steered;                      /* of that, what begins anew here */
 	struct burst pieces;                       /* cut from the burst in hand by segment_burst() */
+	struct burst late;                         /* answers of the resolver that wait for their port */
+	uint64_t late_until_ns[BURST_MAX];         /* each one's */
 	uint8_t piece_of[BURST_MAX];               /* each piece's packet, by its place in the burst */
 
 	struct senders senders;

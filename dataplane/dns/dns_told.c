@@ -91,14 +91,14 @@ note(struct worker *w, const struct dns_told *told)
 }
 
 unsigned
-dns_told_burst(const struct tables *t, struct worker *w, struct burst *b)
+dns_told_burst(const struct tables *t, struct worker *w, struct burst *b, unsigned max)
 {
 	struct dns_told told;
 	unsigned n = 0;
 
 	b->n = 0;
 	b->seen = 0;
-	for (; n < BURST_MAX && dns_told_take(w->dns_rings, w->id, &told); n++) {
+	for (; n < max && dns_told_take(w->dns_rings, w->id, &told); n++) {
 		if (deliver(t, w, &told, &b->pkts[b->n])) {
 			b->n++;
 			note(w, &told);

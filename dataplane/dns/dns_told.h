@@ -8,7 +8,7 @@
 struct worker;
 
 /* Takes what this worker was told, and fills an empty burst with packets that are to be replies: their headers are rewrite's. Who
- * asked may have gone since; such answers are dropped, and counted. Returns how many it took. */
-unsigned dns_told_burst(const struct tables *t, struct worker *w, struct burst *b);
+ * asked may have gone since; such answers are dropped, and counted. Returns how many it took, at most max. */
+unsigned dns_told_burst(const struct tables *t, struct worker *w, struct burst *b, unsigned max);
 
 #endif

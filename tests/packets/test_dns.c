@@ -291,6 +291,52 @@ test_who_has_gone_is_not_told(struct dns_world *x)
 	assert_int_equal(counted(x, DNS_UPSTREAM), 0);
 }
 
+static bool
+takes_nothing(struct port *port, struct pkt *p)
+{
+	(void)port;
+	(void)p;
+	return false;
+}
+
+static void
+test_an_answer_waits_for_its_port(struct dns_world *x)
+{
+	struct port *port = &x->f->ports[FIXTURE_POD1].port;
+	const struct port_ops *was = port->ops;
+	struct port_ops stuck = *was;
+	struct dns_miss miss;
+	struct counters c;
+	unsigned size;
+
+	stuck.tx = takes_nothing;
+	send_query(x, FIXTURE_POD1, "example.com", DNS_TYPE_A);
+	miss = expect_miss(x, "example.com", DNS_MISS_QUERY);
+	port->ops = &stuck;
+	for (unsigned i = 0; i < BURST_MAX + 6; i++) /* more than may wait: the rest stays in the ring */
+		tell(x, &miss);
+	set_time(x, START + S / 100);
+	fixture_run(x->f);
+	port->ops = was;
+	fixture_run(x->f);
+	assert_int_equal(x->f->ports[FIXTURE_POD1].n_out, BURST_MAX + 6);
+	fixture_clear(x->f);
+	fixture_counters(x->f, &c);
+	assert_int_equal(c.counts[COUNT_DNS_LOST], 0);
+
+	port->ops = &stuck;
+	tell(x, &miss);
+	set_time(x, START + S); /* too late */
+	fixture_run(x->f);
+	port->ops = was;
+	fixture_run(x->f);
+	fixture_counters(x->f, &c);
+	assert_int_equal(c.counts[COUNT_DNS_LOST], 1);
+	assert_int_equal(x->f->ports[FIXTURE_POD1].n_out, 0);
+	tell(x, &miss);
+	answer_at(x, FIXTURE_POD1, &size);
+}
+
 static void
 test_who_asks_too_much_is_refused(struct dns_world *x)
 {
@@ -553,6 +599,7 @@ in_each_world(void (*test)(struct dns_world *x))
 	X(test_the_resolver_is_asked)                         \
 	X(test_the_one_who_asked_is_told)                     \
 	X(test_who_has_gone_is_not_told)                      \
+	X(test_an_answer_waits_for_its_port)                  \
 	X(test_who_asks_too_much_is_refused)                  \
 	X(test_the_cache_answers)                             \
 	X(test_what_is_stale_is_served_when_it_may_be)        \
