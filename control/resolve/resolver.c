@@ -18,14 +18,19 @@
 /* A timer that is due is not worth a round of its own before this. */
 #define TIMER_MIN_NS (200 * 1000ull)
 
-/* Answers for workers whose ring is full. */
+/* Answers for a worker whose ring is full. */
 #define LATER_MAX 4096
 #define LATER_NS NS_PER_MS
 
 struct later {
 	struct later *next;
-	unsigned worker;
 	struct dns_told told;
+};
+
+/* Of one worker, in their order: another one does not wait for it. */
+struct later_list {
+	struct later *first, **last;
+	unsigned n;
 };
 
 struct resolver {
@@ -36,8 +41,7 @@ struct resolver {
 	struct loop_fd *miss_watch, *stop_watch;
 	struct loop_timer *timer;
 	struct loop_task take;
-	struct later *later, **last_later;
-	unsigned n_later;
+	struct later_list later[WORKERS_MAX];
 	int stop_fd;
 	bool is_online, is_stopped, is_running;
 	pthread_t thread;
@@ -65,18 +69,17 @@ begin_round(struct resolver *r)
 
 /* A popular name may have more clients than a ring has room: they need not ask again for that. */
 static bool
-tell_later(struct resolver *r, unsigned worker, const struct dns_told *told)
+tell_later(struct later_list *list, const struct dns_told *told)
 {
-	struct later *later = r->n_later < LATER_MAX ? malloc(sizeof(*later)) : NULL;
+	struct later *later = list->n < LATER_MAX ? malloc(sizeof(*later)) : NULL;
 
 	if (later == NULL)
 		return false;
 	later->next = NULL;
-	later->worker = worker;
 	later->told = *told;
-	*r->last_later = later;
-	r->last_later = &later->next;
-	r->n_later++;
+	*list->last = later;
+	list->last = &later->next;
+	list->n++;
 	return true;
 }
 
@@ -84,36 +87,48 @@ static bool
 tell(void *arg, unsigned worker, const struct dns_told *told)
 {
 	struct resolver *r = arg;
+	struct later_list *list;
 
 	if (worker >= r->config.n_workers)
 		return false;
-	return (r->later == NULL && dns_told_put(r->config.rings, worker, told)) ||
-	       tell_later(r, worker, told);
+	list = &r->later[worker];
+	return (list->n == 0 && dns_told_put(r->config.rings, worker, told)) || tell_later(list, told);
 }
 
 static void
+drop_first(struct later_list *list)
+{
+	struct later *first = list->first;
+
+	list->first = first->next;
+	if (list->first == NULL)
+		list->last = &list->first;
+	list->n--;
+	free(first);
+}
+
+/* Whether some have to wait on. */
+static bool
 tell_rest(struct resolver *r)
 {
-	struct later *first;
+	bool is_more = false;
 
-	while ((first = r->later) != NULL && dns_told_put(r->config.rings, first->worker, &first->told)) {
-		r->later = first->next;
-		r->n_later--;
-		free(first);
+	for (unsigned i = 0; i < r->config.n_workers; i++) {
+		struct later_list *list = &r->later[i];
+
+		while (list->n > 0 && dns_told_put(r->config.rings, i, &list->first->told))
+			drop_first(list);
+		is_more |= list->n > 0;
 	}
-	if (r->later == NULL)
-		r->last_later = &r->later;
+	return is_more;
 }
 
 static void
 forget_rest(struct resolver *r)
 {
-	while (r->later != NULL) {
-		struct later *first = r->later;
-
-		r->later = first->next;
-		free(first);
-	}
+	for (unsigned i = 0; i < r->config.n_workers; i++)
+		while (r->later[i].n > 0)
+			drop_first(&r->later[i]);
 }
 
 /* --- what wakes the thread */
@@ -205,9 +220,8 @@ end_round(struct resolver *r)
 	uint64_t now = clock_now_ns(), due, wait;
 
 	resolve_run(r->core, now);
-	tell_rest(r);
 	due = resolve_due_ns(r->core, now);
-	if (r->later != NULL && due > now + LATER_NS)
+	if (tell_rest(r) && due > now + LATER_NS)
 		due = now + LATER_NS;
 	wait = due > now ? due - now : 0;
 	if (due == UINT64_MAX)
@@ -258,7 +272,8 @@ resolver_new(struct resolver **out, const struct resolver_config *config)
 	if (r == NULL)
 		return -ENOMEM;
 	r->config = *config;
-	r->last_later = &r->later;
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
+		r->later[i].last = &r->later[i].first;
 	r->take = (struct loop_task){ .fn = take_misses, .arg = r };
 	pthread_mutex_init(&r->lock, NULL);
 	r->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -359,28 +359,50 @@ test_silence(void **state)
 	assert_true(resolver_counter(w->resolver, RESOLVER_TIMEOUTS) >= 1);
 }
 
+/* So many lots of queries for one name; only by the resolver are they taken. */
+static void
+ask_in_lots(struct world *w, unsigned n, unsigned n_workers)
+{
+	uint64_t before = resolver_counter(w->resolver, RESOLVER_QUERIES);
+
+	for (unsigned lot = 0; lot < n; lot++) {
+		uint64_t asked = before + (lot + 1) * DNS_MISS_SHARE, until = clock_now_ns() + PATIENCE_NS;
+
+		for (unsigned i = 0; i < DNS_MISS_SHARE; i++)
+			ask(w, lot % n_workers, "crowd.example.com");
+		while (resolver_counter(w->resolver, RESOLVER_QUERIES) < asked)
+			assert_true(clock_now_ns() < until);
+	}
+}
+
 /* More than fit a ring on the way there, or back, before anybody takes one. */
 static void
 test_crowd(void **state)
 {
-	enum { LOTS = 30, LOT = DNS_MISS_SHARE };
+	enum { LOTS = 30 };
 	struct world *w = *state;
 	struct dns_told told;
 
-	for (unsigned lot = 0; lot < LOTS; lot++) {
-		uint64_t asked = (lot + 1) * LOT, until = clock_now_ns() + PATIENCE_NS;
-
-		for (unsigned i = 0; i < LOT; i++)
-			ask(w, lot % 2, "crowd.example.com");
-		while (resolver_counter(w->resolver, RESOLVER_QUERIES) < asked)
-			assert_true(clock_now_ns() < until);
-	}
-	for (unsigned i = 0; i < LOTS * LOT; i++) {
-		await(w, i % 2, &told);
+	ask_in_lots(w, LOTS, N_WORKERS);
+	for (unsigned i = 0; i < LOTS * DNS_MISS_SHARE; i++) {
+		await(w, i % N_WORKERS, &told);
 		assert_int_equal(told.rcode, DNS_RCODE_NOERROR);
 	}
 	assert_int_equal(__atomic_load_n(&w->server.n_udp, __ATOMIC_RELAXED), 1);
 	assert_int_equal(resolver_counter(w->resolver, RESOLVER_ANSWERS_LOST), 0);
+}
+
+static void
+test_no_worker_waits_for_another(void **state)
+{
+	enum { LOTS = 2 * DNS_TOLD_DEPTH / DNS_MISS_SHARE };
+	struct world *w = *state;
+	struct dns_told told;
+
+	ask_in_lots(w, LOTS, 1);
+	expect(w, 1, "www.example.com", DNS_UPSTREAM, DNS_RCODE_NOERROR);
+	for (unsigned i = 0; i < LOTS * DNS_MISS_SHARE; i++)
+		await(w, 0, &told);
 }
 
 static void
@@ -403,6 +425,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_nobody_listens, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_silence, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_crowd, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_worker_waits_for_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stops_at_any_time, setup, teardown),
 	};
 
