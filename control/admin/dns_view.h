@@ -5,6 +5,8 @@
 #include "control/dns_book.h"
 
 struct daemon;
+struct dns_table;
+struct upstream;
 
 /* A pod whose policies do not let it ask. */
 struct dns_denied_view {
@@ -61,6 +63,11 @@ struct dns_view {
 /* NULL if out of memory. What it points to is valid until the control thread does something else. */
 struct dns_view *dns_view_new(struct daemon *d);
 void dns_view_free(struct dns_view *v); /* NULL is fine */
+
+/* The servers that are asked by this table, which may be NULL, with what is known of them if they are among the n that were asked.
+ * Those that were, and are not any more, are nobody's trouble: a DNS pod that was replaced. */
+void dns_view_take_upstreams(
+	struct dns_view *v, const struct upstream *asked, unsigned n, const struct dns_table *t);
 
 /* The pod behind that number, or NULL. */
 const struct dns_book_pod *dns_view_pod(const struct dns_view *v, uint32_t number);

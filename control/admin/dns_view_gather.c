@@ -122,29 +122,48 @@ gather_upstream(const struct upstream *up, uint64_t now_ns, struct dns_upstream_
 			now_ns > up->failing_since_ns ? (double)(now_ns - up->failing_since_ns) / 1e9 : 1e-9;
 }
 
-/* One that was never asked: nobody wanted a name of its zone. */
-static void
-add_unasked(const struct dns_server *server, struct dns_view *v)
+static bool
+is_server(const struct ip_addr *addr, uint16_t port, const struct dns_server *server)
 {
+	return port == server->port && ip_addr_eq(addr, &server->addr);
+}
+
+static void
+add_upstream(struct dns_view *v, const struct dns_server *server, const struct upstream *asked, unsigned n)
+{
+	struct dns_upstream_view *up = &v->upstreams[v->n_upstreams];
+
 	for (unsigned i = 0; i < v->n_upstreams; i++)
-		if (v->upstreams[i].port == server->port && ip_addr_eq(&v->upstreams[i].addr, &server->addr))
+		if (is_server(&v->upstreams[i].addr, v->upstreams[i].port, server))
+			return; /* of several zones */
+	if (v->n_upstreams == DNS_UPSTREAM_VIEWS_MAX)
+		return;
+	v->n_upstreams++;
+	for (unsigned i = 0; i < n; i++)
+		if (is_server(&asked[i].server.addr, asked[i].server.port, server)) {
+			gather_upstream(&asked[i], v->now_ns, up);
 			return;
-	if (v->n_upstreams < DNS_UPSTREAM_VIEWS_MAX)
-		v->upstreams[v->n_upstreams++] =
-			(struct dns_upstream_view){ .addr = server->addr, .port = server->port };
+		}
+	/* nobody wanted a name of its zone */
+	*up = (struct dns_upstream_view){ .addr = server->addr, .port = server->port };
+}
+
+void
+dns_view_take_upstreams(
+	struct dns_view *v, const struct upstream *asked, unsigned n, const struct dns_table *t)
+{
+	/* those of all else, which are last, matter most */
+	for (unsigned i = t == NULL ? 0 : t->n_forwards; i-- > 0;)
+		for (unsigned k = 0; k < t->forwards[i].n; k++)
+			add_upstream(v, &t->forwards[i].servers[k], asked, n);
 }
 
 static void
 gather_resolver(struct resolver *r, const struct dns_table *t, struct dns_view *v)
 {
-	struct upstream upstreams[DNS_UPSTREAM_VIEWS_MAX];
+	struct upstream asked[UPSTREAMS_MAX];
 
-	v->n_upstreams = resolver_upstreams(r, upstreams, DNS_UPSTREAM_VIEWS_MAX);
-	for (unsigned i = 0; i < v->n_upstreams; i++)
-		gather_upstream(&upstreams[i], v->now_ns, &v->upstreams[i]);
-	for (unsigned i = 0; t != NULL && i < t->n_forwards; i++)
-		for (unsigned k = 0; k < t->forwards[i].n; k++)
-			add_unasked(&t->forwards[i].servers[k], v);
+	dns_view_take_upstreams(v, asked, resolver_upstreams(r, asked, UPSTREAMS_MAX), t);
 	v->n_counters = N_RESOLVER_COUNTERS;
 	for (enum resolver_counter i = 0; i < N_RESOLVER_COUNTERS; i++)
 		v->counters[i] = (struct dns_counter_view){ resolver_counter_label(i),

@@ -9,6 +9,7 @@
 #include "control/admin/metrics_text.h"
 #include "control/build/dns_wire.h"
 #include "control/cli/command.h"
+#include "control/resolve/upstream.h"
 #include "dataplane/dns/dns_answer.h"
 #include "tests/support/scratch.h"
 
@@ -351,6 +352,37 @@ metrics_have_what_the_command_has(void **state)
 	free(text);
 }
 
+/* A DNS pod that was replaced would be failing for ever. */
+static void
+servers_that_are_asked_no_more_are_not_told_of(void **state)
+{
+	static struct dns_view view;
+	struct upstream asked[2] = {
+		{ .server.port = 53, .failing_since_ns = 1 * SECOND, .n_tries = 9 },
+		{ .server.port = 53, .answered_ns = 2 * SECOND, .n_tries = 5, .n_answers = 5 },
+	};
+	struct dns_table *t = calloc(1, sizeof(*t) + 2 * sizeof(struct dns_forward));
+
+	assert_true(ip_addr_parse("10.1.0.7", &asked[0].server.addr));
+	assert_true(ip_addr_parse("10.1.0.8", &asked[1].server.addr));
+	t->n_forwards = 2;
+	t->forwards[0].n = 1; /* of a stub domain */
+	t->forwards[0].servers[0].port = 5353;
+	t->forwards[1].n = 1;
+	t->forwards[1].servers[0] = asked[1].server;
+	view.now_ns = 3 * SECOND;
+	dns_view_take_upstreams(&view, asked, 2, t);
+	assert_int_equal(view.n_upstreams, 2);
+	assert_true(ip_addr_eq(&view.upstreams[0].addr, &asked[1].server.addr));
+	assert_true(view.upstreams[0].has_answered);
+	assert_int_equal(view.upstreams[0].n_answers, 5);
+	assert_int_equal(view.upstreams[1].port, 5353);
+	assert_int_equal(view.upstreams[1].n_tries, 0);
+	dns_view_take_upstreams(&view, asked, 2, NULL);
+	assert_int_equal(view.n_upstreams, 2);
+	free(t);
+}
+
 int
 main(void)
 {
@@ -362,6 +394,7 @@ main(void)
 		cmocka_unit_test(json_has_all_figures),
 		cmocka_unit_test(wrong_arguments_are_named),
 		cmocka_unit_test(metrics_have_what_the_command_has),
+		cmocka_unit_test(servers_that_are_asked_no_more_are_not_told_of),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
