@@ -357,6 +357,13 @@ process_waiting(struct worker *w, const struct tables *t)
 	return n;
 }
 
+static void
+drop_told(struct worker *w, const struct pkt *p)
+{
+	worker_recycle(w, p->umem, p->data);
+	count(&w->counters, COUNT_DNS_LOST);
+}
+
 /* Sends an answer of the resolver. False: its port takes nothing at the moment, and it may be tried again. */
 static bool
 send_told(struct worker *w, struct pkt *p, bool is_last_try)
@@ -369,8 +376,7 @@ send_told(struct worker *w, struct pkt *p, bool is_last_try)
 		p->verdict = VERDICT_REPLY;
 		return false;
 	}
-	worker_recycle(w, p->umem, p->data);
-	count(&w->counters, COUNT_DNS_LOST);
+	drop_told(w, p);
 	return true;
 }
 
@@ -382,13 +388,18 @@ keep_late(struct worker *w, unsigned i, const struct pkt *p, uint64_t until_ns)
 }
 
 static void
-send_late(struct worker *w)
+send_late(struct worker *w, const struct tables *t)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < w->late.n; i++)
-		if (!send_told(w, &w->late.pkts[i], w->now_ns >= w->late_until_ns[i]))
-			keep_late(w, n++, &w->late.pkts[i], w->late_until_ns[i]);
+	for (unsigned i = 0; i < w->late.n; i++) {
+		struct pkt *p = &w->late.pkts[i];
+
+		if (!dns_told_is_for(t, p))
+			drop_told(w, p);
+		else if (!send_told(w, p, w->now_ns >= w->late_until_ns[i]))
+			keep_late(w, n++, p, w->late_until_ns[i]);
+	}
 	w->late.n = n;
 }
 
@@ -400,7 +411,7 @@ process_told(struct worker *w, const struct tables *t)
 	struct burst *b = &w->arrivals;
 	unsigned n;
 
-	send_late(w);
+	send_late(w, t);
 	n = dns_told_burst(t, w, b, BURST_MAX - w->late.n);
 	if (b->n != 0)
 		pipeline_receive_half(w, t, b);

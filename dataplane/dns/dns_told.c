@@ -9,19 +9,33 @@
 /* In front of the message. */
 #define HEADERS_MAX (sizeof(struct eth_hdr) + sizeof(struct ipv6_hdr) + sizeof(struct udp_hdr))
 
-/* By now the port may be another's, or its link may take less. */
+/* Whether the port is still that of who asked; by now it may be another's. */
+static bool
+is_port_of(const struct tables *t, uint16_t port, bool is_host, const struct ip_addr *addr)
+{
+	const struct endpoint *ep = endpoint_of_port(t->endpoints, port);
+
+	if (ep == NULL || ep->is_host != is_host)
+		return false;
+	return is_host || ip_addr_eq(&ep->addrs[ip_addr_is_v4(addr) ? V4 : V6], addr);
+}
+
+/* Its link may take less than when it asked, too. */
 static bool
 is_deliverable(const struct tables *t, const struct worker *w, const struct dns_told *told)
 {
 	const struct dns_client *c = &told->client;
-	const struct endpoint *ep = endpoint_of_port(t->endpoints, c->port);
-	bool is_v4 = ip_addr_is_v4(&c->client);
+	unsigned family = ip_addr_is_v4(&c->client) ? 4 : 6;
 
-	if (ep == NULL || w->ports[c->port] == NULL || ep->is_host != c->is_host)
-		return false;
-	if (!ep->is_host && !ip_addr_eq(&ep->addrs[is_v4 ? V4 : V6], &c->client))
-		return false;
-	return dns_headers_size(is_v4 ? 4 : 6, (unsigned)sizeof(struct udp_hdr) + told->size) <= ep->mtu;
+	return w->ports[c->port] != NULL && is_port_of(t, c->port, c->is_host, &c->client) &&
+	       dns_headers_size(family, (unsigned)sizeof(struct udp_hdr) + told->size) <=
+		       endpoint_of_port(t->endpoints, c->port)->mtu;
+}
+
+bool
+dns_told_is_for(const struct tables *t, const struct pkt *p)
+{
+	return is_port_of(t, p->in_port, p->origin == ORIGIN_HOST, &p->src);
 }
 
 /* The descriptor of the query, as far as the way back needs it, with the answer in place. */

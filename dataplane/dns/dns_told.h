@@ -11,4 +11,7 @@ struct worker;
  * asked may have gone since; such answers are dropped, and counted. Returns how many it took, at most max. */
 unsigned dns_told_burst(const struct tables *t, struct worker *w, struct burst *b, unsigned max);
 
+/* Whether one of these packets, which has waited for its port since, is still for who has that. */
+bool dns_told_is_for(const struct tables *t, const struct pkt *p);
+
 #endif

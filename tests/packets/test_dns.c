@@ -338,6 +338,31 @@ test_an_answer_waits_for_its_port(struct dns_world *x)
 }
 
 static void
+test_who_comes_while_an_answer_waits_is_not_told(struct dns_world *x)
+{
+	struct ip_addr *addr = &x->f->endpoints->endpoints[1].addrs[x->family], was = *addr;
+	struct port *port = &x->f->ports[FIXTURE_POD1].port;
+	const struct port_ops *ops = port->ops;
+	struct port_ops stuck = *ops;
+	struct dns_miss miss;
+	struct counters c;
+
+	stuck.tx = takes_nothing;
+	send_query(x, FIXTURE_POD1, "example.com", DNS_TYPE_A);
+	miss = expect_miss(x, "example.com", DNS_MISS_QUERY);
+	port->ops = &stuck;
+	tell(x, &miss);
+	port->ops = ops;
+	addr->b[15]++; /* the port is another pod's */
+	fixture_run(x->f);
+	*addr = was;
+	fixture_run(x->f);
+	assert_int_equal(x->f->ports[FIXTURE_POD1].n_out, 0);
+	fixture_counters(x->f, &c);
+	assert_int_equal(c.counts[COUNT_DNS_LOST], 1);
+}
+
+static void
 test_who_asks_too_much_is_refused(struct dns_world *x)
 {
 	const uint8_t *answer;
@@ -600,6 +625,7 @@ in_each_world(void (*test)(struct dns_world *x))
 	X(test_the_one_who_asked_is_told)                     \
 	X(test_who_has_gone_is_not_told)                      \
 	X(test_an_answer_waits_for_its_port)                  \
+	X(test_who_comes_while_an_answer_waits_is_not_told)   \
 	X(test_who_asks_too_much_is_refused)                  \
 	X(test_the_cache_answers)                             \
 	X(test_what_is_stale_is_served_when_it_may_be)        \
