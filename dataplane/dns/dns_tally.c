@@ -18,13 +18,15 @@ struct dns_tally {
 	struct dns_counts ports[PORTS_MAX];
 
 	/* the worker's own */
-	uint32_t at;       /* samples written, which wrap around as 'written' does */
-	uint16_t run_port; /* whose answers the last ones were, ... */
-	uint32_t n_run;    /* ... how many since the last flush, ... */
-	uint32_t n_kept;   /* ... and samples of them */
+	uint32_t at;               /* samples written, which wrap around as 'written' does */
+	uint16_t run_port;         /* whose answers the last ones were, ... */
+	uint32_t n_run;            /* ... how many since the last flush, ... */
+	uint32_t n_kept;           /* ... and samples of them */
+	uint32_t n_put[PORTS_MAX]; /* samples of a port, which wrap around, too */
 
 	uint32_t written __attribute__((aligned(CACHE_LINE))); /* the worker stores, control loads */
 	uint32_t taken __attribute__((aligned(CACHE_LINE)));   /* control stores, the worker loads */
+	uint32_t n_taken[PORTS_MAX] __attribute__((aligned(CACHE_LINE))); /* of 'n_put', likewise */
 	struct dns_sample samples[DNS_SAMPLES];
 };
 
@@ -78,9 +80,14 @@ end_run(struct dns_tally *t)
 }
 
 static bool
-has_room(const struct dns_tally *t)
+has_room(const struct dns_tally *t, uint16_t port)
 {
-	return t->at - __atomic_load_n(&t->taken, __ATOMIC_ACQUIRE) < DNS_SAMPLES;
+	uint32_t waiting = t->at - __atomic_load_n(&t->taken, __ATOMIC_ACQUIRE);
+
+	if (waiting < DNS_SAMPLES / 2)
+		return true;
+	return waiting < DNS_SAMPLES &&
+	       t->n_put[port] - __atomic_load_n(&t->n_taken[port], __ATOMIC_RELAXED) < DNS_PORT_SAMPLES;
 }
 
 static void
@@ -90,6 +97,7 @@ keep(struct dns_tally *t, const struct dns_sample *answer, const uint8_t *name)
 
 	memcpy(s, answer, offsetof(struct dns_sample, name));
 	memcpy(s->name, name, answer->name_len);
+	t->n_put[answer->port]++;
 	t->n_kept++;
 }
 
@@ -105,7 +113,7 @@ dns_tally_note(struct dns_tally *t, const struct dns_sample *answer, const uint8
 		end_run(t);
 	t->run_port = answer->port;
 	t->n_run++;
-	if (t->n_kept < DNS_RUN_SAMPLES && has_room(t))
+	if (t->n_kept < DNS_RUN_SAMPLES && has_room(t, answer->port))
 		keep(t, answer, name);
 }
 
@@ -121,11 +129,13 @@ dns_tally_flush(struct dns_tally *t)
 bool
 dns_tally_take(struct dns_tally *t, struct dns_sample *out)
 {
-	uint32_t taken = t->taken;
+	uint32_t taken = t->taken, *of_port;
 
 	if (taken == __atomic_load_n(&t->written, __ATOMIC_ACQUIRE))
 		return false;
 	*out = *sample_at(t, taken);
+	of_port = &t->n_taken[out->port];
+	__atomic_store_n(of_port, *of_port + 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&t->taken, taken + 1, __ATOMIC_RELEASE);
 	return true;
 }

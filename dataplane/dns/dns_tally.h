@@ -39,6 +39,9 @@ struct dns_sample {
 #define DNS_SAMPLES 1024  /* that may wait for control */
 #define DNS_RUN_SAMPLES 4 /* of one port's answers in one burst */
 
+/* Once half of the places are taken, a port that has so many of them gets no more: floods hide nobody. */
+#define DNS_PORT_SAMPLES 64
+
 struct dns_tally;
 
 /* NULL if out of memory. Before the worker runs. */

@@ -111,7 +111,7 @@ test_samples_that_nobody_takes_are_lost(void **state)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < 3 * DNS_SAMPLES; i++) {
-		note(t, 3, DNS_HIT, DNS_RCODE_NOERROR);
+		note(t, (uint16_t)(i % 100), DNS_HIT, DNS_RCODE_NOERROR);
 		dns_tally_flush(t);
 	}
 	while (dns_tally_take(t, &s))
@@ -120,8 +120,33 @@ test_samples_that_nobody_takes_are_lost(void **state)
 	note(t, 3, DNS_HIT, DNS_RCODE_NOERROR);
 	dns_tally_flush(t);
 	assert_true(dns_tally_take(t, &s));
-	dns_tally_read(t, 3, &sum);
+	for (uint16_t port = 0; port < 100; port++)
+		dns_tally_read(t, port, &sum);
 	assert_int_equal(sum.by_source[DNS_HIT], 3 * DNS_SAMPLES + 1);
+}
+
+static void
+test_floods_leave_room_for_others(void **state)
+{
+	struct dns_tally *t = *state;
+	struct dns_sample s;
+
+	for (unsigned turn = 0; turn < 3; turn++) {
+		unsigned n_loud = 0, n_quiet = 0;
+
+		for (unsigned i = 0; i < 3 * DNS_SAMPLES; i++) {
+			note(t, (uint16_t)(3 + i % 2), DNS_HIT, DNS_RCODE_NOERROR);
+			dns_tally_flush(t);
+		}
+		for (unsigned i = 0; i < DNS_PORT_SAMPLES; i++) {
+			note(t, 5, DNS_HIT, DNS_RCODE_NOERROR);
+			dns_tally_flush(t);
+		}
+		while (dns_tally_take(t, &s))
+			++*(s.port == 5 ? &n_quiet : &n_loud);
+		assert_int_equal(n_loud, DNS_SAMPLES / 2);
+		assert_int_equal(n_quiet, DNS_PORT_SAMPLES);
+	}
 }
 
 #define BURSTS 20000
@@ -196,6 +221,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_a_few_answers_are_samples_in_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_samples_stand_for_the_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_samples_that_nobody_takes_are_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_floods_leave_room_for_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_samples_are_whole_while_more_come, setup, teardown),
 		cmocka_unit_test(test_sources_have_names),
 	};
