@@ -7,6 +7,7 @@
 #include "dataplane/policy/policy_judge.h"
 #include "dataplane/tables.h"
 
+struct dns_entry;
 struct worker;
 
 struct asking {
@@ -20,6 +21,9 @@ struct asking {
 	uint8_t header[DNS_HEADER_SIZE]; /* as it came */
 	struct dns_server backend;       /* by whom policies judge */
 	struct policy_opinion opinion;
+	bool may_be_in_zone;           /* in its tables: a name of the cluster, or a reverse one */
+	bool may_be_outside;           /* so it is looked for in the cache; a reverse name may be either */
+	const struct dns_entry *guess; /* what the cache probably has for it; NULL: no idea */
 	struct dns_query query;
 };
 

@@ -3,6 +3,7 @@
 #include "dataplane/net/byteorder.h"
 
 #define TAG_SHIFT 32
+#define LINE_SLOTS (DNS_CACHE_WAYS / 2) /* of the bucket's two cache lines */
 
 /* Of a body's record, from where its TTL is: behind it are the length and the data. */
 #define TTL_SIZE 4
@@ -56,47 +57,73 @@ is_of_key(const struct dns_entry *e, const struct dns_cache_key *key, unsigned f
 	       names_equal(e->name, key->name, key->len);
 }
 
-/* The next slot of the bucket whose tag fits, from *i on; NULL: none. */
-static const struct dns_entry *
-next_candidate(const struct dns_cache *c, const uint64_t *bucket, uint64_t hash, unsigned *i)
+/* Which of a line's slots have the tag, by bits: which one it is nobody can predict, so there is no branch for each. */
+static unsigned
+match_line(const uint64_t *line, uint64_t hash)
 {
-	while (*i < DNS_CACHE_WAYS) {
-		uint64_t slot = __atomic_load_n(&bucket[(*i)++], __ATOMIC_ACQUIRE);
+	unsigned fits = 0;
 
-		if (slot >> TAG_SHIFT == hash >> TAG_SHIFT && (uint32_t)slot != 0)
-			return (const struct dns_entry *)(c->entries +
-							  ((size_t)(uint32_t)slot - 1) * DNS_CACHE_UNIT);
+	for (unsigned i = 0; i < LINE_SLOTS; i++) {
+		uint64_t slot = __atomic_load_n(&line[i], __ATOMIC_RELAXED);
+
+		fits |= (unsigned)(slot >> TAG_SHIFT == hash >> TAG_SHIFT) << i;
 	}
-	return NULL;
+	return fits;
+}
+
+/* What is in a slot; NULL: it is free. */
+static const struct dns_entry *
+entry_in(const struct dns_cache *c, const uint64_t *at)
+{
+	uint64_t place = (uint32_t)__atomic_load_n(at, __ATOMIC_ACQUIRE);
+
+	return place == 0 ? NULL : (const struct dns_entry *)(c->entries + (place - 1) * DNS_CACHE_UNIT);
 }
 
 const struct dns_entry *
 dns_cache_find(const struct dns_cache *c, const struct dns_cache_key *key)
 {
-	unsigned flags = dns_cache_key_flags(key), i = 0;
+	unsigned flags = dns_cache_key_flags(key);
 	uint64_t hash = dns_cache_hash(key->hash, key->type, flags);
-	const uint64_t *bucket = c->slots + (hash & c->bucket_mask) * DNS_CACHE_WAYS;
-	const struct dns_entry *e;
+	const uint64_t *line = c->slots + (hash & c->bucket_mask) * DNS_CACHE_WAYS;
 
-	while ((e = next_candidate(c, bucket, hash, &i)) != NULL)
-		if (is_of_key(e, key, flags, hash))
-			return e;
+	for (const uint64_t *end = line + DNS_CACHE_WAYS; line < end; line += LINE_SLOTS) {
+		for (unsigned fits = match_line(line, hash); fits != 0; fits &= fits - 1) {
+			const struct dns_entry *e = entry_in(c, &line[__builtin_ctz(fits)]);
+
+			if (e != NULL && is_of_key(e, key, flags, hash))
+				return e;
+		}
+	}
 	return NULL;
 }
 
-void
+const struct dns_entry *
+dns_cache_find_guessed(
+	const struct dns_cache *c, const struct dns_cache_key *key, const struct dns_entry *guess)
+{
+	unsigned flags = dns_cache_key_flags(key);
+
+	if (guess != NULL && is_of_key(guess, key, flags, dns_cache_hash(key->hash, key->type, flags)))
+		return guess;
+	return dns_cache_find(c, key);
+}
+
+const struct dns_entry *
 dns_cache_prefetch_entry(const struct dns_cache *c, const struct dns_cache_key *key)
 {
 	uint64_t hash = dns_cache_hash(key->hash, key->type, dns_cache_key_flags(key));
-	const uint64_t *bucket = c->slots + (hash & c->bucket_mask) * DNS_CACHE_WAYS;
-	unsigned i = 0;
-	const struct dns_entry *e = next_candidate(c, bucket, hash, &i);
+	const uint64_t *line = c->slots + (hash & c->bucket_mask) * DNS_CACHE_WAYS;
+	unsigned fits = match_line(line, hash);
+	const struct dns_entry *e = fits == 0 ? NULL : entry_in(c, &line[__builtin_ctz(fits)]);
 
-	if (e == NULL)
-		return;
+	if (e == NULL) {
+		__builtin_prefetch(line + LINE_SLOTS);
+		return NULL;
+	}
 	__builtin_prefetch(e);
 	__builtin_prefetch(e->name);
-	__builtin_prefetch(e->name + DNS_CACHE_UNIT);
+	return e;
 }
 
 /* --- use */

@@ -126,7 +126,7 @@ asking_outside(struct asking *a)
 		refuse(a, DNS_AUTHORITY, DNS_RCODE_BADVERS, DNS_EDE_NONE, NULL);
 		return;
 	}
-	e = dns_cache_find(cache, &key);
+	e = dns_cache_find_guessed(cache, &key, a->guess);
 	if (e != NULL && answer_from(a, e)) {
 		if (dns_entry_use(e, a->worker->now_ns))
 			put_miss(a, DNS_MISS_PREFETCH, question_name(a), a->query.len);

@@ -118,6 +118,10 @@ answer(struct asking *a)
 		answer_without_resolver(a);
 		return;
 	}
+	if (!a->may_be_in_zone) {
+		asking_outside(a);
+		return;
+	}
 	answer_from_zone(a, &verdict, &reply);
 	if (verdict == DNS_LEAVES)
 		asking_leave(a, &reply);
@@ -125,27 +129,49 @@ answer(struct asking *a)
 		asking_outside(a);
 }
 
-/* Has loaded what look-ups will read: of all queries the first thing, then the next. What the zone seems not to have is looked for in
- * the cache. */
+/* Where a name may be says the name, so that others' are not looked for in the zone. */
+static void
+fetch_first(struct asking *a, const struct dns_table *t)
+{
+	bool is_held = dns_zone_holds(t->zone, &a->query);
+
+	a->may_be_outside = !is_held && t->cache != NULL;
+	a->may_be_in_zone = is_held || dns_zone_may_reverse(&a->query);
+	if (a->may_be_in_zone)
+		dns_zone_fetch_shard(t->zone, a->query.hash);
+	if (a->may_be_outside) {
+		struct dns_cache_key key = dns_cache_key_of(&a->query, a->payload);
+
+		dns_cache_prefetch(t->cache, &key);
+	}
+}
+
+/* Has loaded what look-ups will read next: of all queries one thing, then another. */
 static void
 fetch_group(struct group *g)
 {
 	const struct dns_table *t = g->asking[0].tables->dns;
-	struct dns_cache_key keys[GROUP];
-	unsigned n_keys = 0;
 
-	for (unsigned i = 0; i < g->n; i++)
-		dns_zone_fetch_slot(t->zone, g->asking[i].query.hash);
+	for (unsigned i = 0; i < g->n; i++) {
+		struct asking *a = &g->asking[i];
+
+		a->guess = NULL;
+		if (a->may_be_in_zone)
+			dns_zone_fetch_slot(t->zone, a->query.hash);
+		if (a->may_be_outside) {
+			struct dns_cache_key key = dns_cache_key_of(&a->query, a->payload);
+
+			a->guess = dns_cache_prefetch_entry(t->cache, &key);
+		}
+	}
 	for (unsigned i = 0; i < g->n; i++) {
 		const struct asking *a = &g->asking[i];
 
-		if (dns_zone_fetch_node(t->zone, a->query.hash) || t->cache == NULL)
-			continue;
-		keys[n_keys] = dns_cache_key_of(&a->query, a->payload);
-		dns_cache_prefetch(t->cache, &keys[n_keys++]);
+		if (a->may_be_in_zone)
+			dns_zone_fetch_node(t->zone, a->query.hash);
+		if (a->guess != NULL)
+			dns_cache_prefetch_body(a->guess);
 	}
-	for (unsigned i = 0; i < n_keys; i++)
-		dns_cache_prefetch_entry(t->cache, &keys[i]);
 }
 
 static void
@@ -180,7 +206,7 @@ begin(struct asking *a, const struct tables *t, struct worker *w, struct burst *
 		asking_pass(a, dns_scan_text(scan));
 		return false;
 	}
-	dns_zone_fetch_shard(zone, a->query.hash);
+	fetch_first(a, t->dns);
 	if (!may_ask(a)) {
 		asking_go_on(t, b, p, "policies deny it");
 		return false;

@@ -119,19 +119,15 @@ dns_zone_fetch_slot(const struct dns_zone *z, uint64_t hash)
 /* What a name with an address or two takes. */
 #define DNS_FETCH_LINES 4
 
-/* False: it is probably not there. */
-static inline bool
+static inline void
 dns_zone_fetch_node(const struct dns_zone *z, uint64_t hash)
 {
 	const struct dns_shard *shard = &z->shards[hash >> DNS_SHARD_SHIFT];
 	const struct dns_slot *slot = &shard->slots[(uint32_t)hash & shard->mask];
 
 	/* mostly it is the first; otherwise the look-up waits */
-	if (slot->hash != hash)
-		return false;
-	for (unsigned i = 0; i < DNS_FETCH_LINES; i++)
+	for (unsigned i = 0; slot->hash == hash && i < DNS_FETCH_LINES; i++)
 		__builtin_prefetch((const uint8_t *)slot->node + i * 64);
-	return true;
 }
 
 /* The same for a name that need not be padded. */
@@ -139,6 +135,16 @@ const struct dns_node *dns_zone_get(const struct dns_zone *z, const uint8_t *nam
 
 /* Whether the question's name is the zone's own or below it. */
 bool dns_zone_holds(const struct dns_zone *z, const struct dns_query *q);
+
+#define DNS_ARPA "\4arpa" /* with the root label, which ends the string */
+
+/* Whether it may be one of those in in-addr.arpa and ip6.arpa. What is neither this nor held by the zone is not in its tables. */
+static inline bool
+dns_zone_may_reverse(const struct dns_query *q)
+{
+	return q->len >= sizeof(DNS_ARPA) &&
+	       memcmp(q->name + q->len - sizeof(DNS_ARPA), DNS_ARPA, sizeof(DNS_ARPA)) == 0;
+}
 
 static inline const struct dns_set *
 dns_node_sets(const struct dns_node *node)

@@ -420,6 +420,28 @@ test_the_cache_answers(struct dns_world *x)
 	expect_miss(x, "example.com", DNS_MISS_QUERY);
 }
 
+/* Those of the cluster's addresses are the zone's, all others are looked up as any name. */
+static void
+test_reverse_names_are_the_clusters_or_others(struct dns_world *x)
+{
+	struct message m;
+	unsigned size;
+
+	send_query(x, FIXTURE_POD1, "7.0.96.10.in-addr.arpa", DNS_TYPE_PTR);
+	assert_int_equal(n_answers(answer_at(x, FIXTURE_POD1, &size)), 1);
+	assert_int_equal(counted(x, DNS_AUTHORITY), 1);
+	fixture_clear(x->f);
+
+	send_query(x, FIXTURE_POD1, "8.0.96.10.in-addr.arpa", DNS_TYPE_A);
+	expect_miss(x, "8.0.96.10.in-addr.arpa", DNS_MISS_QUERY);
+	message_begin(&m, MESSAGE_REPLY, "8.0.96.10.in-addr.arpa", DNS_TYPE_A);
+	message_addr(&m, SECTION_ANSWER, "8.0.96.10.in-addr.arpa", 300, "203.0.113.7");
+	put(x, &m, START);
+	send_query(x, FIXTURE_POD1, "8.0.96.10.in-addr.arpa", DNS_TYPE_A);
+	assert_int_equal(n_answers(answer_at(x, FIXTURE_POD1, &size)), 1);
+	assert_int_equal(counted(x, DNS_HIT), 1);
+}
+
 static void
 test_what_is_stale_is_served_when_it_may_be(struct dns_world *x)
 {
@@ -628,6 +650,7 @@ in_each_world(void (*test)(struct dns_world *x))
 	X(test_who_comes_while_an_answer_waits_is_not_told)   \
 	X(test_who_asks_too_much_is_refused)                  \
 	X(test_the_cache_answers)                             \
+	X(test_reverse_names_are_the_clusters_or_others)      \
 	X(test_what_is_stale_is_served_when_it_may_be)        \
 	X(test_a_name_that_leads_out_is_followed)             \
 	X(test_nothing_is_below_a_cut)                        \

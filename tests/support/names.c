@@ -95,16 +95,18 @@ static void
 fill_zone(struct dns_zone *z)
 {
 	static const uint8_t v4[] = { 10, 96, 0, 7 }, same_v4[] = { 10, 97, 0, 1 },
-			     outside[] = "\7example\3com";
+			     outside[] = "\7example\3com", named[] = "\3api" SHOP;
 	const struct ip_addr v6 = addr("fd00:10:96::7");
 	const struct record api[] = { { DNS_TYPE_A, 1, v4, sizeof(v4) },
 		{ DNS_TYPE_AAAA, 1, v6.b, sizeof(v6.b) } };
 	const struct record many[] = { { DNS_TYPE_A, N_MANY, same_v4, sizeof(same_v4) } };
+	const struct record reverse[] = { { DNS_TYPE_PTR, 1, named, sizeof(named) } };
 	const struct record out[] = { { DNS_TYPE_CNAME, 1, outside, sizeof(outside) } };
 
 	add_name(z, "\3api" SHOP, api, 2);
 	add_name(z, "\4many" SHOP, many, 1);
 	add_name(z, "\3out" SHOP, out, 1);
+	add_name(z, "\0017\0010\00296\00210\7in-addr\4arpa", reverse, 1);
 	dns_zone_commit(z);
 }
 

@@ -132,8 +132,8 @@ ask(struct reader *r, unsigned number)
 	ask_number(&m, number);
 	key = scan(&m, &q);
 	dns_cache_prefetch(r->world->cache, &key);
-	dns_cache_prefetch_entry(r->world->cache, &key);
-	e = dns_cache_find(r->world->cache, &key);
+	e = dns_cache_prefetch_entry(r->world->cache, &key);
+	e = dns_cache_find_guessed(r->world->cache, &key, e);
 	r->n_asked++;
 	if (e == NULL)
 		return;
