@@ -32,7 +32,8 @@ struct fixture {
 
 static struct fixture fixture;
 static char output[65536], socket_path[128];
-static pid_t server;
+static struct admin *admin;
+static pid_t server; /* in which admin answers */
 
 static void
 read_counts(uint16_t port, struct dns_counts *sum, void *arg)
@@ -124,14 +125,13 @@ static void
 serve(void)
 {
 	char error[ADMIN_ERROR_SIZE];
-	struct admin *admin;
 
 	snprintf(socket_path, sizeof(socket_path), "%s/socket", scratch_dir);
 	assert_int_equal(admin_new(&admin, NULL, routes, socket_path, "", error), 0);
 	server = fork();
 	assert_true(server >= 0);
 	if (server != 0)
-		return; /* the descriptors are the other's to use */
+		return; /* the descriptors are the other's to use, as long as it runs */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (;;) {
 		struct pollfd readable = { .fd = admin_fd(admin), .events = POLLIN };
@@ -186,6 +186,7 @@ teardown(void **state)
 {
 	kill(server, SIGKILL);
 	waitpid(server, NULL, 0);
+	admin_free(admin);
 	dns_book_free(fixture.book);
 	return scratch_remove(state);
 }
