@@ -30,8 +30,10 @@ check_parsed(const struct dns_parsed *p)
 static bool
 ask(const struct dns_parsed *p, uint8_t *payload, struct dns_query *q)
 {
+	static const uint8_t rd_and_one_question[] = { 1, 0, 0, 1, 0, 0, 0, 0, 0, 0 };
+
 	memcpy(payload, p->message, p->question_end);
-	memcpy(payload + DNS_FLAGS_AT, "\1\0\0\1\0\0\0\0\0\0", 10);
+	memcpy(payload + DNS_FLAGS_AT, rd_and_one_question, sizeof(rd_and_one_question));
 	return dns_query_scan(payload, p->question_end, SEED, q) == DNS_SCAN_QUERY;
 }
 
@@ -51,15 +53,16 @@ check_again(const struct dns_parsed *p, const uint8_t *payload, const struct dns
 static void
 tell_below(const struct dns_entry *e, const uint8_t *question, unsigned size)
 {
+	static const uint8_t label[] = { 3, 's', 'u', 'b' };
 	static struct dns_parsed again;
 	uint8_t payload[DNS_UDP_SIZE_MAX];
 	struct dns_reply reply;
 	struct dns_query q;
 
 	memcpy(payload, question, DNS_HEADER_SIZE);
-	memcpy(payload + DNS_HEADER_SIZE, "\3sub", 4);
-	memcpy(payload + DNS_HEADER_SIZE + 4, question + DNS_HEADER_SIZE, size - DNS_HEADER_SIZE);
-	if (dns_query_scan(payload, size + 4, SEED, &q) != DNS_SCAN_QUERY)
+	memcpy(payload + DNS_HEADER_SIZE, label, sizeof(label));
+	memcpy(payload + DNS_HEADER_SIZE + sizeof(label), question + DNS_HEADER_SIZE, size - DNS_HEADER_SIZE);
+	if (dns_query_scan(payload, size + sizeof(label), SEED, &q) != DNS_SCAN_QUERY)
 		return;
 	CHECK(dns_entry_answer(e, &q, payload, sizeof(payload), 1, 0, DNS_EDE_NONE, &reply));
 	CHECK(reply.size <= DNS_UDP_SIZE_MIN);
