@@ -13,6 +13,7 @@
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
+#include "dataplane/spsc_ring.h"
 
 /* A worker collects returned frames before each burst it hands over, so of those that came straight from it, at most what
  * one crossing ring and two bursts hold can be on their way back. What came by way of a flow's owner is in addition. */
@@ -49,19 +50,6 @@ struct crossing {
 	struct lane lanes[WORKERS_MAX][WORKERS_MAX]; /* [from][to] */
 };
 
-static struct rte_ring *
-ring_new(unsigned element_size, unsigned depth)
-{
-	ssize_t size = rte_ring_get_memsize_elem(element_size, depth);
-	struct rte_ring *ring = size < 0 ? NULL : aligned_alloc(RTE_CACHE_LINE_SIZE, (size_t)size);
-
-	if (ring == NULL || rte_ring_init(ring, "crossing", depth, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
-		free(ring);
-		return NULL;
-	}
-	return ring;
-}
-
 static bool
 seat_init(struct crossing *c, unsigned worker)
 {
@@ -75,8 +63,8 @@ seat_init(struct crossing *c, unsigned worker)
 
 		if (to == worker)
 			continue;
-		lane->packets = ring_new(sizeof(struct pkt), CROSSING_DEPTH);
-		lane->frames = ring_new(sizeof(struct returned_frame), RETURN_DEPTH);
+		lane->packets = spsc_ring_new("crossing", sizeof(struct pkt), CROSSING_DEPTH);
+		lane->frames = spsc_ring_new("crossing", sizeof(struct returned_frame), RETURN_DEPTH);
 		if (lane->packets == NULL || lane->frames == NULL)
 			return false;
 	}

@@ -1,8 +1,9 @@
 #include "dataplane/events.h"
 
-#include <rte_ring_elem.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "dataplane/spsc_ring.h"
 
 /* What control has not heard yet. */
 #define DEPTH 256
@@ -16,13 +17,12 @@ struct events *
 events_new(int fd)
 {
 	struct events *e = calloc(1, sizeof(*e));
-	ssize_t size = rte_ring_get_memsize_elem(sizeof(struct event), DEPTH);
 
 	if (e == NULL)
 		return NULL;
 	e->fd = fd;
-	e->ring = size < 0 ? NULL : aligned_alloc(RTE_CACHE_LINE_SIZE, (size_t)size);
-	if (e->ring == NULL || rte_ring_init(e->ring, "events", DEPTH, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
+	e->ring = spsc_ring_new("events", sizeof(struct event), DEPTH);
+	if (e->ring == NULL) {
 		events_free(e);
 		return NULL;
 	}

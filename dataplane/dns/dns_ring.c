@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "dataplane/pkt.h"
+#include "dataplane/spsc_ring.h"
 #include "dataplane/tables.h"
 
 /* Rings take whole words. */
@@ -33,26 +34,13 @@ struct dns_rings {
 	struct lane lanes[];
 };
 
-static struct rte_ring *
-ring_new(unsigned element_size, unsigned depth)
-{
-	ssize_t size = rte_ring_get_memsize_elem(element_size, depth);
-	struct rte_ring *ring = size < 0 ? NULL : aligned_alloc(RTE_CACHE_LINE_SIZE, (size_t)size);
-
-	if (ring == NULL || rte_ring_init(ring, "dns", depth, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
-		free(ring);
-		return NULL;
-	}
-	return ring;
-}
-
 static bool
 lane_init(struct lane *lane, int fd)
 {
 	lane->miss_bell.fd = fd;
 	lane->told_bell.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	lane->misses = ring_new(sizeof(struct dns_miss), DNS_MISS_DEPTH);
-	lane->told = ring_new(sizeof(struct dns_told), DNS_TOLD_DEPTH);
+	lane->misses = spsc_ring_new("dns", sizeof(struct dns_miss), DNS_MISS_DEPTH);
+	lane->told = spsc_ring_new("dns", sizeof(struct dns_told), DNS_TOLD_DEPTH);
 	return lane->told_bell.fd >= 0 && lane->misses != NULL && lane->told != NULL;
 }
 
