@@ -167,7 +167,8 @@ counts_array(struct dns_counts *c)
 {
 	return (uint64_t *)c;
 }
-static_assert(sizeof(struct dns_counts) == (N_DNS_SOURCES + 1) * sizeof(uint64_t), "counts alone");
+#define N_COUNTS (sizeof(struct dns_counts) / sizeof(uint64_t))
+static_assert(N_COUNTS == N_DNS_SOURCES + 2, "counts alone");
 
 /* What was counted since the last time is the pod's. */
 static void
@@ -176,7 +177,7 @@ read_counts(struct dns_book *b, struct pod *p)
 	struct dns_counts now = { 0 }, *before = &b->counted[p->port];
 
 	b->read(p->port, &now, b->arg);
-	for (unsigned i = 0; i <= N_DNS_SOURCES; i++) {
+	for (unsigned i = 0; i < N_COUNTS; i++) {
 		uint64_t n = counts_array(&now)[i] - counts_array(before)[i];
 
 		counts_array(&p->total.counts)[i] += n;
@@ -376,6 +377,7 @@ subtract(const struct dns_book_figures *total, const struct dns_book_figures *be
 		.wasted = total->wasted - before->wasted,
 		.lookups = total->lookups - before->lookups,
 		.counts.nxdomain = total->counts.nxdomain - before->counts.nxdomain,
+		.counts.completed = total->counts.completed - before->counts.completed,
 	};
 
 	for (unsigned i = 0; i < N_DNS_SOURCES; i++)

@@ -15,6 +15,7 @@ add_figures(struct dns_book_figures *sum, const struct dns_book_figures *f)
 	for (unsigned i = 0; i < N_DNS_SOURCES; i++)
 		sum->counts.by_source[i] += f->counts.by_source[i];
 	sum->counts.nxdomain += f->counts.nxdomain;
+	sum->counts.completed += f->counts.completed;
 	sum->sampled += f->sampled;
 	sum->upstream += f->upstream;
 	sum->wasted += f->wasted;

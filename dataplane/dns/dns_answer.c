@@ -347,3 +347,73 @@ dns_answer(const struct dns_zone *z, const struct dns_query *q, uint8_t *payload
 	finish(&w, limit);
 	return verdict;
 }
+
+static void
+put_alias(struct writer *w, const struct dns_query *target, uint32_t ttl_s)
+{
+	be32 ttl = be32_from(ttl_s);
+
+	w->at = put_u16(w->at, POINTER | w->owner);
+	w->at = put_u16(w->at, DNS_TYPE_CNAME);
+	w->at = put_u16(w->at, DNS_CLASS_IN);
+	memcpy(w->at, &ttl, sizeof(ttl));
+	w->at = put_u16(w->at + sizeof(ttl), target->len);
+	w->owner = (uint16_t)(w->at - w->payload);
+	memcpy(w->at, target->name, target->len);
+	w->at += target->len;
+	w->n_answers++;
+}
+
+static enum dns_verdict
+answer_target(struct writer *w, const struct dns_query *target)
+{
+	const struct dns_node *node = dns_zone_find(w->zone, target->name, target->len, target->hash);
+	struct ip_addr pod;
+
+	if (node != NULL)
+		return answer_chain(w, node);
+	if (!dns_zone_holds(w->zone, target)) {
+		w->reply->outside = w->owner;
+		return DNS_LEAVES;
+	}
+	if (find_pod(w->zone, target, &pod)) {
+		answer_pod(w, &pod);
+	} else {
+		w->reply->rcode = DNS_RCODE_NXDOMAIN;
+		put_soa(w, false, &w->n_authorities);
+	}
+	return DNS_ANSWERED;
+}
+
+enum dns_verdict
+dns_answer_alias(const struct dns_zone *z, const struct dns_query *q, const struct dns_query *target,
+	uint8_t *payload, size_t room, uint32_t ttl_s, uint32_t rotation, struct dns_reply *out)
+{
+	size_t limit = dns_reply_limit(q, room), reserved = q->has_opt ? DNS_OPT_SIZE : 0;
+	enum dns_verdict verdict;
+	struct writer w;
+
+	if (limit < q->end + reserved + DNS_RR_HEADER + target->len)
+		return DNS_PASS;
+	*out = (struct dns_reply){ .rcode = DNS_RCODE_NOERROR };
+	w = (struct writer){ .zone = z,
+		.q = q,
+		.payload = payload,
+		.at = payload + q->end,
+		.end = payload + limit - reserved,
+		.rotation = rotation,
+		.owner = DNS_HEADER_SIZE,
+		.reply = out };
+	put_alias(&w, target, ttl_s);
+	verdict = answer_target(&w, target);
+	finish(&w, limit);
+	return verdict;
+}
+
+bool
+dns_answer_has_pod(const struct dns_zone *z, const struct dns_query *q)
+{
+	struct ip_addr pod;
+
+	return find_pod(z, q, &pod);
+}

@@ -21,6 +21,7 @@ note(const struct asking *a, enum dns_source source, uint8_t rcode)
 	answer.source = (uint8_t)source;
 	answer.rcode = rcode;
 	answer.name_len = is_known ? a->query.len : 0;
+	answer.is_completed = is_known && a->is_completed;
 	answer.received_ns = answer.answered_ns = w->now_ns;
 	dns_tally_note(w->dns_tally, &answer, a->payload + DNS_HEADER_SIZE);
 }

@@ -4,6 +4,7 @@
 #include "dataplane/dns/dns_outside.h"
 
 #include "dataplane/dns/dns_cache.h"
+#include "dataplane/dns/dns_complete.h"
 #include "dataplane/dns/dns_cut.h"
 #include "dataplane/dns/dns_reply.h"
 #include "dataplane/dns/dns_ring.h"
@@ -33,6 +34,7 @@ put_miss(const struct asking *a, enum dns_miss_kind kind, const uint8_t *name, u
 	miss.wants_dnssec = q->wants_dnssec;
 	miss.kind = (uint8_t)kind;
 	miss.worker = (uint8_t)a->worker->id;
+	miss.n_steps = 0;
 	miss.size = (uint16_t)(DNS_HEADER_SIZE + len + TYPE_AND_CLASS);
 	memcpy(miss.message, a->header, DNS_HEADER_SIZE);
 	memcpy(miss.message + DNS_HEADER_SIZE, name, len);
@@ -57,13 +59,30 @@ refuse(struct asking *a, enum dns_source source, uint8_t rcode, uint16_t ede, co
 		asking_pass(a, "there is no room for an answer");
 }
 
+/* Says that the name which was asked for does not exist, and leaves the rest of the search to who asked. */
+static bool
+answer_uncompleted(struct asking *a)
+{
+	struct dns_reply reply;
+
+	if (!a->is_completed || dns_answer(a->tables->dns->zone, &a->query, a->payload, a->room,
+					asking_rotation(a), &reply) != DNS_ANSWERED)
+		return false;
+	a->is_completed = false;
+	asking_settle(a, DNS_AUTHORITY, &reply);
+	return true;
+}
+
 /* Hands it to the resolver; the payload is not looked at any more. */
 static void
 ask(struct asking *a)
 {
 	struct pkt *p = a->pkt;
+	enum dns_miss_kind kind = a->is_completed ? DNS_MISS_COMPLETION : DNS_MISS_QUERY;
 
-	if (!put_miss(a, DNS_MISS_QUERY, question_name(a), a->query.len)) {
+	if (!put_miss(a, kind, question_name(a), a->query.len)) {
+		if (answer_uncompleted(a))
+			return;
 		refuse(a, DNS_LIMITED, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER,
 			"too many queries wait for upstream");
 		return;
@@ -172,6 +191,8 @@ asking_leave(struct asking *a, struct dns_reply *reply)
 	if (life != DNS_LIFE_EXPIRED &&
 		dns_entry_continue(e, &a->query, a->payload, a->room, dns_entry_ttl(e, now_ns),
 			asking_rotation(a), ede_of(e, life), reply)) {
+		if (a->is_completed)
+			dns_complete_limit(&a->query, a->payload, dns_entry_ttl(e, now_ns));
 		asking_settle(a, life == DNS_LIFE_FRESH ? DNS_HIT : DNS_STALE, reply);
 		if (dns_entry_use(e, now_ns))
 			put_miss(a, DNS_MISS_PREFETCH, name, key.len);

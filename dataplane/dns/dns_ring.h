@@ -28,6 +28,7 @@ struct dns_client {
 enum dns_miss_kind {
 	DNS_MISS_QUERY,
 	DNS_MISS_PREFETCH, /* nobody waits: an entry of the cache that is in use is about to expire */
+	DNS_MISS_COMPLETION, /* a name that the zone denies, and whose search is to be completed (dns_complete.h) */
 };
 
 /* Header as the client sent it, and question. */
@@ -40,13 +41,15 @@ struct dns_miss {
 	bool has_opt, wants_dnssec;
 	uint8_t kind; /* enum dns_miss_kind */
 	uint8_t worker;
-	uint16_t size; /* of message */
+	uint8_t n_steps; /* of a completion, for the resolver: names that were asked for it */
+	uint16_t size;   /* of message */
 	uint8_t message[DNS_MISS_MESSAGE_MAX];
 };
 
 struct dns_told {
 	struct dns_client client; /* as in the miss */
 	uint8_t source, rcode;    /* enum dns_source */
+	bool is_completed;        /* as in struct dns_sample */
 	uint16_t size;
 	uint8_t message[DNS_UDP_SIZE_MAX];
 };

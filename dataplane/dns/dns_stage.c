@@ -8,6 +8,7 @@
  * Tables of names are larger than the cache, so queries go through each step in groups. */
 #include "dataplane/dns/dns_asking.h"
 #include "dataplane/dns/dns_cache.h"
+#include "dataplane/dns/dns_complete.h"
 #include "dataplane/dns/dns_headers.h"
 #include "dataplane/dns/dns_outside.h"
 #include "dataplane/dns/dns_reply.h"
@@ -72,6 +73,23 @@ has_resolver(const struct asking *a)
 	return a->tables->dns->cache != NULL && a->worker->dns_rings != NULL;
 }
 
+/* DNS_PASS: what was asked is all that is answered. */
+static enum dns_verdict
+complete(struct asking *a, struct dns_reply *reply)
+{
+	const struct dns_table *t = a->tables->dns;
+	enum dns_verdict verdict;
+
+	if (t->namespaces == NULL)
+		return DNS_PASS;
+	verdict = dns_complete(t, a->pkt->in_port, &a->query, a->payload, a->room, asking_rotation(a),
+		a->worker->now_ns, reply);
+	a->is_completed = verdict != DNS_PASS;
+	if (verdict == DNS_ANSWERED)
+		asking_settle(a, DNS_AUTHORITY, reply);
+	return verdict;
+}
+
 static void
 answer_from_zone(struct asking *a, enum dns_verdict *verdict, struct dns_reply *reply)
 {
@@ -122,7 +140,9 @@ answer(struct asking *a)
 		asking_outside(a);
 		return;
 	}
-	answer_from_zone(a, &verdict, &reply);
+	verdict = complete(a, &reply);
+	if (verdict == DNS_PASS)
+		answer_from_zone(a, &verdict, &reply);
 	if (verdict == DNS_LEAVES)
 		asking_leave(a, &reply);
 	else if (verdict == DNS_PASS)
@@ -196,6 +216,7 @@ begin(struct asking *a, const struct tables *t, struct worker *w, struct burst *
 	a->worker = w;
 	a->burst = b;
 	a->pkt = p;
+	a->is_completed = false;
 	open_query(a);
 	if (zone == NULL) {
 		asking_pass(a, "the cluster's names are not known yet");

@@ -27,6 +27,12 @@ struct dns_name_entry {
 	uint8_t name[DNS_NAME_ROOM]; /* on the wire, lower case, padded */
 };
 
+/* A pod's namespace, as a label on the wire; len 0: there is no pod, or nobody knows. */
+struct dns_namespace {
+	uint8_t len; /* of label, with its length byte */
+	uint8_t label[DNS_LABEL_MAX + 1];
+};
+
 /* Who is asked for names in a zone. */
 struct dns_forward {
 	struct dns_name_entry zone; /* of the last one the root (len 1): all else */
@@ -51,6 +57,9 @@ struct dns_table {
 	/* the node's own search suffixes, outside of the zone: when nothing is at a.SUFFIX, nothing is below it (RFC 8020) */
 	uint8_t n_suffixes;
 	struct dns_name_entry suffixes[DNS_SUFFIXES_MAX];
+
+	/* by port id, PORTS_MAX of them: whose look-ups are completed (dns_complete.h); NULL: nobody's */
+	const struct dns_namespace *namespaces;
 
 	uint8_t n_forwards; /* longest zone first */
 	struct dns_forward forwards[];

@@ -109,6 +109,8 @@ dns_tally_note(struct dns_tally *t, const struct dns_sample *answer, const uint8
 	counter_add(&c->by_source[answer->source], 1);
 	if (answer->rcode == DNS_RCODE_NXDOMAIN)
 		counter_add(&c->nxdomain, 1);
+	if (answer->is_completed)
+		counter_add(&c->completed, 1);
 	if (answer->port != t->run_port)
 		end_run(t);
 	t->run_port = answer->port;
@@ -148,4 +150,5 @@ dns_tally_read(const struct dns_tally *t, uint16_t port, struct dns_counts *sum)
 	for (unsigned i = 0; i < N_DNS_SOURCES; i++)
 		sum->by_source[i] += __atomic_load_n(&c->by_source[i], __ATOMIC_RELAXED);
 	sum->nxdomain += __atomic_load_n(&c->nxdomain, __ATOMIC_RELAXED);
+	sum->completed += __atomic_load_n(&c->completed, __ATOMIC_RELAXED);
 }

@@ -21,7 +21,8 @@ const char *dns_source_help(enum dns_source source);
 /* Answers to one port; since the worker began, so a port's next owner begins with what is there. */
 struct dns_counts {
 	uint64_t by_source[N_DNS_SOURCES];
-	uint64_t nxdomain; /* of them, answered with NXDOMAIN */
+	uint64_t nxdomain;  /* of them, answered with NXDOMAIN */
+	uint64_t completed; /* and those whose search was completed (dns_complete.h) */
 };
 
 /* One answer. */
@@ -31,6 +32,7 @@ struct dns_sample {
 	uint8_t source; /* enum dns_source */
 	uint8_t rcode;
 	uint8_t name_len;                  /* 0: not known */
+	bool is_completed;                 /* an alias of a name further along the search list */
 	uint32_t weight;                   /* answers that this one stands for, itself included */
 	uint64_t received_ns, answered_ns; /* CLOCK_MONOTONIC */
 	uint8_t name[DNS_NAME_MAX];        /* on the wire, in the letters of who asked */

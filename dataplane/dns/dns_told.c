@@ -92,6 +92,7 @@ note(struct worker *w, const struct dns_told *told)
 	struct dns_sample answer = { .port = told->client.port,
 		.source = told->source,
 		.rcode = told->rcode,
+		.is_completed = told->is_completed,
 		.received_ns = told->client.received_ns,
 		.answered_ns = w->now_ns };
 

@@ -514,6 +514,218 @@ test_nothing_is_below_a_cut(struct dns_world *x)
 	expect_miss(x, "www.example.com.corp.test", DNS_MISS_QUERY);
 }
 
+/* --- search lists: pod1 is in the namespace shop */
+
+static void
+some_namespaces(struct dns_world *x)
+{
+	static struct dns_namespace namespaces[PORTS_MAX] = {
+		[FIXTURE_POD1] = { .len = sizeof("\4shop") - 1, .label = "\4shop" },
+	};
+
+	x->f->dns->namespaces = namespaces;
+}
+
+static void
+deny(struct dns_world *x, const char *name, uint32_t ttl_s)
+{
+	struct message m;
+
+	message_begin(&m, MESSAGE_REPLY | 3, name, DNS_TYPE_A);
+	message_soa(&m, name, ttl_s, ttl_s);
+	put(x, &m, START);
+}
+
+/* The answer is an alias of 'to' and so many records behind it. */
+static void
+expect_alias(struct dns_world *x, const char *name, const char *to, unsigned ttl_s, unsigned n_behind)
+{
+	struct message want;
+	const uint8_t *answer;
+	unsigned size;
+
+	answer = answer_at(x, FIXTURE_POD1, &size);
+	assert_int_equal(rcode_of(answer), 0);
+	assert_int_equal(n_answers(answer), 1 + n_behind);
+	message_begin(&want, 0, name, DNS_TYPE_A);
+	message_u16(&want, 0xc00c);
+	message_u16(&want, DNS_TYPE_CNAME);
+	message_u16(&want, DNS_CLASS_IN);
+	message_u32(&want, ttl_s);
+	message_u16(&want, (unsigned)strlen(to) + 2);
+	message_name(&want, to);
+	assert_in_range(size, want.size, 1232);
+	/* the type is the query's */
+	assert_memory_equal(answer + 12, want.bytes + 12, strlen(name) + 2);
+	assert_memory_equal(answer + 12 + strlen(name) + 6, want.bytes + 12 + strlen(name) + 6,
+		want.size - 18 - strlen(name));
+	fixture_clear(x->f);
+}
+
+static unsigned
+completed(struct dns_world *x)
+{
+	struct dns_counts sum = { 0 };
+
+	for (unsigned i = 0; i < x->f->n_workers; i++)
+		dns_tally_read(x->f->workers[i]->dns_tally, FIXTURE_POD1, &sum);
+	return (unsigned)sum.completed;
+}
+
+static void
+test_a_search_that_ends_in_the_zone_is_completed(struct dns_world *x)
+{
+	static const char name[] = "api.shop.Shop.svc.cluster.local";
+	struct dns_miss miss;
+
+	some_namespaces(x);
+	send_query(x, FIXTURE_POD1, name, DNS_TYPE_A);
+	expect_alias(x, name, "api.shop.svc.cluster.local", NAMES_TTL, 1);
+	send_query(x, FIXTURE_POD1, name, DNS_TYPE_AAAA);
+	expect_alias(x, name, "api.shop.svc.cluster.local", NAMES_TTL, 1);
+	send_query(x, FIXTURE_POD1, "api.shop.svc.shop.svc.cluster.local", DNS_TYPE_A);
+	expect_alias(x, "api.shop.svc.shop.svc.cluster.local", "api.shop.svc.cluster.local", NAMES_TTL, 1);
+	send_query(x, FIXTURE_POD1, "api.shop.svc.cluster.local.shop.svc.cluster.local", DNS_TYPE_A);
+	expect_alias(x, "api.shop.svc.cluster.local.shop.svc.cluster.local", "api.shop.svc.cluster.local",
+		NAMES_TTL, 1);
+	assert_int_equal(completed(x), 4);
+	assert_int_equal(counted(x, DNS_AUTHORITY), 4);
+	assert_false(take(x, &miss));
+}
+
+static void
+test_a_search_that_ends_in_the_cache_is_completed(struct dns_world *x)
+{
+	static const char name[] = "example.com.shop.svc.cluster.local";
+	static const struct dns_name_entry suffix = {
+		.len = sizeof("\4corp\4test"), .labels = 2, .name = "\4corp\4test"
+	};
+	struct dns_miss miss;
+	bool has_opt = x->has_opt;
+
+	some_namespaces(x);
+	x->f->dns->suffixes[x->f->dns->n_suffixes++] = suffix;
+	put_example(x, START);
+	send_query(
+		x, FIXTURE_POD1, name, DNS_TYPE_A); /* nobody knows whether example.com.corp.test is there */
+	expect_miss(x, name, DNS_MISS_COMPLETION);
+	x->has_opt = false;
+	deny(x, "com.corp.test", 20);
+	x->has_opt = has_opt;
+	send_query(x, FIXTURE_POD1, name, DNS_TYPE_A);
+	expect_alias(x, name, "example.com", 20, 1);
+	assert_int_equal(counted(x, DNS_HIT), 1);
+	set_time(x, START + 11 * S);
+	send_query(x, FIXTURE_POD1, name, DNS_TYPE_A);
+	expect_alias(x, name, "example.com", 9, 1);
+	assert_int_equal(completed(x), 2);
+	assert_false(take(x, &miss));
+	set_time(x, START + 21 * S); /* what is not certain any more */
+	send_query(x, FIXTURE_POD1, name, DNS_TYPE_A);
+	expect_miss(x, name, DNS_MISS_COMPLETION);
+	x->has_opt = false;
+	deny(x, "com.corp.test", 600);
+	x->has_opt = has_opt;
+	set_time(x, START + 280 * S); /* and what is about to expire */
+	send_query(x, FIXTURE_POD1, name, DNS_TYPE_A);
+	expect_alias(x, name, "example.com", 20, 1);
+	expect_miss(x, "example.com", DNS_MISS_PREFETCH);
+}
+
+static void
+test_a_search_may_lead_out_of_the_zone(struct dns_world *x)
+{
+	static const char name[] = "out.shop.shop.svc.cluster.local";
+
+	some_namespaces(x);
+	send_query(x, FIXTURE_POD1, name, DNS_TYPE_A);
+	expect_miss(x, name, DNS_MISS_COMPLETION);
+	put_example(x, START);
+	set_time(x, START + 280 * S);
+	send_query(x, FIXTURE_POD1, name, DNS_TYPE_A);
+	expect_alias(x, name, "out.shop.svc.cluster.local", 20, 2);
+	assert_int_equal(counted(x, DNS_HIT), 1);
+}
+
+static void
+expect_nxdomain(struct dns_world *x, const char *name, uint16_t type)
+{
+	const uint8_t *answer;
+	struct dns_miss miss;
+	unsigned size;
+
+	send_query(x, FIXTURE_POD1, name, type);
+	answer = answer_at(x, FIXTURE_POD1, &size);
+	assert_int_equal(rcode_of(answer), 3);
+	assert_int_equal(n_answers(answer), 0);
+	assert_false(take(x, &miss));
+	fixture_clear(x->f);
+}
+
+static void
+test_what_is_not_certain_is_not_completed(struct dns_world *x)
+{
+	static const char name[] = "example.com.shop.svc.cluster.local";
+	struct message m;
+	struct dns_query q;
+	struct dns_cache_key key;
+
+	expect_nxdomain(x, name, DNS_TYPE_A); /* the option is off */
+	some_namespaces(x);
+	expect_nxdomain(x, "example.com.bank.svc.cluster.local", DNS_TYPE_A); /* another namespace */
+	expect_nxdomain(x, "example.com.svc.cluster.local", DNS_TYPE_A);
+	expect_nxdomain(x, "example.com.cluster.local", DNS_TYPE_A);
+	expect_nxdomain(x, "shop.svc.shop.cluster.local", DNS_TYPE_A);
+	expect_nxdomain(x, name, DNS_TYPE_SRV);
+	deny(x, "example.com", 300);
+	expect_nxdomain(x, name, DNS_TYPE_A); /* nor is there any other name */
+	set_time(x, START + 310 * S);
+	put_example(x, START);
+	message_begin(&m, MESSAGE_RD, "example.com", DNS_TYPE_A);
+	dns_query_scan(m.bytes, m.size, dns_cache_seed(x->f->dns->cache), &q);
+	q.wants_dnssec = x->has_opt;
+	key = dns_cache_key_of(&q, m.bytes);
+	assert_true(dns_cache_mark_stale(x->f->dns->cache, &key, START + 400 * S));
+	expect_nxdomain(x, name, DNS_TYPE_A); /* servers fail */
+	assert_int_equal(completed(x), 0);
+	assert_int_equal(counted(x, DNS_AUTHORITY), 8);
+}
+
+static void
+test_a_search_too_many_is_left_to_the_pod(struct dns_world *x)
+{
+	static const char name[] = "example.com.shop.svc.cluster.local";
+	struct dns_miss miss;
+	unsigned size;
+
+	some_namespaces(x);
+	for (unsigned i = 0; i < DNS_MISS_SHARE; i++)
+		send_query(x, FIXTURE_POD1, name, DNS_TYPE_A);
+	assert_int_equal(x->f->ports[FIXTURE_POD1].n_out, 0);
+	send_query(x, FIXTURE_POD1, name, DNS_TYPE_A);
+	assert_int_equal(rcode_of(answer_at(x, FIXTURE_POD1, &size)), 3);
+	assert_int_equal(counted(x, DNS_AUTHORITY), 1);
+	assert_int_equal(completed(x), 0);
+	while (take(x, &miss))
+		assert_int_equal(miss.kind, DNS_MISS_COMPLETION);
+}
+
+static void
+test_a_completed_search_is_judged_once(struct dns_world *x)
+{
+	struct counters c;
+	struct dns_miss miss;
+
+	some_namespaces(x);
+	policies_deny(x->f, FIXTURE_POD1, POLICY_EGRESS);
+	send_query(x, FIXTURE_POD1, "api.shop.shop.svc.cluster.local", DNS_TYPE_A);
+	send_query(x, FIXTURE_POD1, "example.com.shop.svc.cluster.local", DNS_TYPE_A);
+	fixture_counters(x->f, &c);
+	assert_int_equal(c.drops[DROP_POLICY_EGRESS], 2);
+	assert_int_equal(x->f->ports[FIXTURE_POD1].n_out, 0);
+	assert_false(take(x, &miss));
+}
+
 static void
 test_who_may_not_ask_is_not_answered(struct dns_world *x)
 {
@@ -654,6 +866,12 @@ in_each_world(void (*test)(struct dns_world *x))
 	X(test_what_is_stale_is_served_when_it_may_be)        \
 	X(test_a_name_that_leads_out_is_followed)             \
 	X(test_nothing_is_below_a_cut)                        \
+	X(test_a_search_that_ends_in_the_zone_is_completed)   \
+	X(test_a_search_that_ends_in_the_cache_is_completed)  \
+	X(test_a_search_may_lead_out_of_the_zone)             \
+	X(test_what_is_not_certain_is_not_completed)          \
+	X(test_a_search_too_many_is_left_to_the_pod)          \
+	X(test_a_completed_search_is_judged_once)             \
 	X(test_who_may_not_ask_is_not_answered)               \
 	X(test_who_would_not_be_let_ask_is_named)             \
 	X(test_explain_shows_the_way_of_what_is_not_answered) \

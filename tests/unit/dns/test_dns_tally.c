@@ -50,10 +50,15 @@ test_counts_are_by_port_and_source(void **state)
 	note(t, 3, DNS_AUTHORITY, DNS_RCODE_NOERROR);
 	note(t, 3, DNS_AUTHORITY, DNS_RCODE_NXDOMAIN);
 	note(t, 4, DNS_HIT, DNS_RCODE_NOERROR);
+	dns_tally_note(t,
+		&(struct dns_sample){
+			.port = 3, .source = DNS_HIT, .name_len = sizeof(name), .is_completed = true },
+		name);
 	dns_tally_read(t, 3, &sum);
 	assert_int_equal(sum.by_source[DNS_AUTHORITY], 2);
-	assert_int_equal(sum.by_source[DNS_HIT], 0);
+	assert_int_equal(sum.by_source[DNS_HIT], 1);
 	assert_int_equal(sum.nxdomain, 101);
+	assert_int_equal(sum.completed, 1);
 }
 
 static void
