@@ -8,6 +8,7 @@
 struct lookups {
 	struct link hash[HASH_SIZE];
 	struct link patient, impatient; /* waiters, by age */
+	struct link resumed;            /* waiters without a look-up, by in_lookup */
 	struct link lonely;             /* look-ups */
 	struct link turns;              /* pods that have waiters in their queue */
 	struct pod_turn pods[PORTS_MAX];
@@ -70,6 +71,7 @@ lookups_new(void)
 		link_init(&l->hash[i]);
 	link_init(&l->patient);
 	link_init(&l->impatient);
+	link_init(&l->resumed);
 	link_init(&l->lonely);
 	link_init(&l->turns);
 	for (unsigned i = 0; i < PORTS_MAX; i++) {
@@ -292,6 +294,30 @@ waiters_remove(struct lookups *l, struct waiter *w)
 	pod->n--;
 	l->free_waiters[l->n_free_waiters++] = w;
 	l->n_waiters--;
+}
+
+void
+waiters_resume(struct lookups *l, struct waiter *w)
+{
+	if (!link_is_alone(&w->in_queue))
+		leave_queue(&l->pods[w->miss.client.port], w);
+	link_leave(&w->in_lookup);
+	link_leave(&w->in_age);
+	link_append(&l->resumed, &w->in_lookup);
+	w->lookup = NULL;
+}
+
+bool
+waiters_take_resumed(struct lookups *l, struct dns_miss *out)
+{
+	struct waiter *w;
+
+	if (link_is_alone(&l->resumed))
+		return false;
+	w = OBJECT_OF(struct waiter, in_lookup, l->resumed.next);
+	*out = w->miss;
+	waiters_remove(l, w);
+	return true;
 }
 
 struct waiter *

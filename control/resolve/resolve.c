@@ -207,13 +207,47 @@ take_prefetch(struct resolve *r, const struct dns_cache_key *key, uint64_t now_n
 	try_next(r, k, now_ns);
 }
 
+/* The query was scanned. */
+static void
+begin_query(struct resolve *r, const struct dns_miss *miss, struct dns_query *q, uint64_t now_ns)
+{
+	enum dns_verdict verdict = resolve_chain(r, miss, q, now_ns);
+	struct dns_cache_key key;
+
+	if (verdict == DNS_ANSWERED)
+		return;
+	if (verdict == DNS_LEAVES && miss->kind != DNS_MISS_COMPLETION)
+		resolve_count(r, RESOLVER_CHAINED);
+	key = dns_cache_key_of(q, miss->message);
+	take_query(r, miss, &key, verdict == DNS_LEAVES, now_ns);
+}
+
+/* Completions whose last name does not exist, which the cache knows by now. It may have had no room for that. */
+static void
+take_resumed(struct resolve *r, uint64_t now_ns)
+{
+	struct dns_miss miss;
+	struct dns_query q;
+
+	while (waiters_take_resumed(r->lookups, &miss)) {
+		if (!resolve_scan(r, &miss, &q))
+			continue;
+		if (++miss.n_steps < DNS_STEPS_MAX && now_ns < miss.client.received_ns + PATIENCE_NS) {
+			begin_query(r, &miss, &q, now_ns);
+		} else {
+			struct dns_cache_key key = dns_cache_key_of(&q, miss.message);
+
+			tell_miss_failure(r, &miss, &key, true, DNS_FAILED, DNS_EDE_OTHER, NULL, now_ns);
+		}
+	}
+}
+
 void
 resolve_miss(struct resolve *r, const struct dns_miss *from, uint64_t now_ns)
 {
 	struct dns_miss miss = *from;
 	struct dns_query q;
 	struct dns_cache_key key;
-	enum dns_verdict verdict;
 
 	if (miss.client.port >= PORTS_MAX || !resolve_scan(r, &miss, &q))
 		return;
@@ -223,13 +257,9 @@ resolve_miss(struct resolve *r, const struct dns_miss *from, uint64_t now_ns)
 		return;
 	}
 	resolve_count(r, RESOLVER_QUERIES);
-	verdict = resolve_chain(r, &miss, &q);
-	if (verdict == DNS_ANSWERED)
-		return;
-	if (verdict == DNS_LEAVES)
-		resolve_count(r, RESOLVER_CHAINED);
-	key = dns_cache_key_of(&q, miss.message);
-	take_query(r, &miss, &key, verdict == DNS_LEAVES, now_ns);
+	if (miss.kind == DNS_MISS_COMPLETION)
+		resolve_count(r, RESOLVER_COMPLETIONS);
+	begin_query(r, &miss, &q, now_ns);
 }
 
 /* --- servers */
@@ -294,12 +324,16 @@ ease_impatient(struct resolve *r, uint64_t now_ns)
 
 	while ((w = waiters_oldest(r->lookups, false)) != NULL && w->came_ns + PATIENCE_NS <= now_ns) {
 		struct lookup *k = w->lookup;
-		const struct dns_entry *e = resolve_stale(r, &k->key, true, now_ns);
+		bool is_completion = w->miss.kind == DNS_MISS_COMPLETION; /* the client can go on by itself */
+		const struct dns_entry *e = is_completion ? NULL : resolve_stale(r, &k->key, true, now_ns);
 
 		waiters_lose_patience(r->lookups, w);
-		if (e == NULL)
+		if (is_completion)
+			tell_failure(r, w, DNS_FAILED, DNS_EDE_OTHER, NULL, now_ns);
+		else if (e != NULL)
+			tell_entry(r, w, e, DNS_STALE, now_ns);
+		else
 			continue;
-		tell_entry(r, w, e, DNS_STALE, now_ns);
 		resolve_settle(r, k);
 	}
 }
@@ -331,6 +365,7 @@ resolve_run(struct resolve *r, uint64_t now_ns)
 
 	while ((x = tries_first(&r->tries)) != NULL && x->due_ns <= now_ns)
 		try_timed_out(r, x, now_ns);
+	take_resumed(r, now_ns);
 	ease_impatient(r, now_ns);
 	give_up_on_oldest(r, now_ns);
 	do {

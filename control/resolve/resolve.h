@@ -13,6 +13,8 @@
  *   share     so many queries per pod may be under way
  *   cuts      a name two labels or more below a node's search suffix: whether there is anything at the label right below the suffix
  *             is asked first, and if not, that is the answer for all that is below (RFC 8020). Kept as an A question without DO and CD
+ *   search    a name of a pod's search list that the zone denies: those behind it are asked for one after the other, until one exists
+ *             (dns_complete.h). After 1.8 s, or when servers fail, the client is told of the first one alone
  *   chains    a cluster name that is an alias of an outside one: the zone's part first, then what is found
  *
  * Limited or failed: stale data, or SERVFAIL with an extended error that says why (RFC 8914); never REFUSED, at which resolvers

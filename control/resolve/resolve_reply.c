@@ -32,6 +32,13 @@ is_bare_formerr(const struct try *x, const uint8_t *message, size_t size)
 
 /* --- answers */
 
+/* A chain goes on with the name itself; but not a completion, for which the cut tells in the cache that there is no such name. */
+static bool
+is_settled_by_cut(const struct waiter *w, const struct dns_entry *e)
+{
+	return !w->is_chained || (w->miss.kind == DNS_MISS_COMPLETION && e->life_s != 0);
+}
+
 /* Those who wait for a longer name below this one. */
 static void
 answer_dependents(struct resolve *r, struct lookup *k, const struct dns_entry *e, uint64_t now_ns)
@@ -43,7 +50,7 @@ answer_dependents(struct resolve *r, struct lookup *k, const struct dns_entry *e
 
 		for (w = lookup_first_waiter(dependent); w != NULL; w = next) {
 			next = lookup_next_waiter(dependent, w);
-			if (w->is_chained) /* it goes on below */
+			if (!is_settled_by_cut(w, e)) /* it goes on below */
 				continue;
 			resolve_count(r, RESOLVER_CUT_ANSWERS);
 			tell_entry(r, w, e, DNS_UPSTREAM, now_ns);

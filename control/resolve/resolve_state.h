@@ -11,6 +11,7 @@
 #include "dataplane/counters.h"
 #include "dataplane/dns/dns_cache_edit.h"
 #include "dataplane/dns/dns_cache_make.h"
+#include "dataplane/dns/dns_complete.h"
 #include "dataplane/dns/dns_cut.h"
 #include "dataplane/dns/dns_parse.h"
 #include "dataplane/dns/dns_tally.h"

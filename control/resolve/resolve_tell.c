@@ -29,18 +29,23 @@ struct telling {
 	struct dns_told told;
 	struct dns_query q;
 	struct dns_reply reply;
+	uint64_t now_ns;
 	uint8_t worker;
+	bool is_completion;
 };
 
 static bool
-begin(struct resolve *r, const struct dns_miss *from, struct telling *t)
+begin(struct resolve *r, const struct dns_miss *from, uint64_t now_ns, struct telling *t)
 {
 	struct dns_miss miss = *from;
 
 	if (!resolve_scan(r, &miss, &t->q))
 		return false;
 	t->told.client = miss.client;
+	t->told.is_completed = false;
 	t->worker = miss.worker;
+	t->now_ns = now_ns;
+	t->is_completion = miss.kind == DNS_MISS_COMPLETION;
 	memcpy(t->told.message, miss.message, miss.size);
 	return true;
 }
@@ -91,24 +96,48 @@ static enum dns_verdict
 answer_from_zone(struct resolve *r, struct telling *t)
 {
 	const struct dns_zone *zone = r->table == NULL ? NULL : r->table->zone;
+	uint32_t rotation = r->rotation += ROTATION_STEP;
+	enum dns_verdict verdict = DNS_PASS;
 
 	if (zone == NULL)
 		return DNS_PASS;
-	return dns_answer(zone, &t->q, t->told.message, sizeof(t->told.message), r->rotation += ROTATION_STEP,
-		&t->reply);
+	if (t->is_completion)
+		verdict = dns_complete(r->table, t->told.client.port, &t->q, t->told.message,
+			sizeof(t->told.message), rotation, t->now_ns, &t->reply);
+	t->told.is_completed = verdict != DNS_PASS;
+	if (verdict != DNS_PASS)
+		return verdict;
+	return dns_answer(zone, &t->q, t->told.message, sizeof(t->told.message), rotation, &t->reply);
+}
+
+/* What the zone says of the name that was asked for: the rest of the search is the client's. */
+static void
+tell_uncompleted(struct resolve *r, const struct dns_miss *miss, uint64_t now_ns)
+{
+	struct telling t = { 0 };
+
+	resolve_count(r, RESOLVER_UNCOMPLETED);
+	if (!begin(r, miss, now_ns, &t))
+		return;
+	t.is_completion = false;
+	if (answer_from_zone(r, &t) == DNS_ANSWERED)
+		finish(r, &t, DNS_AUTHORITY);
+	else if (begin(r, miss, now_ns, &t))
+		finish_with_error(r, &t, DNS_FAILED, DNS_EDE_OTHER,
+			"the cluster's names changed while they were looked up");
 }
 
 enum dns_verdict
-resolve_chain(struct resolve *r, const struct dns_miss *miss, struct dns_query *q)
+resolve_chain(struct resolve *r, const struct dns_miss *miss, struct dns_query *q, uint64_t now_ns)
 {
 	struct telling t = { 0 };
 	enum dns_verdict verdict;
 
-	if (!begin(r, miss, &t))
+	if (!begin(r, miss, now_ns, &t))
 		return DNS_PASS;
 	verdict = answer_from_zone(r, &t);
-	if (verdict == DNS_ANSWERED) { /* it was not when the worker looked */
-		finish(r, &t, DNS_AUTHORITY);
+	if (verdict == DNS_ANSWERED) { /* it was not when the worker looked, or since servers were asked */
+		finish(r, &t, miss->n_steps == 0 ? DNS_AUTHORITY : DNS_UPSTREAM);
 	} else if (verdict == DNS_LEAVES) {
 		if (!scan_outside(r, &t, q))
 			return DNS_PASS;
@@ -152,7 +181,7 @@ tell_miss(struct resolve *r, const struct dns_miss *miss, const struct dns_entry
 	uint16_t ede = DNS_EDE_NONE;
 	bool is_done;
 
-	if (!begin(r, miss, &t))
+	if (!begin(r, miss, now_ns, &t))
 		return;
 	if (e->life_s != 0 && now_ns >= e->expires_ns) { /* one without a life is told while it is new */
 		resolve_count(r, RESOLVER_STALE);
@@ -163,9 +192,13 @@ tell_miss(struct resolve *r, const struct dns_miss *miss, const struct dns_entry
 	else
 		is_done = dns_entry_answer(e, &t.q, t.told.message, sizeof(t.told.message), ttl_s,
 			r->rotation += ROTATION_STEP, ede, &t.reply);
+	if (is_done && t.told.is_completed)
+		dns_complete_limit(&t.q, t.told.message, ttl_s);
 	if (is_done)
 		finish(r, &t, source);
-	else if (begin(r, miss, &t)) /* what was written is not what the client is to have */
+	else if (t.is_completion)
+		tell_uncompleted(r, miss, now_ns);
+	else if (begin(r, miss, now_ns, &t)) /* what was written is not what the client is to have */
 		finish_with_error(
 			r, &t, DNS_FAILED, DNS_EDE_OTHER, "the alias changed while it was followed");
 }
@@ -174,16 +207,21 @@ void
 tell_miss_failure(struct resolve *r, const struct dns_miss *miss, const struct dns_cache_key *key,
 	bool is_chained, enum dns_source source, uint16_t ede, const char *text, uint64_t now_ns)
 {
-	const struct dns_entry *e = resolve_stale(r, key, source == DNS_FAILED, now_ns);
+	const struct dns_entry *e;
 	struct telling t = { 0 };
 
+	if (miss->kind == DNS_MISS_COMPLETION) {
+		tell_uncompleted(r, miss, now_ns);
+		return;
+	}
+	e = resolve_stale(r, key, source == DNS_FAILED, now_ns);
 	if (e != NULL) {
 		tell_miss(r, miss, e, is_chained, source == DNS_FAILED ? DNS_STALE : source, now_ns);
 		return;
 	}
 	if (source == DNS_FAILED)
 		resolve_count(r, RESOLVER_FAILED);
-	if (begin(r, miss, &t))
+	if (begin(r, miss, now_ns, &t))
 		finish_with_error(r, &t, source, ede, text);
 }
 
@@ -191,7 +229,16 @@ void
 tell_entry(struct resolve *r, struct waiter *w, const struct dns_entry *e, enum dns_source source,
 	uint64_t now_ns)
 {
-	tell_miss(r, &w->miss, e, w->is_chained, source, now_ns);
+	bool is_completion = w->miss.kind == DNS_MISS_COMPLETION;
+
+	if (is_completion && e->rcode == DNS_RCODE_NXDOMAIN && e->life_s != 0) {
+		waiters_resume(r->lookups, w);
+		return;
+	}
+	if (is_completion && (e->rcode == DNS_RCODE_NXDOMAIN || (e->flags & DNS_ENTRY_TRUNCATED)))
+		tell_uncompleted(r, &w->miss, now_ns);
+	else
+		tell_miss(r, &w->miss, e, w->is_chained, source, now_ns);
 	waiters_remove(r->lookups, w);
 }
 

@@ -163,6 +163,18 @@ world_alias(struct resolve_world *w, const char *name, const char *target)
 	w->table->zone = w->zone;
 }
 
+void
+world_namespace(struct resolve_world *w, uint16_t pod, const char *ns)
+{
+	struct dns_namespace *n = &w->namespaces[pod];
+
+	n->label[0] = (uint8_t)strlen(ns);
+	n->len = (uint8_t)(n->label[0] + 1);
+	memcpy(n->label + 1, ns, n->label[0]);
+	w->table->zone = w->zone;
+	w->table->namespaces = w->namespaces;
+}
+
 /* --- all of it */
 
 struct resolve_world *
@@ -248,7 +260,9 @@ world_ask(struct resolve_world *w, uint16_t pod, const struct world_question *q)
 					       : DNS_UDP_SIZE_MAX,
 		.has_opt = !q->no_opt,
 		.wants_dnssec = q->dnssec,
-		.kind = q->is_prefetch ? DNS_MISS_PREFETCH : DNS_MISS_QUERY,
+		.kind = q->is_prefetch     ? DNS_MISS_PREFETCH
+			: q->is_completion ? DNS_MISS_COMPLETION
+					   : DNS_MISS_QUERY,
 		.worker = (uint8_t)(pod % 2),
 	};
 	w->n_asked++;

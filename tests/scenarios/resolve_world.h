@@ -40,6 +40,7 @@ struct resolve_world {
 	struct store *store;
 	struct dns_builder *builder;
 	struct dns_zone *zone;
+	struct dns_namespace namespaces[PORTS_MAX];
 	int send_error; /* of all sends to server_down; 0: as usual */
 	char server_down;
 	bool is_tcp_full;
@@ -59,13 +60,16 @@ void world_free(struct resolve_world *w);
 void world_servers(struct resolve_world *w, const char *zone, const char *servers);
 void world_suffix(struct resolve_world *w, const char *suffix);
 
+/* The pod of that port id is in this namespace. */
+void world_namespace(struct resolve_world *w, uint16_t pod, const char *ns);
+
 /* An ExternalName service NAME.shop.svc.cluster.local. */
 void world_alias(struct resolve_world *w, const char *name, const char *target);
 
 struct world_question {
 	const char *name;
 	uint16_t type;
-	bool is_prefetch, no_opt, dnssec, checking_disabled;
+	bool is_prefetch, is_completion, no_opt, dnssec, checking_disabled;
 	uint16_t udp_size;
 };
 

@@ -1,13 +1,15 @@
 /* How names are looked up, on a fake clock: each scenario is a script of what pods ask, what servers say, and what must come of it.
  *
- *   ask POD NAME TYPE [xN] [+do] [+cd] [-opt] [size=N]   N different clients of the pod; "#" in a name: 0, 1, 2, ... in its place
+ *   ask POD NAME TYPE [xN] [+do] [+cd] [+search] [-opt] [size=N]   N different clients of the pod; "#" in a name: 0, 1, 2, ... in its place
  *   repeat                                               the last query again, as stub resolvers do
  *   prefetch NAME TYPE
  *   sent N [SERVER|-] [tcp] [NAME]                       so many queries went out since the last "sent", to that server, for that name
  *   reply N WHAT [TTL]                                   to the N-th query of all
  *   break N, down SERVER                                 its socket breaks; a server's host cannot be reached
  *   full                                                 no more connections
- *   told N [SOURCE RCODE] [ttl=N] [ede=N] [tc] [answers=N]   so many answers since the last "told", all of them so
+ *   told N [SOURCE RCODE] [ttl=N] [ede=N] [tc] [answers=N] [to=NAME]   so many answers since the last "told", all of them so;
+ *                                                        +search: completed with an alias of the name, or, with "-", not
+ *   namespace POD NAME                                   of the pod, whose search is completed when it asks with +search
  *   wait MS, servers ZONE LETTERS, suffix NAME, alias NAME TARGET, count COUNTER N, under way N (look-ups),
  *   open N (sockets) */
 #include <errno.h>
@@ -278,6 +280,73 @@ static const struct scenario scenarios[] = {
 		"told 1 failed 2 ede=0 answers=0" },
 	{ "other names of the zone are answered, should they come",
 		"alias out www.example.com; ask 1 no.shop.svc.cluster.local A; sent 0; told 1 authority 3" },
+	/* search lists, completed */
+	{ "the last name of a search is asked for at once, and the first one becomes its alias",
+		"namespace 1 shop; ask 1 www.example.com.shop.svc.cluster.local A +search; sent 1 a - www.example.com.; told 0; reply 1 address 20; "
+		"told 1 upstream 0 ttl=20 answers=2 to=www.example.com.; count completions 1; "
+		"ask 1 www.example.com A; sent 0; told 1 hit 0 ttl=20 answers=1" },
+	{ "over IPv6 as well, for AAAA, without EDNS, with the zone's TTL for what has a longer one",
+		"namespace 1 shop; ask 1 www.example.com.shop.svc.cluster.local AAAA +search -opt; sent 1 h; reply 1 address 300; "
+		"told 1 upstream 0 ttl=30 answers=2 to=www.example.com.", .servers = "h" },
+	{ "the cut of a node's suffix is asked first, and below it then nothing",
+		"namespace 1 shop; suffix corp.example; ask 1 www.example.com.shop.svc.cluster.local A +search; "
+		"sent 1 a - com.corp.example.; reply 1 nxdomain 60; sent 1 a - www.example.com.; "
+		"reply 2 address 300; told 1 upstream 0 ttl=30 answers=2 to=www.example.com.; "
+		"ask 1 ftp.example.com.shop.svc.cluster.local A +search; sent 1 a - ftp.example.com." },
+	{ "the names below suffixes are asked for one after the other, and the least TTL counts",
+		"namespace 1 shop; suffix corp.example; suffix lan.example; ask 1 www.example.com.shop.svc.cluster.local A +search; "
+		"sent 1 a - com.corp.example.; reply 1 nodata 60; sent 1 a - www.example.com.corp.example.; "
+		"reply 2 nxdomain 10; sent 1 a - com.lan.example.; reply 3 nxdomain 60; "
+		"sent 1 a - www.example.com.; reply 4 address 300; "
+		"told 1 upstream 0 ttl=10 answers=2 to=www.example.com.; under way 0" },
+	{ "the first name that exists ends the search",
+		"namespace 1 shop; suffix corp.example; ask 1 db.shop.svc.cluster.local A +search; "
+		"sent 1 a - db.corp.example.; reply 1 address 300; "
+		"told 1 upstream 0 answers=2 to=db.corp.example.; under way 0" },
+	{ "even without data",
+		"namespace 1 shop; suffix corp.example; ask 1 db.shop.svc.cluster.local AAAA +search; "
+		"sent 1 a - db.corp.example.; reply 1 nodata 300; "
+		"told 1 upstream 0 answers=1 to=db.corp.example.; under way 0" },
+	{ "when nothing exists, the first name does not",
+		"namespace 1 shop; suffix corp.example; ask 1 www.example.com.shop.svc.cluster.local A +search; reply 1 nxdomain 60; "
+		"reply 2 nxdomain 60; told 1 upstream 3 answers=0 to=-; sent 2; count uncompleted 0; "
+		"ask 1 www.example.com.shop.svc.cluster.local A +search; sent 0; told 1 authority 3 to=-" },
+	{ "SERVFAIL on the way: the rest is the client's",
+		"namespace 1 shop; suffix corp.example; ask 1 www.example.com.shop.svc.cluster.local A +search; reply 1 nxdomain 60; "
+		"reply 2 servfail; told 1 authority 3 answers=0 to=-; count uncompleted 1; count failed 0; "
+		"under way 0" },
+	{ "and so it is after 1.8 s, in all",
+		"namespace 1 shop; ask 1 www.example.com.shop.svc.cluster.local A +search; wait 1799; told 0; wait 2; told 1 authority 3 to=-; "
+		"count uncompleted 1" },
+	{ "with all steps together",
+		"namespace 1 shop; suffix corp.example; suffix lan.example; ask 1 db.shop.svc.cluster.local A +search; "
+		"wait 1790; reply 1 nxdomain 60; wait 20; reply 4 nxdomain 60; told 1 authority 3 to=-; "
+		"under way 0" },
+	{ "TTL 0 is for those who wait, and proves nothing",
+		"namespace 1 shop; ask 1 www.example.com.shop.svc.cluster.local A +search x3; sent 1; reply 1 address 0; "
+		"told 3 upstream 0 ttl=0 answers=2 to=www.example.com.; ask 1 www.example.com.shop.svc.cluster.local A +search; sent 1; "
+		"reply 2 nxdomain 0; told 1 authority 3 to=-" },
+	{ "what fits no datagram is not completed",
+		"namespace 1 shop; ask 1 www.example.com.shop.svc.cluster.local A +search; reply 1 many 60; told 1 authority 3 to=-; "
+		"ask 1 www.example.com.shop.svc.cluster.local A +search; told 1 authority 3 to=-" },
+	{ "nor what there is no room for",
+		"namespace 1 shop; ask 1 www.example.com A; ask 1 www.example.com.shop.svc.cluster.local A +search; "
+		"told 1 authority 3 to=-; count limited_in_flight 1", .in_flight = 1 },
+	{ "a pod of another namespace goes on itself",
+		"namespace 1 shop; namespace 2 bank; ask 2 www.example.com.shop.svc.cluster.local A +search; ask 3 www.example.com.shop.svc.cluster.local A +search; sent 0; "
+		"told 2 authority 3 to=-" },
+	{ "the search may end in the zone again, and lead out of it",
+		"namespace 1 shop; suffix corp.example; alias out www.example.com; "
+		"ask 1 out.shop.svc.cluster.local.shop.svc.cluster.local A +search; "
+		"sent 1 a - local.corp.example.; reply 1 nxdomain 60; sent 1 a - www.example.com.; "
+		"reply 2 address 300; told 1 upstream 0 ttl=30 answers=3 to=out.shop.svc.cluster.local." },
+	{ "one who asks again on the way gets one answer",
+		"namespace 1 shop; suffix corp.example; ask 1 www.example.com.shop.svc.cluster.local A +search; repeat; reply 1 nxdomain 60; repeat; "
+		"reply 2 address 60; told 1 upstream 0 to=www.example.com.; count repeated 2" },
+	{ "those who wait for a step go different ways from it",
+		"namespace 1 shop; suffix corp.example; ask 1 db.shop.svc.cluster.local A +search; "
+		"ask 2 db.corp.example A; sent 1; reply 1 nxdomain 60; told 1 upstream 3; "
+		"sent 1 a - db.; reply 2 address 60; told 1 upstream 0 to=db." },
 };
 /* clang-format on */
 
@@ -356,6 +425,7 @@ run_ask(struct run *run, bool is_prefetch)
 		q.dnssec |= strcmp(*at, "+do") == 0;
 		q.checking_disabled |= strcmp(*at, "+cd") == 0;
 		q.no_opt |= strcmp(*at, "-opt") == 0;
+		q.is_completion |= strcmp(*at, "+search") == 0;
 		if (**at == 'x')
 			n = (unsigned)atoi(*at + 1);
 		if (strncmp(*at, "size=", 5) == 0)
@@ -437,6 +507,25 @@ read_ttl(const struct dns_told *t)
 	       (uint32_t)t->message[at + 2] << 8 | t->message[at + 3];
 }
 
+/* By the first record, which is an alias. */
+static void
+check_completed(struct run *run, const struct dns_told *t, const char *name)
+{
+	unsigned at = DNS_HEADER_SIZE;
+	char text[DNS_TEXT_SIZE];
+
+	check_equal(run, "whether it was completed", t->is_completed, strcmp(name, "-") != 0);
+	if (!t->is_completed)
+		return;
+	while (t->message[at] != 0)
+		at += 1u + t->message[at];
+	at += 5;
+	check_equal(run, "the type", t->message[at + 3], DNS_TYPE_CNAME);
+	dns_wire_format(t->message + at + DNS_RR_HEADER, text);
+	if (strcmp(text, name) != 0)
+		fail_msg("%s: it leads to %s", where(run), text);
+}
+
 static void
 check_told(struct run *run, const struct dns_told *t)
 {
@@ -455,6 +544,8 @@ check_told(struct run *run, const struct dns_told *t)
 		if (strncmp(*at, "answers=", 8) == 0)
 			check_equal(run, "the number of answers", t->message[DNS_ANSWERS_AT + 1],
 				(unsigned)atoi(*at + 8));
+		if (strncmp(*at, "to=", 3) == 0)
+			check_completed(run, t, *at + 3);
 		if (strcmp(*at, "tc") == 0)
 			check_equal(run, "TC", (t->message[DNS_FLAGS_AT] & DNS_FLAG_TC) != 0, true);
 	}
@@ -498,6 +589,8 @@ run_line(struct run *run)
 		w->is_tcp_full = true;
 	else if (strcmp(words[0], "servers") == 0)
 		world_servers(w, words[1], words[2]);
+	else if (strcmp(words[0], "namespace") == 0)
+		world_namespace(w, (uint16_t)number(run, 1), words[2]);
 	else if (strcmp(words[0], "suffix") == 0)
 		world_suffix(w, words[1]);
 	else if (strcmp(words[0], "alias") == 0)
@@ -523,7 +616,7 @@ run_end(struct run *run)
 	books = resolve_books(run->w->resolve);
 	check_equal(run, "what is under way", books.n_lookups + books.n_waiters + books.n_tries, 0);
 	for (unsigned i = 0; i < run->w->n_asked; i++)
-		if (run->w->asked[i].miss.kind == DNS_MISS_QUERY)
+		if (run->w->asked[i].miss.kind != DNS_MISS_PREFETCH)
 			check_equal(run, "answers to one query", run->w->asked[i].n_told, 1);
 }
 
