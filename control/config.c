@@ -543,6 +543,7 @@ read_dns(const struct config *c, struct dns_options *out,
 		.service_cidrs = texts_of(&c->cluster.service_cidrs),
 		.ttl_s = c->dns.ttl,
 		.pods = (enum dns_pod_records)c->dns.pod_records,
+		.completes_searches = c->dns.search_completion == DNS_SEARCH_COMPLETION_ON,
 	};
 
 	return dns_options_read(out, &texts, fn, arg);

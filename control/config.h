@@ -14,6 +14,11 @@ enum dns_mode {
 	DNS_MODE_OFF,
 };
 
+enum dns_search_completion {
+	DNS_SEARCH_COMPLETION_OFF,
+	DNS_SEARCH_COMPLETION_ON,
+};
+
 struct string_list {
 	size_t n;
 	char **items;
@@ -90,6 +95,7 @@ struct config {
 		struct string_list upstreams;
 		struct string_list stub_domains;
 		struct string_list search_suffixes;
+		uint32_t search_completion; /* enum dns_search_completion */
 		uint32_t cache_memory, negative_share;
 		uint32_t queries_per_second, in_flight_per_pod;
 		uint32_t stale_max;

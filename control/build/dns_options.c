@@ -329,14 +329,20 @@ dns_options_add_suffix(struct dns_options *o, const char *text)
 	if (!dns_wire_parse(text, &name))
 		return false;
 	make_entry(&name, &entry);
-	if (name.len == 1 || (o->zone.len != 0 && is_in(&name, &o->zone)) ||
-		o->n_suffixes == DNS_SUFFIXES_MAX)
+	if (name.len == 1)
 		return true;
+	if (o->zone.len != 0 && is_in(&name, &o->zone)) { /* the zone's own name pods have anyway */
+		o->completes_searches &= name.len == o->zone.len;
+		return true;
+	}
 	for (unsigned i = 0; i < o->n_suffixes; i++)
 		if (o->suffixes[i].len == entry.len &&
 			memcmp(o->suffixes[i].name, entry.name, entry.len) == 0)
 			return true;
-	o->suffixes[o->n_suffixes++] = entry;
+	if (o->n_suffixes == DNS_SUFFIXES_MAX)
+		o->completes_searches = false;
+	else
+		o->suffixes[o->n_suffixes++] = entry;
 	return true;
 }
 
@@ -346,7 +352,9 @@ dns_options_read(struct dns_options *out, const struct dns_texts *texts,
 {
 	const struct reading r = { out, texts, complain, arg };
 
-	*out = (struct dns_options){ .ttl_s = texts->ttl_s, .pods = texts->pods };
+	*out = (struct dns_options){
+		.ttl_s = texts->ttl_s, .pods = texts->pods, .completes_searches = texts->completes_searches
+	};
 	out->stubs = calloc(DNS_STUBS_MAX + 1, sizeof(*out->stubs));
 	if (out->stubs == NULL || read_names(&r) < 0)
 		return -ENOMEM;

@@ -32,6 +32,7 @@ struct dns_texts {
 	struct dns_text_list pod_cidrs, service_cidrs; /* of the whole cluster */
 	uint32_t ttl_s;
 	enum dns_pod_records pods;
+	bool completes_searches;
 };
 
 struct dns_options {
@@ -40,6 +41,7 @@ struct dns_options {
 	struct dns_wire zone; /* len 0: it is wrong */
 	uint32_t ttl_s;
 	enum dns_pod_records pods;
+	bool completes_searches; /* of pods: tables have their namespaces. Not when suffixes are left out that pods have */
 	unsigned n_local;
 	struct ip_addr local[DNS_LOCAL_MAX];
 	unsigned n_upstreams; /* 0: the service's endpoints */

@@ -7,6 +7,7 @@
 
 #include "control/build/dns_backends.h"
 #include "control/build/endpoint_select.h"
+#include "control/build/facts.h"
 #include "control/model/watch.h"
 #include "dataplane/net/headers.h"
 
@@ -33,7 +34,9 @@ struct dns_table_builder {
 	size_t n_slices, slices_room;
 	char **slices;                            /* names of the DNS service's */
 	struct dns_backends backends[N_FAMILIES]; /* or those that there were last */
-	const struct dns_table *newest;           /* NULL: it was released */
+	const struct local_pod *pods;             /* attached here */
+	size_t n_pods;
+	const struct dns_table *newest; /* NULL: it was released */
 };
 
 /* --- life */
@@ -344,10 +347,51 @@ fill_forwards(struct dns_table *t, const struct dns_options *o, const struct ser
 		leave_out_asked(&t->forwards[i], t);
 }
 
+/* With the namespaces behind the forwards. */
 static size_t
 table_size(const struct dns_table_builder *b)
 {
-	return sizeof(struct dns_table) + (b->options->n_stubs + 1) * sizeof(struct dns_forward);
+	return sizeof(struct dns_table) + (b->options->n_stubs + 1) * sizeof(struct dns_forward) +
+	       (b->options->completes_searches ? PORTS_MAX * sizeof(struct dns_namespace) : 0);
+}
+
+void
+dns_table_builder_see_pods(struct dns_table_builder *b, const struct local_pod *pods, size_t n)
+{
+	b->pods = pods;
+	b->n_pods = n;
+}
+
+/* Namespaces are labels (RFC 1123) in lower case. */
+static void
+fill_namespaces(const struct dns_table_builder *b, struct dns_table *t)
+{
+	struct dns_namespace *all = (struct dns_namespace *)&t->forwards[b->options->n_stubs + 1];
+
+	t->namespaces = all;
+	for (size_t i = 0; i < b->n_pods; i++) {
+		const struct local_pod *pod = &b->pods[i];
+		size_t len = strlen(pod->ns);
+
+		if (pod->port >= PORTS_MAX || len == 0 || len > DNS_LABEL_MAX)
+			continue;
+		all[pod->port].len = (uint8_t)(len + 1);
+		all[pod->port].label[0] = (uint8_t)len;
+		memcpy(all[pod->port].label + 1, pod->ns, len);
+	}
+}
+
+/* Where the namespaces are is each table's own. */
+static bool
+tables_equal(const struct dns_table_builder *b, struct dns_table *t, const struct dns_table *other)
+{
+	const struct dns_namespace *namespaces = t->namespaces;
+	bool equal;
+
+	t->namespaces = other->namespaces;
+	equal = memcmp(t, other, table_size(b)) == 0;
+	t->namespaces = namespaces;
+	return equal;
 }
 
 static void
@@ -367,6 +411,8 @@ fill(struct dns_table_builder *b, const struct service_object *service, const st
 	t->n_suffixes = (uint8_t)o->n_suffixes;
 	memcpy(t->suffixes, o->suffixes, sizeof(t->suffixes));
 	fill_forwards(t, o, service);
+	if (o->completes_searches)
+		fill_namespaces(b, t);
 }
 
 int
@@ -380,7 +426,8 @@ dns_table_builder_build(
 	if (find_changes(b) < 0)
 		return -ENOMEM;
 	*out = last;
-	if (last != NULL && last == b->newest && !b->is_due)
+	/* pods come and go without changing objects that are watched */
+	if (last != NULL && last == b->newest && !b->is_due && !b->options->completes_searches)
 		return 0;
 	t = calloc(1, table_size(b));
 	if (t == NULL || find_backends(b, port) < 0) {
@@ -389,7 +436,7 @@ dns_table_builder_build(
 	}
 	fill(b, service, port, t);
 	b->is_due = false;
-	if (last != NULL && memcmp(t, last, table_size(b)) == 0) {
+	if (last != NULL && tables_equal(b, t, last)) {
 		free(t);
 		b->newest = last;
 		return 0;

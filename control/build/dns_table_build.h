@@ -30,6 +30,11 @@ int dns_table_builder_step(struct dns_table_builder *b);
 /* Whether steps have found that a table is to be built. */
 bool dns_table_builder_is_due(const struct dns_table_builder *b);
 
+/* The pods that are attached here, the caller's: for the next build, and before each one. Nobody looks at them but when searches are
+ * completed. */
+struct local_pod;
+void dns_table_builder_see_pods(struct dns_table_builder *b, const struct local_pod *pods, size_t n);
+
 /* A new table in *out, or last, when that is still right; NULL: there is none. 0; -ENOMEM, and the next call tries again. */
 int dns_table_builder_build(
 	struct dns_table_builder *b, const struct dns_table *last, const struct dns_table **out);

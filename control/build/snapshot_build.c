@@ -235,6 +235,8 @@ build_dns(struct snapshot_builder *b, struct version *v, const struct build_fact
 		return 0;
 	if (b->dns == NULL)
 		b->dns = dns_table_builder_new(b->store, facts->dns, facts->dns_cache, facts->dns_seed);
+	if (b->dns != NULL)
+		dns_table_builder_see_pods(b->dns, facts->pods, facts->n_pods);
 	shared = calloc(1, sizeof(*shared));
 	if (b->dns == NULL || shared == NULL || dns_table_builder_build(b->dns, last, &dns) < 0) {
 		free(shared);

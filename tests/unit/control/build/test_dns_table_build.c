@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "control/build/facts.h"
 #include "dataplane/dns/dns_zone.h"
 #include "tests/support/yaml_objects.h"
 
@@ -300,6 +301,69 @@ zones_live_as_long_as_a_table_names_them(void **state)
 	}
 }
 
+static void
+assert_namespace(const struct dns_table *t, uint16_t port, const char *ns)
+{
+	size_t len = strlen(ns);
+
+	assert_int_equal(t->namespaces[port].len, len == 0 ? 0 : len + 1);
+	if (len == 0)
+		return;
+	assert_int_equal(t->namespaces[port].label[0], len);
+	assert_memory_equal(t->namespaces[port].label + 1, ns, len);
+}
+
+static void
+namespaces_of_pods_are_known_when_searches_are_completed(void **state)
+{
+	const struct local_pod pods[] = { { .port = 3, .ns = "shop", .name = "web" },
+		{ .port = 4, .ns = "", .name = "" }, { .port = PORTS_MAX - 1, .ns = "bank", .name = "db" } };
+	struct stage *s = *state;
+	const struct dns_table *t, *more;
+
+	dns_table_builder_see_pods(s->builder, pods, 3);
+	t = build(s, NULL);
+	assert_null(t->namespaces);
+	release(s, t);
+	s->options.completes_searches = true;
+	t = build(s, NULL);
+	assert_namespace(t, 0, "");
+	assert_namespace(t, 3, "shop");
+	assert_namespace(t, 4, "");
+	assert_namespace(t, PORTS_MAX - 1, "bank");
+	assert_ptr_equal(build(s, t), t);
+	dns_table_builder_see_pods(s->builder, pods, 2); /* no object changes with it */
+	more = build(s, t);
+	assert_ptr_not_equal(more, t);
+	assert_namespace(more, 3, "shop");
+	assert_namespace(more, PORTS_MAX - 1, "");
+	release(s, t);
+	release(s, more);
+}
+
+static void
+searches_are_not_completed_when_a_suffix_is_missing(void **state)
+{
+	struct stage *s = *state;
+	char suffix[32];
+
+	s->options.completes_searches = true;
+	assert_true(dns_options_add_suffix(&s->options, "."));
+	assert_true(dns_options_add_suffix(&s->options, "cluster.local"));
+	assert_true(dns_options_add_suffix(&s->options, "node.example"));
+	assert_true(s->options.completes_searches);
+	assert_true(dns_options_add_suffix(&s->options, "shop.svc.cluster.local"));
+	assert_false(s->options.completes_searches);
+	s->options.completes_searches = true;
+	while (s->options.n_suffixes < DNS_SUFFIXES_MAX) {
+		snprintf(suffix, sizeof(suffix), "n%u.example", s->options.n_suffixes);
+		assert_true(dns_options_add_suffix(&s->options, suffix));
+	}
+	assert_true(s->options.completes_searches);
+	assert_true(dns_options_add_suffix(&s->options, "one.too.many"));
+	assert_false(s->options.completes_searches);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int
@@ -313,6 +377,8 @@ main(void)
 		CASE(policies_go_on_judging_by_the_last_endpoints),
 		CASE(a_table_that_no_version_got_is_made_again),
 		CASE(zones_live_as_long_as_a_table_names_them),
+		CASE(namespaces_of_pods_are_known_when_searches_are_completed),
+		CASE(searches_are_not_completed_when_a_suffix_is_missing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
