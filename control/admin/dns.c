@@ -52,10 +52,11 @@ latencies_json(const struct dns_latency *by_source)
 static json_t *
 figures_json(const struct dns_book_figures *f)
 {
-	return json_pack("{s:I, s:o, s:I, s:I, s:I, s:I}", "queries",
+	return json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I}", "queries",
 		(json_int_t)dns_book_queries(&f->counts), "sources", by_source_json(&f->counts), "nxdomain",
-		(json_int_t)f->counts.nxdomain, "seen", (json_int_t)f->sampled, "wasted",
-		(json_int_t)f->wasted, "upstream", (json_int_t)dns_upstream_queries(&f->counts));
+		(json_int_t)f->counts.nxdomain, "completed", (json_int_t)f->counts.completed, "seen",
+		(json_int_t)f->sampled, "wasted", (json_int_t)f->wasted, "upstream",
+		(json_int_t)dns_upstream_queries(&f->counts));
 }
 
 /* --- pods */

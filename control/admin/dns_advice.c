@@ -87,9 +87,13 @@ advise_search(struct advising *a, const struct dns_book_pod *pod)
 	top_name(a, pod, wasted, name);
 	SAY(a, pod,
 		"%u %% of the queries of %s are tries along its search list that find nothing%s%s: a name "
-		"with a dot at its end (\"%s\") or ndots:1 (the pod's dnsConfig.options) needs one query",
+		"with a dot at its end (\"%s\") or ndots:1 (the pod's dnsConfig.options) needs one query%s",
 		percent(f->wasted, f->sampled), pod_name(pod, who),
-		*name == '\0' ? "" : ", most of them for ", name, *name == '\0' ? "example.com." : name);
+		*name == '\0' ? "" : ", most of them for ", name, *name == '\0' ? "example.com." : name,
+		a->v->completes || pod->is_host
+			? ""
+			: "; dns.searchCompletion: on has the first one of each search answered with what "
+			  "the last one finds");
 }
 
 static void

@@ -41,6 +41,7 @@ struct dns_upstream_view {
 
 struct dns_view {
 	bool is_on;          /* dns.mode */
+	bool completes;      /* dns.searchCompletion */
 	const char *zone;    /* the configuration's */
 	uint64_t zone_names; /* that are in force; 0: none yet, queries are passed on */
 	uint64_t per_s;      /* what may be asked upstream: dns.queriesPerSecond */

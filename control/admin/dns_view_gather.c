@@ -184,6 +184,7 @@ dns_view_new(struct daemon *d)
 	v->book = dns_watch_book(d->dns_watch);
 	v->now_ns = clock_now_ns();
 	v->is_on = d->config.dns.mode == DNS_MODE_ON;
+	v->completes = d->config.dns.search_completion == DNS_SEARCH_COMPLETION_ON;
 	v->zone = d->config.dns.zone;
 	v->per_s = d->config.dns.queries_per_second;
 	v->window_s = dns_book_window_s(v->book, v->now_ns);

@@ -79,6 +79,10 @@ print_node(FILE *f, const struct dns_view *v)
 			total->counts.by_source[i]);
 	metrics_family(f, "dns_nxdomain_total", "counter", "of them, answered with NXDOMAIN");
 	print_count(f, "dns_nxdomain_total", &(struct owner){ 0 }, total->counts.nxdomain);
+	metrics_family(f, "dns_completed_total", "counter",
+		"of them, answered with an alias of a name further along the search list "
+		"(dns.searchCompletion)");
+	print_count(f, "dns_completed_total", &(struct owner){ 0 }, total->counts.completed);
 	metrics_family(f, "dns_wasted_total", "counter",
 		"of them, tries along a search list that had to go on; an estimate under load");
 	print_count(f, "dns_wasted_total", &(struct owner){ 0 }, total->wasted);
@@ -115,6 +119,12 @@ print_pod_figures(FILE *f, const struct dns_view *v)
 		if (!v->pods[i].is_gone)
 			print_count(f, "dns_pod_nxdomain_total", &(struct owner){ &v->pods[i], NULL },
 				v->pods[i].total.counts.nxdomain);
+	metrics_family(f, "dns_pod_completed_total", "counter",
+		"of them, answered with an alias of a name further along the search list");
+	for (size_t i = 0; i < v->n_pods; i++)
+		if (!v->pods[i].is_gone)
+			print_count(f, "dns_pod_completed_total", &(struct owner){ &v->pods[i], NULL },
+				v->pods[i].total.counts.completed);
 	metrics_family(f, "dns_pod_wasted_total", "counter",
 		"of them, tries along a search list that had to go on; an estimate under load");
 	for (size_t i = 0; i < v->n_pods; i++)

@@ -242,6 +242,9 @@ print_waste(const struct cli *cli, const json_t *recent, const json_t *final)
 	fprintf(cli->out, "NXDOMAIN %s, wasted on search lists %s of the queries lately",
 		percent_text(field_real(recent, "nxdomain"), field_real(recent, "queries")),
 		percent_text(field_real(recent, "wasted"), field_real(recent, "seen")));
+	if (field_real(recent, "completed") != 0)
+		fprintf(cli->out, ", completed searches %s",
+			percent_text(field_real(recent, "completed"), field_real(recent, "queries")));
 	if (final != NULL)
 		fprintf(cli->out, "; first query to final answer: p50 %s, p99 %s", time_text(final, "p50_ms"),
 			time_text(final, "p99_ms"));

@@ -43,6 +43,7 @@ read_counts(uint16_t port, struct dns_counts *sum, void *arg)
 	for (unsigned i = 0; i < N_DNS_SOURCES; i++)
 		sum->by_source[i] += f->counts[port].by_source[i];
 	sum->nxdomain += f->counts[port].nxdomain;
+	sum->completed += f->counts[port].completed;
 }
 
 static void
@@ -105,6 +106,7 @@ ask(struct fixture *f)
 		answer(f, WEB, "api.example.org.cluster.local.", DNS_AUTHORITY, DNS_RCODE_NXDOMAIN);
 		answer(f, WEB, "api.example.org.", DNS_UPSTREAM, DNS_RCODE_NOERROR);
 	}
+	f->counts[WEB].completed = 48; /* as if the book had seen these */
 	for (unsigned i = 0; i < 5; i++)
 		answer(f, DB, "db.data.svc.cluster.local.", DNS_AUTHORITY, DNS_RCODE_NOERROR);
 	answer(f, DB, "www.example.org.", DNS_LIMITED, 2);
@@ -232,10 +234,13 @@ the_overview_tells_of_sources_cache_servers_pods_and_names(void **state)
 static void
 advice_says_what_would_help(void **state)
 {
-	assert_says("", "* 75 % of the queries of pod shop/web are tries along its search list that find "
-			"nothing, most of "
-			"them for api.example.org.: a name with a dot at its end (\"api.example.org.\") or "
-			"ndots:1");
+	assert_says("",
+		"* 75 % of the queries of pod shop/web are tries along its search list that find "
+		"nothing, most of "
+		"them for api.example.org.: a name with a dot at its end (\"api.example.org.\") or "
+		"ndots:1 (the pod's dnsConfig.options) needs one query; dns.searchCompletion: on has the "
+		"first one of each search answered with what the last one finds");
+	assert_says("shop/web", ", completed searches 20 %");
 	assert_says("", "* 1 queries of pod data/db were limited");
 	assert_says("", "* pod data/db asks for names and is denied");
 	assert_says("", "* upstream server 2001:db8::53 port 5353 has not answered for 90 s");
@@ -322,6 +327,7 @@ metrics_have_what_the_command_has(void **state)
 		"ringway_dns_queries_total{source=\"authority\"} 185\n",
 		"ringway_dns_queries_total{source=\"stale\"} 0\n",
 		"ringway_dns_nxdomain_total 180\n",
+		"ringway_dns_completed_total 48\n",
 		"ringway_dns_wasted_total 180\n",
 		"ringway_dns_latency_seconds_bucket{source=\"upstream\",le=\"0.1\"} 0\n",
 		"ringway_dns_latency_seconds_bucket{source=\"upstream\",le=\"0.5\"} 60\n",
@@ -347,6 +353,7 @@ metrics_have_what_the_command_has(void **state)
 			fail_msg("no line %s in\n%s", lines[i], text);
 	assert_has_of_web(text, "queries_total", ",source=\"upstream\"", 60);
 	assert_has_of_web(text, "wasted_total", "", 180);
+	assert_has_of_web(text, "completed_total", "", 48);
 	assert_has_of_web(text, "latency_seconds_count", ",source=\"authority\"", 180);
 	assert_has_of_web(text, "first_to_final_seconds_bucket", ",le=\"+Inf\"", 60);
 	assert_null(strstr(text, "pod=\"web\",source=\"stale\""));
