@@ -10,6 +10,7 @@
 #include "dataplane/counters.h"
 #include "dataplane/events.h"
 #include "dataplane/crossing.h"
+#include "dataplane/dns/dns_shadow.h"
 #include "dataplane/io/port.h"
 #include "dataplane/net/error_budget.h"
 #include "dataplane/policy/policy_asks.h"
@@ -63,6 +64,7 @@ struct worker {
 	struct policy_asks policy_asks;
 	struct policy_hits *policy_hits; /* control reads it at any time; NULL: not counted, for explain */
 	struct dns_tally *dns_tally;     /* the same of what was answered; never NULL */
+	struct dns_shadow dns_shadow;
 	struct unmoved unmoved;
 	struct fragments *fragments;
 	uint64_t asked_until_ns[NEIGHBOUR_ASKERS]; /* how far senders used up their asks for neighbours */

@@ -7,7 +7,6 @@
 #include "dataplane/dns/dns_complete.h"
 #include "dataplane/dns/dns_cut.h"
 #include "dataplane/dns/dns_reply.h"
-#include "dataplane/dns/dns_ring.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
 
@@ -48,6 +47,12 @@ question_name(const struct asking *a)
 	return a->payload + DNS_HEADER_SIZE;
 }
 
+bool
+asking_tell_resolver(const struct asking *a, enum dns_miss_kind kind)
+{
+	return put_miss(a, kind, question_name(a), a->query.len);
+}
+
 static void
 refuse(struct asking *a, enum dns_source source, uint8_t rcode, uint16_t ede, const char *text)
 {
@@ -80,7 +85,7 @@ ask(struct asking *a)
 	struct pkt *p = a->pkt;
 	enum dns_miss_kind kind = a->is_completed ? DNS_MISS_COMPLETION : DNS_MISS_QUERY;
 
-	if (!put_miss(a, kind, question_name(a), a->query.len)) {
+	if (!asking_tell_resolver(a, kind)) {
 		if (answer_uncompleted(a))
 			return;
 		refuse(a, DNS_LIMITED, DNS_RCODE_SERVFAIL, DNS_EDE_OTHER,
@@ -148,7 +153,7 @@ asking_outside(struct asking *a)
 	e = dns_cache_find_guessed(cache, &key, a->guess);
 	if (e != NULL && answer_from(a, e)) {
 		if (dns_entry_use(e, a->worker->now_ns))
-			put_miss(a, DNS_MISS_PREFETCH, question_name(a), a->query.len);
+			asking_tell_resolver(a, DNS_MISS_PREFETCH);
 	} else if (!answer_from_cut(a)) {
 		ask(a);
 	}

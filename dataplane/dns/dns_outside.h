@@ -3,6 +3,10 @@
 #define RINGWAY_DNS_OUTSIDE_H
 
 #include "dataplane/dns/dns_asking.h"
+#include "dataplane/dns/dns_ring.h"
+
+/* Gives the resolver the query, whose payload is as it came. False: there is no room for more. */
+bool asking_tell_resolver(const struct asking *a, enum dns_miss_kind kind);
 
 /* The payload is as it came. */
 void asking_outside(struct asking *a);

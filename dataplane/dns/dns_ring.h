@@ -29,6 +29,7 @@ enum dns_miss_kind {
 	DNS_MISS_QUERY,
 	DNS_MISS_PREFETCH, /* nobody waits: an entry of the cache that is in use is about to expire */
 	DNS_MISS_COMPLETION, /* a name that the zone denies, and whose search is to be completed (dns_complete.h) */
+	DNS_MISS_SHADOW, /* nobody waits: a copy of what the DNS service is asked, to compare (dns_shadow.h) */
 };
 
 /* Header as the client sent it, and question. */

@@ -5,6 +5,8 @@
  * A pod gets no answer that its policies keep from it: they are asked as if the query went to one of the service's endpoints. What
  * they deny goes on, too, and policy_stage.c drops and names it as anything else.
  *
+ * In shadow mode all queries go on so, and a few are copied on the way (dns_shadow.h).
+ *
  * Tables of names are larger than the cache, so queries go through each step in groups. */
 #include "dataplane/dns/dns_asking.h"
 #include "dataplane/dns/dns_cache.h"
@@ -12,6 +14,7 @@
 #include "dataplane/dns/dns_headers.h"
 #include "dataplane/dns/dns_outside.h"
 #include "dataplane/dns/dns_reply.h"
+#include "dataplane/dns/dns_shadow.h"
 #include "dataplane/io/umem.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace.h"
@@ -205,19 +208,24 @@ answer_group(struct group *g)
 	g->n = 0;
 }
 
-/* Whether there is a query that may be answered. */
-static bool
-begin(struct asking *a, const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
+static void
+take_up(struct asking *a, const struct tables *t, struct worker *w, struct burst *b, struct pkt *p)
 {
-	const struct dns_zone *zone = t->dns->zone;
-	enum dns_scan scan;
-
 	a->tables = t;
 	a->worker = w;
 	a->burst = b;
 	a->pkt = p;
 	a->is_completed = false;
 	open_query(a);
+}
+
+/* Whether there is a query that may be answered; else it has gone on. */
+static bool
+begin(struct asking *a)
+{
+	const struct dns_zone *zone = a->tables->dns->zone;
+	enum dns_scan scan;
+
 	if (zone == NULL) {
 		asking_pass(a, "the cluster's names are not known yet");
 		return false;
@@ -227,13 +235,27 @@ begin(struct asking *a, const struct tables *t, struct worker *w, struct burst *
 		asking_pass(a, dns_scan_text(scan));
 		return false;
 	}
-	fetch_first(a, t->dns);
+	fetch_first(a, a->tables->dns);
 	if (!may_ask(a)) {
-		asking_go_on(t, b, p, "policies deny it");
+		asking_go_on(a->tables, a->burst, a->pkt, "policies deny it");
 		return false;
 	}
 	memcpy(a->header, a->payload, sizeof(a->header));
 	return true;
+}
+
+/* In shadow mode: what policies deny is not compared either, since nobody would have answered it. */
+static void
+pass_in_shadow(struct asking *a)
+{
+	static const char why[] = "nothing is answered in shadow mode";
+
+	if (!dns_shadow_look(&a->worker->dns_shadow, a->pkt->in_port, a->worker->now_ns)) {
+		asking_pass(a, why);
+	} else if (begin(a)) {
+		dns_shadow_copy(&a->worker->dns_shadow, a);
+		asking_pass(a, why);
+	}
 }
 
 /* Without its question, what explain shows is the way of those that are not answered. */
@@ -242,6 +264,8 @@ explain(const struct tables *t, struct burst *b, struct pkt *p)
 {
 	if (t->dns->zone == NULL)
 		TRACE(b, "dns", "the cluster's names are not known yet: it goes on to the DNS service");
+	else if (t->dns->is_shadow)
+		TRACE(b, "dns", "nothing is answered in shadow mode: it goes on to the DNS service");
 	else
 		TRACE(b, "dns", "if policies let it pass, this node answers %s; the way of all else:",
 			t->dns->cache != NULL ? "it, or asks upstream for it" : "names of the cluster");
@@ -264,11 +288,19 @@ dns_burst(const struct tables *t, struct worker *w, struct burst *b)
 		return;
 	group.n = 0;
 	BURST_FOREACH_UNDECIDED (b, p) {
+		struct asking *a;
+
 		if (!is_for_us(t->dns, p))
 			continue;
-		if (p->flags & PKT_DRY_RUN)
+		if (p->flags & PKT_DRY_RUN) {
 			explain(t, b, p);
-		else if (begin(&group.asking[group.n], t, w, b, p) && ++group.n == GROUP)
+			continue;
+		}
+		a = &group.asking[group.n];
+		take_up(a, t, w, b, p);
+		if (t->dns->is_shadow)
+			pass_in_shadow(a);
+		else if (begin(a) && ++group.n == GROUP)
 			answer_group(&group);
 	}
 	answer_group(&group);

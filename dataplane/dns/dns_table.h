@@ -44,6 +44,8 @@ struct dns_table {
 	const struct dns_zone *zone; /* NULL: not synced yet, or switched off: then queries are passed on */
 	struct dns_cache *cache; /* of other names; NULL: these are passed on. Lives as long as the workers */
 
+	bool is_shadow; /* nothing is answered, some queries are compared (dns_shadow.h) */
+
 	/* the DNS service's cluster addresses, and link-local ones at which it answers, too */
 	uint8_t n_asked;
 	struct dns_server asked[DNS_ASKED_MAX];

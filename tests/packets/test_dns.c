@@ -794,6 +794,67 @@ test_a_burst_is_answered_in_its_order(struct dns_world *x)
 	assert_int_equal(counted(x, DNS_HIT), 20);
 }
 
+static unsigned
+n_copies(struct dns_world *x)
+{
+	struct dns_miss miss;
+	unsigned n = 0;
+
+	for (; take(x, &miss); n++)
+		assert_int_equal(miss.kind, DNS_MISS_SHADOW);
+	return n;
+}
+
+static void
+test_in_shadow_mode_all_goes_on_and_names_of_the_cluster_are_copied(struct dns_world *x)
+{
+	static const char *const names[] = { "api.shop.svc.cluster.local", "none.shop.svc.cluster.local",
+		"out.shop.svc.cluster.local" };
+	struct counters c;
+
+	x->f->dns->is_shadow = true;
+	for (unsigned i = 0; i < 3; i++) {
+		send_query(x, FIXTURE_POD1, names[i], DNS_TYPE_A);
+		expect_miss(x, names[i], DNS_MISS_SHADOW);
+		assert_int_equal(counted(x, DNS_PASSED), 1);
+	}
+	send_query(x, FIXTURE_POD1, "api.shop.svc.cluster.local", DNS_TYPE_ANY);
+	send_query(x, FIXTURE_POD1, "example.com", DNS_TYPE_A);
+	assert_int_equal(counted(x, DNS_PASSED), 2);
+	assert_int_equal(n_copies(x), 0);
+	assert_int_equal(x->f->ports[FIXTURE_POD1].n_out, 0);
+	fixture_counters(x->f, &c);
+	assert_int_equal(c.verdicts[VERDICT_FORWARD], 5);
+	policies_deny(x->f, FIXTURE_POD1, POLICY_EGRESS);
+	send_query(x, FIXTURE_POD1, names[0], DNS_TYPE_A);
+	assert_int_equal(n_copies(x), 0);
+	fixture_counters(x->f, &c);
+	assert_int_equal(c.drops[DROP_POLICY_EGRESS], 1);
+}
+
+static void
+test_copies_are_few(struct dns_world *x)
+{
+	x->f->dns->is_shadow = true;
+	for (unsigned i = 0; i < 3 * DNS_SHADOW_SHARE; i++)
+		send_query(x, FIXTURE_POD1, "api.shop.svc.cluster.local", DNS_TYPE_A);
+	assert_int_equal(n_copies(x), DNS_SHADOW_SHARE);
+	send_query(x, FIXTURE_HOST, "api.shop.svc.cluster.local", DNS_TYPE_A);
+	assert_int_equal(n_copies(x), 1);
+	fixture_clear(x->f);
+	set_time(x, START + DNS_SHADOW_WINDOW_NS);
+	send_query(x, FIXTURE_POD1, "api.shop.svc.cluster.local", DNS_TYPE_A);
+	assert_int_equal(n_copies(x), 1);
+	fixture_clear(x->f);
+	for (unsigned i = 0; i < 2 * DNS_SHADOW_LOOKS_SHARE; i++) {
+		send_query(x, FIXTURE_POD1, "example.com", DNS_TYPE_A);
+		if (i % 32 == 31)
+			fixture_clear(x->f);
+	}
+	send_query(x, FIXTURE_POD1, "api.shop.svc.cluster.local", DNS_TYPE_A);
+	assert_int_equal(n_copies(x), 0);
+}
+
 static bool
 has_note(const struct trace *t, const char *stage, const char *part)
 {
@@ -854,28 +915,30 @@ in_each_world(void (*test)(struct dns_world *x))
 		in_each_world(name);             \
 	}
 
-#define TESTS(X)                                              \
-	X(test_the_resolver_is_asked)                         \
-	X(test_the_one_who_asked_is_told)                     \
-	X(test_who_has_gone_is_not_told)                      \
-	X(test_an_answer_waits_for_its_port)                  \
-	X(test_who_comes_while_an_answer_waits_is_not_told)   \
-	X(test_who_asks_too_much_is_refused)                  \
-	X(test_the_cache_answers)                             \
-	X(test_reverse_names_are_the_clusters_or_others)      \
-	X(test_what_is_stale_is_served_when_it_may_be)        \
-	X(test_a_name_that_leads_out_is_followed)             \
-	X(test_nothing_is_below_a_cut)                        \
-	X(test_a_search_that_ends_in_the_zone_is_completed)   \
-	X(test_a_search_that_ends_in_the_cache_is_completed)  \
-	X(test_a_search_may_lead_out_of_the_zone)             \
-	X(test_what_is_not_certain_is_not_completed)          \
-	X(test_a_search_too_many_is_left_to_the_pod)          \
-	X(test_a_completed_search_is_judged_once)             \
-	X(test_who_may_not_ask_is_not_answered)               \
-	X(test_who_would_not_be_let_ask_is_named)             \
-	X(test_explain_shows_the_way_of_what_is_not_answered) \
-	X(test_a_burst_is_answered_in_its_order)
+#define TESTS(X)                                                               \
+	X(test_the_resolver_is_asked)                                          \
+	X(test_the_one_who_asked_is_told)                                      \
+	X(test_who_has_gone_is_not_told)                                       \
+	X(test_an_answer_waits_for_its_port)                                   \
+	X(test_who_comes_while_an_answer_waits_is_not_told)                    \
+	X(test_who_asks_too_much_is_refused)                                   \
+	X(test_the_cache_answers)                                              \
+	X(test_reverse_names_are_the_clusters_or_others)                       \
+	X(test_what_is_stale_is_served_when_it_may_be)                         \
+	X(test_a_name_that_leads_out_is_followed)                              \
+	X(test_nothing_is_below_a_cut)                                         \
+	X(test_a_search_that_ends_in_the_zone_is_completed)                    \
+	X(test_a_search_that_ends_in_the_cache_is_completed)                   \
+	X(test_a_search_may_lead_out_of_the_zone)                              \
+	X(test_what_is_not_certain_is_not_completed)                           \
+	X(test_a_search_too_many_is_left_to_the_pod)                           \
+	X(test_a_completed_search_is_judged_once)                              \
+	X(test_who_may_not_ask_is_not_answered)                                \
+	X(test_who_would_not_be_let_ask_is_named)                              \
+	X(test_explain_shows_the_way_of_what_is_not_answered)                  \
+	X(test_a_burst_is_answered_in_its_order)                               \
+	X(test_in_shadow_mode_all_goes_on_and_names_of_the_cluster_are_copied) \
+	X(test_copies_are_few)
 
 TESTS(IN_EACH_WORLD)
 
