@@ -7,6 +7,7 @@
 #include "control/resolve/resolve_reply.h"
 #include "control/resolve/resolve_tell.h"
 #include "control/resolve/resolve_try.h"
+#include "control/resolve/shadow.h"
 
 /* Of a bucket's tokens, what a second brings: with what comes in meanwhile, no second has more than its eighth above the rate, as
  * clouds that limit DNS by packets per second count. */
@@ -256,6 +257,10 @@ resolve_miss(struct resolve *r, const struct dns_miss *from, uint64_t now_ns)
 		take_prefetch(r, &key, now_ns);
 		return;
 	}
+	if (miss.kind == DNS_MISS_SHADOW) {
+		shadow_compare_with_service(r, &miss, &q, now_ns);
+		return;
+	}
 	resolve_count(r, RESOLVER_QUERIES);
 	if (miss.kind == DNS_MISS_COMPLETION)
 		resolve_count(r, RESOLVER_COMPLETIONS);
@@ -267,13 +272,19 @@ resolve_miss(struct resolve *r, const struct dns_miss *from, uint64_t now_ns)
 void
 resolve_received(struct resolve *r, struct try *x, const uint8_t *message, size_t size, uint64_t now_ns)
 {
-	reply_take(r, x, message, size, now_ns);
+	if (x->compared != NULL)
+		shadow_received(r, x, message, size, now_ns);
+	else
+		reply_take(r, x, message, size, now_ns);
 }
 
 void
 resolve_broken(struct resolve *r, struct try *x, uint64_t now_ns)
 {
-	try_broken(r, x, now_ns);
+	if (x->compared != NULL)
+		shadow_broken(r, x, now_ns);
+	else
+		try_broken(r, x, now_ns);
 }
 
 /* --- time */
@@ -363,8 +374,12 @@ resolve_run(struct resolve *r, uint64_t now_ns)
 {
 	struct try *x;
 
-	while ((x = tries_first(&r->tries)) != NULL && x->due_ns <= now_ns)
-		try_timed_out(r, x, now_ns);
+	while ((x = tries_first(&r->tries)) != NULL && x->due_ns <= now_ns) {
+		if (x->compared != NULL)
+			shadow_timed_out(r, x, now_ns);
+		else
+			try_timed_out(r, x, now_ns);
+	}
 	take_resumed(r, now_ns);
 	ease_impatient(r, now_ns);
 	give_up_on_oldest(r, now_ns);
@@ -412,6 +427,12 @@ const struct upstreams *
 resolve_upstreams(const struct resolve *r)
 {
 	return &r->upstreams;
+}
+
+struct shadow_book *
+resolve_shadow_book(struct resolve *r)
+{
+	return &r->shadow_book;
 }
 
 struct resolve_books

@@ -15,6 +15,8 @@
  *             is asked first, and if not, that is the answer for all that is below (RFC 8020). Kept as an A question without DO and CD
  *   search    a name of a pod's search list that the zone denies: those behind it are asked for one after the other, until one exists
  *             (dns_complete.h). After 1.8 s, or when servers fail, the client is told of the first one alone
+ *   shadow    copies of what the DNS service is asked for names of the cluster: it is asked once more, what it says is compared with
+ *             what we would have said, and nothing is kept or told (shadow.h)
  *   chains    a cluster name that is an alias of an outside one: the zone's part first, then what is found
  *
  * Limited or failed: stale data, or SERVFAIL with an extended error that says why (RFC 8914); never REFUSED, at which resolvers
@@ -26,6 +28,7 @@
 
 #include "control/resolve/resolve_config.h"
 #include "control/resolve/resolver_counters.h"
+#include "control/resolve/shadow_book.h"
 #include "control/resolve/upstream.h"
 
 struct resolve;
@@ -39,7 +42,7 @@ void resolve_free(struct resolve *r);
 /* The table in force, from now until the next call; NULL: none. Before anything else in a round. */
 void resolve_use(struct resolve *r, const struct dns_table *table);
 
-/* A query, or a prefetch, of a worker. */
+/* A query, a prefetch, or a copy to compare, of a worker. */
 void resolve_miss(struct resolve *r, const struct dns_miss *miss, uint64_t now_ns);
 
 /* What came on a socket; over TCP without the length. It may be anybody's. The try may be over afterwards. */
@@ -58,6 +61,9 @@ void resolve_run(struct resolve *r, uint64_t now_ns);
 const uint64_t *resolve_counters(const struct resolve *r);
 
 const struct upstreams *resolve_upstreams(const struct resolve *r);
+
+/* What comparisons found; the caller takes what has changed. */
+struct shadow_book *resolve_shadow_book(struct resolve *r);
 
 struct resolve_books {
 	unsigned n_lookups, n_waiters, n_tries; /* under way */

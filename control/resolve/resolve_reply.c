@@ -179,7 +179,7 @@ reply_take(struct resolve *r, struct try *x, const uint8_t *message, size_t size
 		is_reply = has_id(x, message, size);
 	else
 		is_reply = dns_parse_is_reply(
-			message, size, sent, try_message(x->lookup, x->id, x->is_plain, sent));
+			message, size, sent, try_message(&x->lookup->key, x->id, x->is_plain, sent));
 	if (is_reply) {
 		take_reply(r, x, message, size, now_ns);
 	} else if (x->lookup != NULL && is_bare_formerr(x, message, size)) {

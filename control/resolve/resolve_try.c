@@ -92,7 +92,7 @@ choose(struct resolve *r, struct lookup *k, const struct dns_forward *forward, u
 
 /* RFC 1035 section 4.1, RFC 6891 section 6.1. */
 uint16_t
-try_message(const struct lookup *k, uint16_t id, bool is_plain, uint8_t out[static TRY_MESSAGE_MAX])
+try_message(const struct dns_cache_key *key, uint16_t id, bool is_plain, uint8_t out[static TRY_MESSAGE_MAX])
 {
 	static const uint8_t opt[DNS_OPT_SIZE] = { 0, 0, DNS_TYPE_OPT, DNS_UDP_SIZE_MAX >> 8,
 		DNS_UDP_SIZE_MAX & 255 };
@@ -102,19 +102,19 @@ try_message(const struct lookup *k, uint16_t id, bool is_plain, uint8_t out[stat
 	at[0] = (uint8_t)(id >> 8);
 	at[1] = (uint8_t)id;
 	at[DNS_FLAGS_AT] = DNS_FLAG_RD;
-	at[DNS_FLAGS_AT + 1] = k->key.checking_disabled ? DNS_FLAG_CD : 0;
+	at[DNS_FLAGS_AT + 1] = key->checking_disabled ? DNS_FLAG_CD : 0;
 	at[5] = 1; /* question */
 	at[DNS_ADDITIONALS_AT + 1] = is_plain ? 0 : 1;
 	at += DNS_HEADER_SIZE;
-	memcpy(at, k->name, k->key.len);
-	at += k->key.len;
-	*at++ = (uint8_t)(k->key.type >> 8);
-	*at++ = (uint8_t)k->key.type;
+	memcpy(at, key->name, key->len);
+	at += key->len;
+	*at++ = (uint8_t)(key->type >> 8);
+	*at++ = (uint8_t)key->type;
 	*at++ = 0;
 	*at++ = DNS_CLASS_IN;
 	if (!is_plain) {
 		memcpy(at, opt, sizeof(opt));
-		at[7] = k->key.dnssec ? 0x80 : 0; /* DO */
+		at[7] = key->dnssec ? 0x80 : 0; /* DO */
 		at += sizeof(opt);
 	}
 	return (uint16_t)(at - out);
@@ -155,7 +155,7 @@ send_try(struct resolve *r, struct lookup *k, struct upstream *up, unsigned flag
 	x->is_probe = (flags & TRY_PROBE) != 0;
 	x->is_plain = (flags & TRY_PLAIN) || now_ns < up->plain_until_ns;
 	result = transport->send(transport->arg, &up->server, is_tcp, message,
-		try_message(k, x->id, x->is_plain, message), x, &x->socket);
+		try_message(&k->key, x->id, x->is_plain, message), x, &x->socket);
 	if (result < 0) {
 		tries_remove(&r->tries, x);
 		return result;

@@ -21,6 +21,7 @@ void try_broken(struct resolve *r, struct try *x, uint64_t now_ns);
 
 /* The message of a try, into 'out'; returns its size. */
 #define TRY_MESSAGE_MAX (DNS_HEADER_SIZE + DNS_NAME_MAX + 4 + DNS_OPT_SIZE)
-uint16_t try_message(const struct lookup *k, uint16_t id, bool is_plain, uint8_t out[static TRY_MESSAGE_MAX]);
+uint16_t try_message(
+	const struct dns_cache_key *key, uint16_t id, bool is_plain, uint8_t out[static TRY_MESSAGE_MAX]);
 
 #endif

@@ -49,6 +49,7 @@ struct resolver {
 	pthread_mutex_t lock; /* of what follows: written at the end of a round */
 	struct upstreams upstreams;
 	struct resolve_books books;
+	struct shadow_divergence divergences[SHADOW_DIVERGENCES];
 };
 
 /* The thread may hold pointers into tables from here to the end of the round. */
@@ -211,6 +212,7 @@ show(struct resolver *r)
 	memcpy(r->upstreams.all, all->all, all->n * sizeof(all->all[0]));
 	r->upstreams.n = all->n;
 	r->books = resolve_books(r->core);
+	shadow_book_copy(resolve_shadow_book(r->core), r->divergences);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -367,6 +369,19 @@ resolver_upstreams(struct resolver *r, struct upstream *out, unsigned room)
 	pthread_mutex_lock(&r->lock);
 	n = r->upstreams.n < room ? r->upstreams.n : room;
 	memcpy(out, r->upstreams.all, n * sizeof(out[0]));
+	pthread_mutex_unlock(&r->lock);
+	return n;
+}
+
+unsigned
+resolver_divergences(struct resolver *r, struct shadow_divergence *out, unsigned room)
+{
+	unsigned n = 0;
+
+	pthread_mutex_lock(&r->lock);
+	for (unsigned i = 0; i < SHADOW_DIVERGENCES && n < room; i++)
+		if (r->divergences[i].n != 0)
+			out[n++] = r->divergences[i];
 	pthread_mutex_unlock(&r->lock);
 	return n;
 }

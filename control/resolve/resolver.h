@@ -43,4 +43,7 @@ struct resolve_books resolver_books(struct resolver *r);
 /* Copies up to 'room' of the servers that have been asked, as of the last round; returns how many. */
 unsigned resolver_upstreams(struct resolver *r, struct upstream *out, unsigned room);
 
+/* The same of what shadow mode found to differ. */
+unsigned resolver_divergences(struct resolver *r, struct shadow_divergence *out, unsigned room);
+
 #endif

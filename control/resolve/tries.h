@@ -10,15 +10,17 @@
 /* Each may have a descriptor. A look-up has one and, when servers are silent, up to four. */
 #define TRIES_MAX 1024
 
+struct comparison;
 struct lookup;
 struct upstream;
 
 struct
 try {
-	struct lookup *lookup;     /* NULL: it was settled without, and only the server is of interest */
-	struct try *next;          /* of the look-up's */
-	struct upstream *upstream; /* NULL: it is free */
-	void *socket;              /* the transport's */
+	struct lookup *lookup;       /* NULL: it was settled without, and only the server is of interest */
+	struct comparison *compared; /* not a look-up's, but this one's (shadow.h) */
+	struct try *next;            /* of the look-up's */
+	struct upstream *upstream;   /* NULL: it is free */
+	void *socket;                /* the transport's */
 	uint64_t sent_ns;
 	uint64_t due_ns;
 	uint32_t place;  /* among those whose time runs, from 1; 0: it is up, but an answer would still do */

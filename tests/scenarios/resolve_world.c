@@ -102,6 +102,16 @@ name_entry(const char *text)
 	return e;
 }
 
+static struct dns_server
+server_of(char letter)
+{
+	struct dns_server s = { .port = 53 };
+
+	assert_true(ip_addr_parse(letter == 'h' ? "2001:db8::" : "192.0.2.0", &s.addr));
+	s.addr.b[15] = (uint8_t)(letter - 'a' + 1);
+	return s;
+}
+
 void
 world_servers(struct resolve_world *w, const char *zone, const char *servers)
 {
@@ -117,13 +127,8 @@ world_servers(struct resolve_world *w, const char *zone, const char *servers)
 		f = &w->table->forwards[w->table->n_forwards++];
 	}
 	*f = (struct dns_forward){ .zone = name };
-	for (; *servers != '\0' && *servers != '-'; servers++) {
-		struct dns_server *s = &f->servers[f->n++];
-
-		assert_true(ip_addr_parse(*servers == 'h' ? "2001:db8::" : "192.0.2.0", &s->addr));
-		s->addr.b[15] = (uint8_t)(*servers - 'a' + 1);
-		s->port = 53;
-	}
+	for (; *servers != '\0' && *servers != '-'; servers++)
+		f->servers[f->n++] = server_of(*servers);
 }
 
 void
@@ -131,6 +136,18 @@ world_suffix(struct resolve_world *w, const char *suffix)
 {
 	assert_in_range(w->table->n_suffixes, 0, DNS_SUFFIXES_MAX - 1);
 	w->table->suffixes[w->table->n_suffixes++] = name_entry(suffix);
+}
+
+void
+world_service(struct resolve_world *w, const char *servers)
+{
+	w->table->zone = w->zone;
+	w->table->backends[V4].n = w->table->backends[V6].n = 0;
+	for (; *servers != '\0' && *servers != '-'; servers++) {
+		unsigned family = *servers == 'h' ? V6 : V4;
+
+		w->table->backends[family].servers[w->table->backends[family].n++] = server_of(*servers);
+	}
 }
 
 static void
@@ -260,7 +277,8 @@ world_ask(struct resolve_world *w, uint16_t pod, const struct world_question *q)
 					       : DNS_UDP_SIZE_MAX,
 		.has_opt = !q->no_opt,
 		.wants_dnssec = q->dnssec,
-		.kind = q->is_prefetch     ? DNS_MISS_PREFETCH
+		.kind = q->is_shadow       ? DNS_MISS_SHADOW
+			: q->is_prefetch   ? DNS_MISS_PREFETCH
 			: q->is_completion ? DNS_MISS_COMPLETION
 					   : DNS_MISS_QUERY,
 		.worker = (uint8_t)(pod % 2),
@@ -459,6 +477,18 @@ write_reply(struct reply_writer *w, enum world_reply reply, uint16_t type, uint3
 	}
 }
 
+static void
+write_zone(const struct resolve_world *w, const struct world_sent *s, struct reply_writer *out)
+{
+	struct dns_reply reply;
+	struct dns_query q;
+
+	memcpy(out->bytes, s->message, s->size);
+	assert_int_equal(dns_query_scan(out->bytes, s->size, w->zone->seed, &q), DNS_SCAN_QUERY);
+	assert_int_not_equal(dns_answer(w->zone, &q, out->bytes, sizeof(out->bytes), 1, &reply), DNS_PASS);
+	out->len = reply.size;
+}
+
 void
 world_reply(struct resolve_world *w, unsigned n, enum world_reply reply, uint32_t ttl_s)
 {
@@ -476,7 +506,11 @@ world_reply(struct resolve_world *w, unsigned n, enum world_reply reply, uint32_
 	writer.bytes[DNS_FLAGS_AT] |= DNS_FLAG_QR;
 	writer.bytes[DNS_FLAGS_AT + 1] |= DNS_FLAG_RA;
 	writer.bytes[DNS_ADDITIONALS_AT + 1] = 0;
-	write_reply(&writer, reply, (uint16_t)(s->message[end - 4] << 8 | s->message[end - 3]), ttl_s);
+	if (reply == REPLY_ZONE)
+		write_zone(w, s, &writer);
+	else
+		write_reply(
+			&writer, reply, (uint16_t)(s->message[end - 4] << 8 | s->message[end - 3]), ttl_s);
 	resolve_received(w->resolve, s->x, writer.bytes, writer.len, w->now_ns);
 	resolve_run(w->resolve, w->now_ns);
 }

@@ -63,13 +63,16 @@ void world_suffix(struct resolve_world *w, const char *suffix);
 /* The pod of that port id is in this namespace. */
 void world_namespace(struct resolve_world *w, uint16_t pod, const char *ns);
 
+/* Has names of the zone answered, and these servers as the DNS service's endpoints. */
+void world_service(struct resolve_world *w, const char *servers);
+
 /* An ExternalName service NAME.shop.svc.cluster.local. */
 void world_alias(struct resolve_world *w, const char *name, const char *target);
 
 struct world_question {
 	const char *name;
 	uint16_t type;
-	bool is_prefetch, is_completion, no_opt, dnssec, checking_disabled;
+	bool is_prefetch, is_completion, is_shadow, no_opt, dnssec, checking_disabled;
 	uint16_t udp_size;
 };
 
@@ -98,6 +101,7 @@ enum world_reply {
 	REPLY_WRONG_NAME,
 	REPLY_GARBAGE, /* the right id and question, then rubbish */
 	REPLY_LOST,    /* more CNAMEs than a datagram holds, and nothing where they lead */
+	REPLY_ZONE,    /* as the zone has it */
 	N_WORLD_REPLIES,
 };
 

@@ -10,6 +10,8 @@
  *   told N [SOURCE RCODE] [ttl=N] [ede=N] [tc] [answers=N] [to=NAME]   so many answers since the last "told", all of them so;
  *                                                        +search: completed with an alias of the name, or, with "-", not
  *   namespace POD NAME                                   of the pod, whose search is completed when it asks with +search
+ *   shadow POD NAME TYPE, service LETTERS                a copy to compare; the DNS service's endpoints
+ *   diverged N [KIND] [TIMES]                            so many divergences, all of them so
  *   wait MS, servers ZONE LETTERS, suffix NAME, alias NAME TARGET, count COUNTER N, under way N (look-ups),
  *   open N (sockets) */
 #include <errno.h>
@@ -96,6 +98,44 @@ static const struct scenario scenarios[] = {
 		"ask 1 x.corp.example A; sent 1 b; ask 1 corp.example A; sent 1 b; "
 		"ask 1 x.lab.corp.example A; sent 1 c; ask 1 xcorp.example A; sent 1 a; ask 1 . NS; "
 		"sent 1 a", .servers = "a" },
+
+	/* shadow */
+	{ "what the DNS service says is compared, and neither told nor kept",
+		"service c; shadow 1 no.shop.svc.cluster.local A; sent 1 c - no.shop.svc.cluster.local.; "
+		"reply 1 zone; told 0; open 0; count shadow_same 1; diverged 0; "
+		"shadow 1 no.shop.svc.cluster.local A; sent 1 c; reply 2 zone; count shadow_same 2; count lookups 0" },
+	{ "another result code, other records, nothing to compare",
+		"service c; shadow 1 a.shop.svc.cluster.local A; reply 1 servfail; count shadow_rcode 1; diverged 1 rcode 1; "
+		"shadow 1 a.shop.svc.cluster.local A; reply 2 address; diverged 1 rcode 2; "
+		"shadow 1 b.shop.svc.cluster.local A; reply 3 nxdomain; count shadow_missing 1; diverged 2; "
+		"shadow 1 c.shop.svc.cluster.local A; reply 4 garbage; count shadow_no_answer 1; diverged 3; open 0" },
+	{ "of an alias that leads out, only the alias is compared",
+		"alias out www.example.com; service c; shadow 1 out.shop.svc.cluster.local A; reply 1 zone; "
+		"count shadow_same 1; shadow 1 out.shop.svc.cluster.local A; reply 2 address 5; count shadow_extra 1; "
+		"shadow 1 out.shop.svc.cluster.local A; reply 3 servfail; count shadow_no_answer 1; told 0" },
+	{ "a silent endpoint: another one, and in the end that there was no answer",
+		"service bc; shadow 1 a.shop.svc.cluster.local A; sent 1; wait 401; sent 1; open 1; reply 2 zone; "
+		"count shadow_same 1; count timeouts 1; shadow 1 a.shop.svc.cluster.local A; wait 5000; "
+		"count shadow_no_answer 1; open 0; diverged 1 no_answer 1" },
+	{ "one that breaks, and one that cannot be reached",
+		"service bc; shadow 1 a.shop.svc.cluster.local A; break 1; break 2; count shadow_no_answer 1; open 0; "
+		"service d; down d; shadow 1 a.shop.svc.cluster.local A; count shadow_no_answer 2; "
+		"service -; shadow 1 a.shop.svc.cluster.local A; count shadow_no_answer 3; diverged 1 no_answer 3" },
+	{ "TC: over TCP",
+		"service c; shadow 1 a.shop.svc.cluster.local A; reply 1 truncated; sent 2; open 1; reply 2 zone; "
+		"count shadow_same 1; count tcp 1; full; shadow 1 a.shop.svc.cluster.local A; reply 3 truncated; "
+		"count shadow_no_answer 1" },
+	{ "who guesses is ignored, and gets no more than a few guesses",
+		"service c; shadow 1 a.shop.svc.cluster.local A; reply 1 wrong-id; reply 1 wrong-name; count mismatched 2; "
+		"reply 1 zone; count shadow_same 1; diverged 0" },
+	{ "what is compared at a time is bounded, of a pod and by the budget",
+		"service c; shadow 1 x#.shop.svc.cluster.local A x40; sent 16; count shadow_skipped 24; "
+		"shadow 2 y#.shop.svc.cluster.local A x40; sent 16; shadow 3 y0.shop.svc.cluster.local A; sent 0; "
+		"count shadow_skipped 48" },
+	{ "without tokens nothing is compared",
+		"service c; shadow 1 x#.shop.svc.cluster.local A x10; sent 1; count shadow_skipped 9", .queries_per_s = 10 },
+	{ "of more divergences than there is room for, the last ones are kept",
+		"service -; shadow 1 x#.shop.svc.cluster.local A x80; diverged 64 no_answer 1; count shadow_no_answer 80" },
 
 	/* servers */
 	{ "one that is silent for long is left alone, and probed",
@@ -415,10 +455,14 @@ type_of(const char *word)
 /* --- what may be said */
 
 static void
-run_ask(struct run *run, bool is_prefetch)
+run_ask(struct run *run, enum dns_miss_kind kind)
 {
+	bool is_prefetch = kind == DNS_MISS_PREFETCH;
 	char **words = run->line.words + (is_prefetch ? 1 : 2), name[DNS_TEXT_SIZE];
-	struct world_question q = { .name = name, .type = type_of(words[1]), .is_prefetch = is_prefetch };
+	struct world_question q = { .name = name,
+		.type = type_of(words[1]),
+		.is_prefetch = is_prefetch,
+		.is_shadow = kind == DNS_MISS_SHADOW };
 	unsigned n = 1;
 
 	for (char **at = words + 2; *at != NULL; at++) {
@@ -470,7 +514,7 @@ run_reply(struct run *run)
 {
 	static const char *const kinds[N_WORLD_REPLIES] = { "address", "alias", "many", "nodata", "nxdomain",
 		"servfail", "refused", "formerr", "bare-formerr", "truncated", "referral", "wrong-id",
-		"wrong-name", "garbage", "lost" };
+		"wrong-name", "garbage", "lost", "zone" };
 	enum world_reply kind = 0;
 
 	while (kind < N_WORLD_REPLIES && strcmp(kinds[kind], run->line.words[2]) != 0)
@@ -562,15 +606,41 @@ run_told(struct run *run)
 }
 
 static void
+run_diverged(struct run *run)
+{
+	const struct shadow_book *book = resolve_shadow_book(run->w->resolve);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SHADOW_DIVERGENCES; i++) {
+		const struct shadow_divergence *d = &book->all[i];
+
+		if (d->n == 0)
+			continue;
+		n++;
+		if (run->line.n > 2 && strcmp(shadow_kind_text(d->kind), run->line.words[2]) != 0)
+			fail_msg("%s: it is %s", where(run), shadow_kind_text(d->kind));
+		if (run->line.n > 3)
+			check_equal(run, "how often", (unsigned)d->n, number(run, 3));
+	}
+	check_equal(run, "what diverged", n, number(run, 1));
+}
+
+static void
 run_line(struct run *run)
 {
 	char **words = run->line.words;
 	struct resolve_world *w = run->w;
 
 	if (strcmp(words[0], "ask") == 0)
-		run_ask(run, false);
+		run_ask(run, DNS_MISS_QUERY);
+	else if (strcmp(words[0], "shadow") == 0)
+		run_ask(run, DNS_MISS_SHADOW);
+	else if (strcmp(words[0], "service") == 0)
+		world_service(w, words[1]);
+	else if (strcmp(words[0], "diverged") == 0)
+		run_diverged(run);
 	else if (strcmp(words[0], "prefetch") == 0)
-		run_ask(run, true);
+		run_ask(run, DNS_MISS_PREFETCH);
 	else if (strcmp(words[0], "repeat") == 0)
 		world_repeat(w);
 	else if (strcmp(words[0], "sent") == 0)
@@ -615,9 +685,13 @@ run_end(struct run *run)
 	world_wait(run->w, 60000);
 	books = resolve_books(run->w->resolve);
 	check_equal(run, "what is under way", books.n_lookups + books.n_waiters + books.n_tries, 0);
-	for (unsigned i = 0; i < run->w->n_asked; i++)
-		if (run->w->asked[i].miss.kind != DNS_MISS_PREFETCH)
-			check_equal(run, "answers to one query", run->w->asked[i].n_told, 1);
+	for (unsigned i = 0; i < run->w->n_asked; i++) {
+		const struct world_asked *asked = &run->w->asked[i];
+		bool somebody_waits =
+			asked->miss.kind == DNS_MISS_QUERY || asked->miss.kind == DNS_MISS_COMPLETION;
+
+		check_equal(run, "answers to one query", asked->n_told, somebody_waits);
+	}
 }
 
 static void
