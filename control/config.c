@@ -544,6 +544,7 @@ read_dns(const struct config *c, struct dns_options *out,
 		.ttl_s = c->dns.ttl,
 		.pods = (enum dns_pod_records)c->dns.pod_records,
 		.completes_searches = c->dns.search_completion == DNS_SEARCH_COMPLETION_ON,
+		.is_shadow = c->dns.mode == DNS_MODE_SHADOW,
 	};
 
 	return dns_options_read(out, &texts, fn, arg);

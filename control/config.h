@@ -12,6 +12,7 @@
 enum dns_mode {
 	DNS_MODE_ON,
 	DNS_MODE_OFF,
+	DNS_MODE_SHADOW,
 };
 
 enum dns_search_completion {

@@ -116,7 +116,7 @@ dns_watch_start(struct daemon *d)
 	w->timer = loop_timer_new(d->loop, on_timer, w);
 	if (w->book == NULL || w->timer == NULL)
 		return -ENOMEM;
-	if (d->config.dns.mode == DNS_MODE_ON)
+	if (d->config.dns.mode != DNS_MODE_OFF)
 		loop_timer_set(w->timer, LOOK_NS, LOOK_NS);
 	return 0;
 }

@@ -190,7 +190,7 @@ read_dns(struct gather *g)
 const struct dns_options *
 gather_dns(const struct gather *g)
 {
-	return g->d->config.dns.mode == DNS_MODE_ON ? &g->dns : NULL;
+	return g->d->config.dns.mode != DNS_MODE_OFF ? &g->dns : NULL;
 }
 
 static void

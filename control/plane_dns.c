@@ -28,8 +28,10 @@ plane_dns_make(struct daemon *d, unsigned n_workers)
 	};
 
 	d->dns_fd = -1;
-	if (c->dns.mode != DNS_MODE_ON)
+	if (c->dns.mode == DNS_MODE_OFF)
 		return 0;
+	if (c->dns.mode == DNS_MODE_SHADOW) /* nothing is kept in it */
+		cache.memory_bytes = DNS_CACHE_MEMORY_MIN;
 	if (getrandom(&cache.seed, sizeof(cache.seed), 0) != sizeof(cache.seed))
 		return -errno;
 	d->dns_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

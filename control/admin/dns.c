@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/admin/dns_advice.h"
+#include "control/admin/dns_shadow.h"
 #include "control/build/dns_wire.h"
 
 static json_t *
@@ -174,6 +175,8 @@ add_resolver(const struct dns_view *v, json_t *doc)
 		json_array_append_new(upstreams, upstream_json(&v->upstreams[i]));
 	json_object_set_new(doc, "resolver", counters);
 	json_object_set_new(doc, "upstreams", upstreams);
+	if (v->is_shadow) /* it has none to speak of */
+		return;
 	json_object_set_new(doc, "cache",
 		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "memory", (json_int_t)c->memory_bytes, "bytes",
 			(json_int_t)c->entry_bytes, "entries", (json_int_t)c->n_entries, "negatives",
@@ -201,13 +204,18 @@ dns_json(const struct dns_view *v)
 		add_latency(latency, dns_source_label((enum dns_source)i),
 			dns_book_latency(v->book, (enum dns_source)i));
 	dns_advise(v, add_advice, advice);
-	doc = json_pack("{s:b, s:s, s:I, s:f, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "answers", v->is_on,
-		"zone", v->zone, "zone_names", (json_int_t)v->zone_names, "window_s", v->window_s,
-		"queries_per_second", (json_int_t)v->per_s, "total", figures_json(dns_book_total(v->book)),
-		"recent", figures_json(&recent), "latency", latency, "pods", pods_json(v, upstream), "names",
-		names_json(v, recent.upstream), "advice", advice);
+	doc = json_pack("{s:s, s:b, s:s, s:I, s:f, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "mode",
+		v->is_on       ? "on"
+		: v->is_shadow ? "shadow"
+			       : "off",
+		"answers", v->is_on, "zone", v->zone, "zone_names", (json_int_t)v->zone_names, "window_s",
+		v->window_s, "queries_per_second", (json_int_t)v->per_s, "total",
+		figures_json(dns_book_total(v->book)), "recent", figures_json(&recent), "latency", latency,
+		"pods", pods_json(v, upstream), "names", names_json(v, recent.upstream), "advice", advice);
 	add_latency(doc, "first_to_final", dns_book_final(v->book));
 	if (v->n_counters != 0)
 		add_resolver(v, doc);
+	if (v->is_shadow)
+		json_object_set_new(doc, "shadow", dns_shadow_json(v));
 	return doc;
 }

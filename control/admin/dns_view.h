@@ -3,6 +3,7 @@
 #define RINGWAY_ADMIN_DNS_VIEW_H
 
 #include "control/dns_book.h"
+#include "control/resolve/shadow_book.h"
 
 struct daemon;
 struct dns_table;
@@ -36,11 +37,23 @@ struct dns_upstream_view {
 	uint64_t n_tries, n_answers, n_timeouts, n_refusals;
 };
 
+struct dns_divergence_view {
+	struct shadow_divergence found;
+	bool is_here; /* who asked still has that address */
+};
+
+struct dns_shadow_view {
+	uint64_t by_kind[N_SHADOW_KINDS], n_skipped;
+	unsigned n;
+	struct dns_divergence_view all[SHADOW_DIVERGENCES]; /* the latest first */
+};
+
 #define DNS_COUNTERS_MAX 64
 #define DNS_UPSTREAM_VIEWS_MAX 64
 
 struct dns_view {
-	bool is_on;          /* dns.mode */
+	bool is_on;          /* dns.mode: on */
+	bool is_shadow;      /* shadow */
 	bool completes;      /* dns.searchCompletion */
 	const char *zone;    /* the configuration's */
 	uint64_t zone_names; /* that are in force; 0: none yet, queries are passed on */
@@ -59,6 +72,7 @@ struct dns_view {
 	unsigned n_counters, n_upstreams;
 	struct dns_counter_view counters[DNS_COUNTERS_MAX];
 	struct dns_upstream_view upstreams[DNS_UPSTREAM_VIEWS_MAX];
+	struct dns_shadow_view shadow;
 };
 
 /* NULL if out of memory. What it points to is valid until the control thread does something else. */

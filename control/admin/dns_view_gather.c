@@ -171,6 +171,45 @@ gather_resolver(struct resolver *r, const struct dns_table *t, struct dns_view *
 }
 static_assert(N_RESOLVER_COUNTERS <= DNS_COUNTERS_MAX, "all of them");
 
+static bool
+is_here(const struct tables *t, const struct dns_client *c)
+{
+	const struct endpoint *ep = t == NULL ? NULL : endpoint_of_port(t->endpoints, c->port);
+
+	return ep != NULL &&
+	       (ip_addr_eq(&ep->addrs[V4], &c->client) || ip_addr_eq(&ep->addrs[V6], &c->client));
+}
+
+static int
+compare_divergences(const void *a, const void *b)
+{
+	const struct shadow_divergence *one = a, *other = b;
+
+	return one->last_ns < other->last_ns ? 1 : one->last_ns > other->last_ns ? -1 : 0;
+}
+
+static bool
+gather_shadow(struct resolver *r, const struct tables *t, struct dns_shadow_view *v)
+{
+	struct shadow_divergence *found = calloc(SHADOW_DIVERGENCES, sizeof(*found));
+
+	if (found == NULL)
+		return false;
+	v->by_kind[SHADOW_SAME] = resolver_counter(r, RESOLVER_SHADOW_SAME);
+	v->by_kind[SHADOW_NO_ANSWER] = resolver_counter(r, RESOLVER_SHADOW_NO_ANSWER);
+	v->by_kind[SHADOW_RCODE] = resolver_counter(r, RESOLVER_SHADOW_RCODE);
+	v->by_kind[SHADOW_MISSING] = resolver_counter(r, RESOLVER_SHADOW_MISSING);
+	v->by_kind[SHADOW_EXTRA] = resolver_counter(r, RESOLVER_SHADOW_EXTRA);
+	v->by_kind[SHADOW_AUTHORITY] = resolver_counter(r, RESOLVER_SHADOW_AUTHORITY);
+	v->n_skipped = resolver_counter(r, RESOLVER_SHADOW_SKIPPED);
+	v->n = resolver_divergences(r, found, SHADOW_DIVERGENCES);
+	qsort(found, v->n, sizeof(*found), compare_divergences);
+	for (unsigned i = 0; i < v->n; i++)
+		v->all[i] = (struct dns_divergence_view){ found[i], is_here(t, &found[i].client) };
+	free(found);
+	return true;
+}
+
 struct dns_view *
 dns_view_new(struct daemon *d)
 {
@@ -184,6 +223,7 @@ dns_view_new(struct daemon *d)
 	v->book = dns_watch_book(d->dns_watch);
 	v->now_ns = clock_now_ns();
 	v->is_on = d->config.dns.mode == DNS_MODE_ON;
+	v->is_shadow = d->config.dns.mode == DNS_MODE_SHADOW;
 	v->completes = d->config.dns.search_completion == DNS_SEARCH_COMPLETION_ON;
 	v->zone = d->config.dns.zone;
 	v->per_s = d->config.dns.queries_per_second;
@@ -192,10 +232,12 @@ dns_view_new(struct daemon *d)
 		v->zone_names = dns_zone_count(t->dns->zone);
 	if (t != NULL)
 		denied_dns_each(d->denied_dns, t, v->now_ns, add_denied, &g);
-	if (d->dns_cache != NULL)
+	if (d->dns_cache != NULL && v->is_on)
 		gather_cache(d->dns_cache, &v->cache);
 	if (d->resolver != NULL)
 		gather_resolver(d->resolver, t == NULL ? NULL : t->dns, v);
+	if (v->is_shadow && d->resolver != NULL)
+		g.is_short |= !gather_shadow(d->resolver, t, &v->shadow);
 	dns_book_each_pod(v->book, add_pod, &g);
 	dns_book_each_name(v->book, add_name, &g);
 	if (!g.is_short)

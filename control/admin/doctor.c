@@ -88,6 +88,11 @@ check_dns(struct doctor *x)
 		"`ringway dns` shows the servers; until one answers, names are answered from what was heard "
 		"before",
 		"some server answers, or none was asked", dns_status_upstream_problems(&dns));
+	check_texts(x, "dns shadow", "warn",
+		"`ringway dns --shadow` shows which, with both answers; what changed in the cluster just "
+		"then may "
+		"differ for a moment",
+		dns_status_shadow_text(&dns, text), dns_status_shadow_problems(&dns));
 }
 
 static void

@@ -70,6 +70,7 @@ print_node(FILE *f, const struct dns_view *v)
 	const struct dns_book_figures *total = dns_book_total(v->book);
 
 	metrics_gauge(f, "dns_answers", "1 when dns.mode is on", v->is_on);
+	metrics_gauge(f, "dns_shadow", "1 when dns.mode is shadow", v->is_shadow);
 	metrics_gauge(f, "dns_zone_names", "names that are answered from the cluster's objects; 0: none yet",
 		(double)v->zone_names);
 	metrics_family(f, "dns_queries_total", "counter",

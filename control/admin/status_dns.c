@@ -30,6 +30,18 @@ is_on(const struct dns_status_input *in)
 	return in->config->dns.mode == DNS_MODE_ON;
 }
 
+static bool
+is_shadow(const struct dns_status_input *in)
+{
+	return in->config->dns.mode == DNS_MODE_SHADOW;
+}
+
+static bool
+is_off(const struct dns_status_input *in)
+{
+	return in->config->dns.mode == DNS_MODE_OFF;
+}
+
 /* NULL: nothing is known yet. */
 static const struct dns_table *
 table_of(const struct dns_status_input *in)
@@ -93,25 +105,54 @@ stubs_json(const struct dns_table *t)
 	return list;
 }
 
+struct shadow_figures {
+	uint64_t n_compared, n_diverged;
+};
+
+static struct shadow_figures
+shadow_figures_of(const struct dns_status_input *in)
+{
+	static const enum resolver_counter diverged[] = { RESOLVER_SHADOW_RCODE, RESOLVER_SHADOW_MISSING,
+		RESOLVER_SHADOW_EXTRA, RESOLVER_SHADOW_AUTHORITY, RESOLVER_SHADOW_NO_ANSWER };
+	struct shadow_figures f = { 0 };
+
+	if (!is_shadow(in) || in->resolver == NULL)
+		return f;
+	for (unsigned i = 0; i < sizeof(diverged) / sizeof(diverged[0]); i++)
+		f.n_diverged += resolver_counter(in->resolver, diverged[i]);
+	f.n_compared = f.n_diverged + resolver_counter(in->resolver, RESOLVER_SHADOW_SAME);
+	return f;
+}
+
 json_t *
 dns_status_json(const struct dns_status_input *in)
 {
-	const struct dns_table *t = is_on(in) ? table_of(in) : NULL;
+	const struct dns_table *t = is_off(in) ? NULL : table_of(in);
 	const struct dns_zone *zone = t == NULL ? NULL : t->zone;
 	const struct dns_forward *all = t == NULL ? NULL : &t->forwards[t->n_forwards - 1];
 	struct piece_pool_books books = { 0 };
+	const struct shadow_figures shadow = shadow_figures_of(in);
+	json_t *doc;
 
 	if (in->builder != NULL)
 		books = dns_table_builder_books(in->builder);
-	return json_pack("{s:s, s:s, s:b, s:s, s:b, s:I, s:I, s:o, s:i, s:o, s:o, s:o}", "mode",
-		is_on(in) ? "on" : "off", "service", in->config->dns.service, "service_found",
-		is_server(find_service(in)), "zone", in->config->dns.zone, "synced", zone != NULL, "names",
+	doc = json_pack("{s:s, s:s, s:b, s:s, s:b, s:I, s:I, s:o, s:i, s:o, s:o, s:o}", "mode",
+		is_on(in)       ? "on"
+		: is_shadow(in) ? "shadow"
+				: "off",
+		"service", in->config->dns.service, "service_found", is_server(find_service(in)), "zone",
+		in->config->dns.zone, "synced", zone != NULL, "names",
 		zone == NULL ? (json_int_t)0 : (json_int_t)dns_zone_count(zone), "zone_bytes",
 		(json_int_t)books.used_bytes, "addresses",
 		servers_json(t == NULL ? NULL : t->asked, t == NULL ? 0 : t->n_asked), "endpoints",
 		t == NULL ? 0 : t->backends[V4].n + t->backends[V6].n, "upstreams",
 		servers_json(all == NULL ? NULL : all->servers, all == NULL ? 0 : all->n), "stub_domains",
 		stubs_json(t), "search_suffixes", suffixes_json(t));
+	if (is_shadow(in)) {
+		json_object_set_new(doc, "compared", json_integer((json_int_t)shadow.n_compared));
+		json_object_set_new(doc, "diverged", json_integer((json_int_t)shadow.n_diverged));
+	}
+	return doc;
 }
 
 /* Another one that is as a DNS service is, at best where these are. */
@@ -132,7 +173,7 @@ dns_status_problems(const struct dns_status_input *in)
 	const struct service_object *service = find_service(in), *other = NULL;
 	json_t *texts = json_array();
 
-	if (!is_on(in) || is_server(service))
+	if (is_off(in) || is_server(service))
 		return texts;
 	store_each(in->store, OBJECT_SERVICE, look_for_server, &other);
 	if (service != NULL)
@@ -152,7 +193,7 @@ dns_status_text(const struct dns_status_input *in, char buf[static DNS_STATUS_TE
 {
 	const struct dns_table *t = table_of(in);
 
-	if (!is_on(in))
+	if (is_off(in))
 		snprintf(buf, DNS_STATUS_TEXT_SIZE, "dns.mode is off: all queries go to the DNS service");
 	else if (find_service(in) == NULL)
 		snprintf(buf, DNS_STATUS_TEXT_SIZE, "there is no Service %.100s", in->config->dns.service);
@@ -160,9 +201,42 @@ dns_status_text(const struct dns_status_input *in, char buf[static DNS_STATUS_TE
 		snprintf(buf, DNS_STATUS_TEXT_SIZE,
 			"the names of %.100s are not all known yet: queries go to Service %.100s",
 			in->config->dns.zone, in->config->dns.service);
+	else if (is_shadow(in))
+		snprintf(buf, DNS_STATUS_TEXT_SIZE,
+			"dns.mode is shadow: what is asked of Service %.100s is compared, and not answered "
+			"here",
+			in->config->dns.service);
 	else
 		snprintf(buf, DNS_STATUS_TEXT_SIZE, "what is asked of Service %.100s is answered here",
 			in->config->dns.service);
+	return buf;
+}
+
+json_t *
+dns_status_shadow_problems(const struct dns_status_input *in)
+{
+	const struct shadow_figures f = shadow_figures_of(in);
+	json_t *texts = json_array();
+
+	if (f.n_diverged != 0)
+		json_array_append_new(texts,
+			json_sprintf("DNS: in shadow mode, %llu of %llu answers compared diverged from "
+				     "those of Service %s (`ringway dns --shadow`)",
+				(unsigned long long)f.n_diverged, (unsigned long long)f.n_compared,
+				in->config->dns.service));
+	return texts;
+}
+
+const char *
+dns_status_shadow_text(const struct dns_status_input *in, char buf[static DNS_STATUS_TEXT_SIZE])
+{
+	const struct shadow_figures f = shadow_figures_of(in);
+
+	if (!is_shadow(in))
+		snprintf(buf, DNS_STATUS_TEXT_SIZE, "dns.mode is not shadow: nothing is compared");
+	else
+		snprintf(buf, DNS_STATUS_TEXT_SIZE, "shadow mode is on: %llu answers compared, all the same",
+			(unsigned long long)f.n_compared);
 	return buf;
 }
 

@@ -37,6 +37,7 @@ status_handle(struct daemon *d, const struct admin_request *req, struct admin_re
 	extend(warnings, unmanaged_texts(d));
 	extend(warnings, dns_status_problems(&dns));
 	extend(warnings, dns_status_upstream_problems(&dns));
+	extend(warnings, dns_status_shadow_problems(&dns));
 	if (v != NULL)
 		reply->json = status_json(&(struct status_input){
 			.names = { d->store, v, publisher_tables(d->publisher) },

@@ -352,14 +352,17 @@ dns_options_read(struct dns_options *out, const struct dns_texts *texts,
 {
 	const struct reading r = { out, texts, complain, arg };
 
-	*out = (struct dns_options){
-		.ttl_s = texts->ttl_s, .pods = texts->pods, .completes_searches = texts->completes_searches
-	};
+	*out = (struct dns_options){ .ttl_s = texts->ttl_s,
+		.pods = texts->pods,
+		.completes_searches = texts->completes_searches,
+		.is_shadow = texts->is_shadow };
 	out->stubs = calloc(DNS_STUBS_MAX + 1, sizeof(*out->stubs));
 	if (out->stubs == NULL || read_names(&r) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < texts->local.n; i++)
 		add_local(&r, texts->local.items[i]);
+	if (texts->is_shadow)
+		out->n_local = 0;
 	for (size_t i = 0; i < texts->upstreams.n; i++)
 		add_server(&r, "dns.upstreams", texts->upstreams.items[i], out->upstreams, &out->n_upstreams);
 	for (size_t i = 0; i < texts->stubs.n; i++)

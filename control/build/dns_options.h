@@ -33,6 +33,7 @@ struct dns_texts {
 	uint32_t ttl_s;
 	enum dns_pod_records pods;
 	bool completes_searches;
+	bool is_shadow;
 };
 
 struct dns_options {
@@ -42,6 +43,7 @@ struct dns_options {
 	uint32_t ttl_s;
 	enum dns_pod_records pods;
 	bool completes_searches; /* of pods: tables have their namespaces. Not when suffixes are left out that pods have */
+	bool is_shadow; /* nothing is answered, and there are no local addresses */
 	unsigned n_local;
 	struct ip_addr local[DNS_LOCAL_MAX];
 	unsigned n_upstreams; /* 0: the service's endpoints */

@@ -402,6 +402,7 @@ fill(struct dns_table_builder *b, const struct service_object *service, const st
 
 	t->zone = b->last == NULL ? NULL : b->last->zone;
 	t->cache = b->cache;
+	t->is_shadow = o->is_shadow;
 	fill_asked(t, o, service, port);
 	for (unsigned f = 0; f < N_FAMILIES; f++) {
 		t->backends[f].n = (uint16_t)b->backends[f].n;

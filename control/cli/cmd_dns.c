@@ -11,13 +11,14 @@ struct dns_args {
 	const char *which; /* "namespace/name", "name" or "host"; NULL: all */
 	const char *ns;
 	const char *sort; /* NULL: queries */
-	bool pods, names;
+	bool pods, names, shadow;
 	size_t top; /* 0: not said */
 };
 
 enum {
 	KEY_PODS = 256,
 	KEY_NAMES,
+	KEY_SHADOW,
 	KEY_SORT,
 	KEY_TOP,
 };
@@ -29,6 +30,10 @@ static const struct argp_option dns_options[] = {
 	{ "namespace", 'n', "NAME", 0, "only pods of this namespace, and names that they ask for", 0 },
 	{ "pods", KEY_PODS, NULL, 0, "the table of pods alone, all of it", 0 },
 	{ "names", KEY_NAMES, NULL, 0, "the table of names alone, all of it", 0 },
+	{ "shadow", KEY_SHADOW, NULL, 0,
+		"with dns.mode: shadow, what this node would have answered otherwise than the DNS service "
+		"did",
+		0 },
 	{ "sort", KEY_SORT, "BY", 0,
 		"queries (the default), wasted, nxdomain, upstream, limited, or p99 (pods: from the first "
 		"query to the final answer)",
@@ -74,6 +79,9 @@ dns_parse(int key, char *arg, struct argp_state *state)
 	case KEY_NAMES:
 		args->names = true;
 		return 0;
+	case KEY_SHADOW:
+		args->shadow = true;
+		return 0;
 	case KEY_SORT:
 		take_sort(args, arg, state);
 		return 0;
@@ -112,7 +120,24 @@ is_wanted_pod(const struct dns_args *args, const json_t *pod)
 		args, field_str(pod, "namespace"), field_bool(pod, "host") ? "host" : field_str(pod, "name"));
 }
 
-/* A name that one of the pods asks for: these are texts, "shop/web". */
+/* As a text: "shop/web", "host". */
+static bool
+is_wanted_text(const struct dns_args *args, const char *text)
+{
+	const char *slash = strchr(text, '/');
+	char ns[256];
+
+	snprintf(ns, sizeof(ns), "%.*s", slash == NULL ? 0 : (int)(slash - text), text);
+	return is_wanted(args, ns, slash == NULL ? text : slash + 1);
+}
+
+static bool
+is_wanted_divergence(const struct dns_args *args, const json_t *divergence)
+{
+	return is_wanted_text(args, field_str(divergence, "pod"));
+}
+
+/* A name that one of the pods asks for. */
 static bool
 is_wanted_name(const struct dns_args *args, const json_t *name)
 {
@@ -121,14 +146,9 @@ is_wanted_name(const struct dns_args *args, const json_t *name)
 
 	if (args->which == NULL && args->ns == NULL)
 		return true;
-	json_array_foreach (json_object_get(name, "pods"), i, pod) {
-		const char *text = json_string_value(pod), *slash = strchr(text, '/');
-		char ns[256];
-
-		snprintf(ns, sizeof(ns), "%.*s", slash == NULL ? 0 : (int)(slash - text), text);
-		if (is_wanted(args, ns, slash == NULL ? text : slash + 1))
+	json_array_foreach (json_object_get(name, "pods"), i, pod)
+		if (is_wanted_text(args, json_string_value(pod)))
 			return true;
-	}
 	return false;
 }
 
@@ -206,6 +226,27 @@ narrow(const struct cli *cli, const struct dns_args *args, json_t *doc)
 	sort_list(names, strcmp(key, "p99") == 0 ? "queries" : key, top);
 }
 
+/* The latest come first, and stay so. */
+static int
+run_shadow(const struct cli *cli, const struct dns_args *args, json_t *doc)
+{
+	json_t *shadow = json_object_get(doc, "shadow"), *list = json_object_get(shadow, "divergences");
+
+	if (shadow == NULL) {
+		fprintf(stderr, "ringway: dns.mode is %s on this node, not shadow: nothing is compared\n",
+			field_str(doc, "mode"));
+		return CLI_PROBLEM;
+	}
+	keep_wanted(args, list, is_wanted_divergence);
+	while (args->top != 0 && json_array_size(list) > args->top)
+		json_array_remove(list, json_array_size(list) - 1);
+	if (cli->json)
+		cli_print_json(cli, shadow);
+	else
+		dns_print_shadow(cli, shadow);
+	return CLI_FINE;
+}
+
 static int
 dns_run(const struct cli *cli, void *input)
 {
@@ -215,6 +256,11 @@ dns_run(const struct cli *cli, void *input)
 
 	if (rc != CLI_FINE)
 		return rc;
+	if (args->shadow) {
+		rc = run_shadow(cli, args, doc);
+		json_decref(doc);
+		return rc;
+	}
 	narrow(cli, args, doc);
 	pods = json_object_get(doc, "pods");
 	if (args->which != NULL && json_array_size(pods) == 0) {
@@ -242,7 +288,8 @@ const struct command dns_command = {
 	.help = "Who asks for which names, and how long it takes.",
 	.args = "[NAMESPACE/NAME | host]",
 	.json_help =
-		"{\"answers\": dns.mode is on, \"zone\", \"zone_names\": in force (0: none yet), "
+		"{\"mode\": \"on\", \"off\" or \"shadow\", \"answers\": it is on, \"zone\", \"zone_names\": "
+		"in force (0: none yet), "
 		"\"window_s\": for so long there are recent figures, \"queries_per_second\": that may go "
 		"upstream, \"total\" (since the start) and \"recent\": {\"queries\", \"sources\": {SOURCE: "
 		"COUNT}, \"nxdomain\", \"completed\": answered with an alias of a name further along the "
@@ -261,11 +308,29 @@ const struct command dns_command = {
 		"cache: \"cache\": {\"memory\", \"bytes\", \"entries\", \"negatives\", \"evicted\", "
 		"\"refused\"}, \"resolver\": {COUNTER: COUNT}, \"upstreams\": [{\"address\", \"port\", "
 		"\"state\": \"answers\", \"failing\", \"silent\" (no answer yet) or \"unasked\", "
-		"\"failing_s\", \"rtt_ms\", \"tries\", \"answers\", \"timeouts\", \"refusals\"}]}. "
+		"\"failing_s\", \"rtt_ms\", \"tries\", \"answers\", \"timeouts\", \"refusals\"}]; with "
+		"dns.mode: shadow, and alone with --shadow: \"shadow\": {\"compared\", \"same\", \"differ\": "
+		"{\"rcode\", \"missing\": here, \"extra\": here, \"authority\": AA alone, \"no_answer\": by "
+		"the "
+		"service: COUNT}, \"skipped\": not compared, for want of budget, \"divergences\": the last "
+		"64, "
+		"[{\"name\", \"type\", \"kind\": as above, \"pod\": that asked last, \"ours\", \"theirs\": "
+		"the last time, \"times\", \"first_seconds\", \"last_seconds\": ago}]}}. "
 		"Filters, --sort and --top narrow these lists, too.\n\n"
 		"Sources: authority, the cluster's own objects; hit, the cache; stale, an expired entry of "
 		"it; upstream; limited and failed, SERVFAIL; passed, left to the cluster's DNS "
 		"service.\n\n"
+		"To try DNS out before it is switched on, run ringwayd with dns.mode: shadow for some days. "
+		"Nothing "
+		"is answered by this node then; of what is asked for names of the cluster's zone, some (up "
+		"to 16 "
+		"queries of a pod in 0.1 s, within dns.queriesPerSecond) is asked of the DNS service again, "
+		"and its "
+		"answers are compared with what this node would have said: the result code, the records "
+		"whatever "
+		"their order and TTL, and AA. --shadow lists what differs. While names change, and for as "
+		"long as the "
+		"service caches, answers may differ rightly: what counts is what goes on.\n\n"
 		"Queries by source, NXDOMAIN and completed searches are counted one by one. All else comes "
 		"from samples: a "
 		"pod's first four answers of a burst, so that those of quiet pods are all seen. Under load "

@@ -251,12 +251,70 @@ print_waste(const struct cli *cli, const json_t *recent, const json_t *final)
 	fprintf(cli->out, "\n");
 }
 
+static const char *
+last_text(const json_t *divergence)
+{
+	static char text[48];
+
+	snprintf(text, sizeof(text), "%s ago", duration_text(field_real(divergence, "last_seconds")));
+	return text;
+}
+
+static const struct listing_column shadow_columns[] = {
+	{ { "NAME", LEFT, 20 }, "name", NULL },
+	{ { "TYPE", LEFT, 0 }, "type", NULL },
+	{ { "DIFFERS", LEFT, 0 }, "kind", NULL },
+	{ { "TIMES", RIGHT, 0 }, "times", NULL },
+	{ { "LAST", RIGHT, 0 }, NULL, last_text },
+	{ { "ASKED BY", LEFT, 12 }, "pod", NULL },
+	{ { "OURS", LEFT, 16 }, "ours", NULL },
+	{ { "DNS SERVICE", LEFT, 16 }, "theirs", NULL },
+};
+static const struct listing shadow_listing = { NULL, 8, shadow_columns };
+
+static void
+print_compared(const struct cli *cli, const json_t *shadow, const char *hint)
+{
+	json_int_t n = field_int(shadow, "compared") - field_int(shadow, "same");
+
+	fprintf(cli->out,
+		"Shadow mode: nothing is answered on this node; of %lld answers compared with the DNS "
+		"service's, %lld "
+		"diverged%s%s\n",
+		field_int(shadow, "compared"), n, n == 0 || *hint == '\0' ? "" : "; ", n == 0 ? "" : hint);
+}
+
+void
+dns_print_shadow(const struct cli *cli, const json_t *shadow)
+{
+	const char *kind, *comma = "";
+	const json_t *n;
+
+	print_compared(cli, shadow, "");
+	json_object_foreach (json_object_get(shadow, "differ"), kind, n)
+		if (json_integer_value(n) != 0) {
+			fprintf(cli->out, "%s%s %lld", comma, kind, json_integer_value(n));
+			comma = ", ";
+		}
+	if (*comma != '\0')
+		fprintf(cli->out, "\n");
+	if (field_int(shadow, "skipped") != 0)
+		fprintf(cli->out, "%lld more were left out (dns.queriesPerSecond)\n",
+			field_int(shadow, "skipped"));
+	if (json_array_size(json_object_get(shadow, "divergences")) == 0)
+		return;
+	fprintf(cli->out, "\n");
+	listing_print(cli, &shadow_listing, json_object_get(shadow, "divergences"));
+}
+
 static void
 print_node(const struct cli *cli, const json_t *doc)
 {
-	const json_t *cache = json_object_get(doc, "cache");
+	const json_t *cache = json_object_get(doc, "cache"), *shadow = json_object_get(doc, "shadow");
 
-	if (!field_bool(doc, "answers"))
+	if (shadow != NULL)
+		print_compared(cli, shadow, "`ringway dns --shadow` lists them");
+	else if (!field_bool(doc, "answers"))
 		fprintf(cli->out, "DNS is not answered on this node (dns.mode is off)\n");
 	else if (*field_str(doc, "zone") != '\0')
 		fprintf(cli->out, "Zone %s: %lld names; lately: the last %s\n", field_str(doc, "zone"),

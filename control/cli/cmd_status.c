@@ -26,26 +26,35 @@ print_list(struct table *t, const char *title, const json_t *list)
 static void
 print_dns(struct table *t, const json_t *dns)
 {
-	const char *service = field_str(dns, "service");
+	const char *service = field_str(dns, "service"), *mode = field_str(dns, "mode");
 	const json_t *stub;
 	char title[320];
 	size_t i;
 
 	table_cell(t, "DNS");
-	if (strcmp(field_str(dns, "mode"), "on") != 0) {
+	if (strcmp(mode, "off") == 0) {
 		table_cell(t, "off");
 		return;
 	}
 	if (!field_bool(dns, "synced"))
-		table_cell(t, "on, %s not known yet", field_str(dns, "zone"));
+		table_cell(t, "%s, %s not known yet", mode, field_str(dns, "zone"));
 	else
-		table_cell(t, "on, %lld names in and around %s, %s", field_int(dns, "names"),
+		table_cell(t, "%s, %lld names in and around %s, %s", mode, field_int(dns, "names"),
 			field_str(dns, "zone"), bytes_text(field_int(dns, "zone_bytes")));
+	if (strcmp(mode, "shadow") == 0) {
+		table_cell(t, "DNS compared");
+		table_cell(t, "%lld answers, of which %lld diverged", field_int(dns, "compared"),
+			field_int(dns, "diverged"));
+	}
 	table_cell(t, "DNS service");
 	if (field_bool(dns, "service_found"))
 		table_cell(t, "%s, %lld endpoints", service, field_int(dns, "endpoints"));
 	else
 		table_cell(t, "%s, which is not there", service);
+	if (strcmp(mode, "shadow") == 0) {
+		print_list(t, "DNS asked at", json_object_get(dns, "addresses"));
+		return; /* nobody is asked for other names */
+	}
 	print_list(t, "DNS answered at", json_object_get(dns, "addresses"));
 	print_list(t, "DNS upstream", json_object_get(dns, "upstreams"));
 	json_array_foreach (json_object_get(dns, "stub_domains"), i, stub) {
@@ -312,7 +321,7 @@ const struct command status_command = {
 		"\"enforce_namespaces\": that say it themselves, \"would_drop\": {\"packets\", "
 		"\"reasons\": [{\"reason\", "
 		"\"help\", \"packets\"}]}, \"text\": where nothing is dropped, in words}, \"dns\": "
-		"{\"mode\": \"on\" or "
+		"{\"mode\": \"on\", \"shadow\" (then with \"compared\" answers, and \"diverged\" of them) or "
 		"\"off\", \"service\", \"service_found\": it has a cluster address and a UDP port for DNS, "
 		"\"zone\", \"synced\": its names are known, \"names\", \"zone_bytes\", "
 		"\"addresses\": that are answered, \"endpoints\": of the service, \"upstreams\", "

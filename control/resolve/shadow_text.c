@@ -100,21 +100,23 @@ write_data(const struct dns_parsed *m, const struct dns_record *record, char *ou
 	}
 }
 
+const char *
+shadow_type_text(uint16_t type, char buf[static SHADOW_TYPE_SIZE])
+{
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (types[i].type == type)
+			return types[i].name;
+	snprintf(buf, SHADOW_TYPE_SIZE, "TYPE%u", type);
+	return buf;
+}
+
 static void
 write_record(const struct dns_parsed *m, const struct dns_record *record, char out[static PART_SIZE])
 {
-	char data[PART_SIZE] = "", number[16];
-	const char *type = NULL;
+	char data[PART_SIZE] = "", type[SHADOW_TYPE_SIZE];
 
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (types[i].type == record->type)
-			type = types[i].name;
-	if (type == NULL) {
-		snprintf(number, sizeof(number), "TYPE%u", record->type);
-		type = number;
-	}
 	write_data(m, record, data, sizeof(data));
-	snprintf(out, PART_SIZE, "%s %.80s", type, data);
+	snprintf(out, PART_SIZE, "%s %.80s", shadow_type_text(record->type, type), data);
 }
 
 static int

@@ -52,7 +52,7 @@ pod_watch(const struct api_source *s)
 static bool
 are_named(const struct config *config)
 {
-	return config->dns.mode == DNS_MODE_ON && config->dns.pod_records == DNS_PODS_VERIFIED;
+	return config->dns.mode != DNS_MODE_OFF && config->dns.pod_records == DNS_PODS_VERIFIED;
 }
 
 static void

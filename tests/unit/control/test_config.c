@@ -132,7 +132,7 @@ test_errors(void **state)
 			"configuration: dns.localAddresses: 192.0.2.1 is neither link-local (169.254.0.0/16) "
 			"nor "
 			"unique local (fc00::/7)\n" },
-		{ "dns.mode: maybe\n", "t.yaml:1: dns.mode: must be one of: on off\n" },
+		{ "dns.mode: maybe\n", "t.yaml:1: dns.mode: must be one of: on off shadow\n" },
 		{ "host.interface: a/b\n",
 			"configuration: host.interface: \"a/b\" is no name for an interface\n" },
 		{ "- a\n", "t.yaml:1: must be a mapping, such as \"overlay: {vni: 1}\"\n" },

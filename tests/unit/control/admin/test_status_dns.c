@@ -141,6 +141,38 @@ off_is_off(void **state)
 	json_decref(doc);
 }
 
+/* Without a resolver nothing was compared yet. */
+static void
+shadow_mode_is_told(void **state)
+{
+	struct lab *lab = *state;
+	char text[DNS_STATUS_TEXT_SIZE];
+	json_t *doc, *texts;
+
+	assert_string_equal(
+		dns_status_shadow_text(&lab->in, text), "dns.mode is not shadow: nothing is compared");
+	assert_int_equal(config_set(&lab->config, "dns.mode=shadow", stderr), 0);
+	put_yaml(lab->store,
+		"{apiVersion: v1, kind: Service, metadata: {name: kube-dns, namespace: kube-system}, "
+		"spec: {clusterIP: 10.96.0.10, ports: [{port: 53, protocol: UDP}]}}");
+	build(lab);
+	assert_true(lab->tables.dns->is_shadow);
+	assert_int_equal(lab->tables.dns->n_asked, 1); /* and nothing at 169.254.20.10 */
+	assert_text(lab,
+		"dns.mode is shadow: what is asked of Service kube-system/kube-dns is compared, and not "
+		"answered here");
+	assert_string_equal(dns_status_shadow_text(&lab->in, text),
+		"shadow mode is on: 0 answers compared, all the same");
+	texts = dns_status_shadow_problems(&lab->in);
+	assert_int_equal(json_array_size(texts), 0);
+	json_decref(texts);
+	doc = dns_status_json(&lab->in);
+	assert_string_equal(text_of(doc, "mode"), "shadow");
+	assert_true(json_is_true(json_object_get(doc, "synced")));
+	assert_int_equal(json_integer_value(json_object_get(doc, "diverged")), 0);
+	json_decref(doc);
+}
+
 static void
 a_service_that_is_not_there_may_have_another_name(void **state)
 {
@@ -172,6 +204,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(all_of_it_is_told),
 		CASE(off_is_off),
+		CASE(shadow_mode_is_told),
 		CASE(a_service_that_is_not_there_may_have_another_name),
 	};
 

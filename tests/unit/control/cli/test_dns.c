@@ -391,6 +391,68 @@ servers_that_are_asked_no_more_are_not_told_of(void **state)
 	free(t);
 }
 
+/* From here on, in shadow mode. */
+static void
+serve_in_shadow_mode(void)
+{
+	struct dns_view *v = &fixture.view;
+	struct shadow_divergence d = { .n = 3,
+		.first_ns = v->now_ns - 90 * SECOND,
+		.last_ns = v->now_ns - 5 * SECOND,
+		.kind = SHADOW_MISSING,
+		.type = 33,
+		.name_len = 15,
+		.client = { .port = WEB },
+		.name = "\2db\7cluster\5local",
+		.ours = "NOERROR: SRV 0 50 80 a.cluster.local.",
+		.theirs = "NXDOMAIN" };
+
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	admin_free(admin);
+	v->is_on = false;
+	v->is_shadow = true;
+	v->shadow = (struct dns_shadow_view){
+		.by_kind = { [SHADOW_SAME] = 97, [SHADOW_MISSING] = 3 }, .n_skipped = 2, .n = 2
+	};
+	assert_true(ip_addr_parse("10.244.0.9", &d.client.client));
+	v->shadow.all[0] = (struct dns_divergence_view){ d, true };
+	d.type = 64;
+	v->shadow.all[1] = (struct dns_divergence_view){ d, false };
+	serve();
+}
+
+static void
+shadow_mode_shows_both_answers(void **state)
+{
+	json_t *doc, *first;
+
+	assert_int_equal(ringway_dns("--shadow"), CLI_PROBLEM);
+	assert_non_null(strstr(output, "dns.mode is on on this node, not shadow"));
+	serve_in_shadow_mode();
+	assert_says("--shadow", "of 100 answers compared with the DNS service's, 3 diverged\n");
+	assert_says("--shadow", "missing 3\n2 more were left out");
+	assert_says("--shadow", "shop/web");
+	assert_says("--shadow", "10.244.0.9"); /* whose address is nobody's, or another pod's */
+	assert_says("--shadow", "NXDOMAIN");
+	assert_says("--shadow --top 1", "shop/web");
+	assert_is_silent_about("TYPE64");
+	assert_says("--shadow -n data", "3 diverged");
+	assert_is_silent_about("shop/web");
+	assert_says("", "3 diverged; `ringway dns --shadow` lists them");
+	assert_is_silent_about("Cache:");
+	assert_int_equal(ringway_dns("--shadow -o json"), CLI_FINE);
+	doc = json_loads(output, 0, NULL);
+	assert_int_equal(json_integer_value(json_object_get(doc, "compared")), 100);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(doc, "differ"), "missing")), 3);
+	first = json_array_get(json_object_get(doc, "divergences"), 0);
+	assert_string_equal(json_string_value(json_object_get(first, "type")), "SRV");
+	assert_string_equal(json_string_value(json_object_get(first, "name")), "db.cluster.local.");
+	assert_string_equal(json_string_value(json_object_get(first, "kind")), "missing");
+	assert_int_equal(json_integer_value(json_object_get(first, "times")), 3);
+	json_decref(doc);
+}
+
 int
 main(void)
 {
@@ -403,6 +465,7 @@ main(void)
 		cmocka_unit_test(wrong_arguments_are_named),
 		cmocka_unit_test(metrics_have_what_the_command_has),
 		cmocka_unit_test(servers_that_are_asked_no_more_are_not_told_of),
+		cmocka_unit_test(shadow_mode_shows_both_answers),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
