@@ -113,6 +113,9 @@ static const struct scenario scenarios[] = {
 		"alias out www.example.com; service c; shadow 1 out.shop.svc.cluster.local A; reply 1 zone; "
 		"count shadow_same 1; shadow 1 out.shop.svc.cluster.local A; reply 2 address 5; count shadow_extra 1; "
 		"shadow 1 out.shop.svc.cluster.local A; reply 3 servfail; count shadow_no_answer 1; told 0" },
+	{ "what came into the zone while the service was asked is no divergence",
+		"service c; shadow 1 late.shop.svc.cluster.local A; alias late www.example.com; reply 1 zone; "
+		"count shadow_same 1; diverged 0" },
 	{ "a silent endpoint: another one, and in the end that there was no answer",
 		"service bc; shadow 1 a.shop.svc.cluster.local A; sent 1; wait 401; sent 1; open 1; reply 2 zone; "
 		"count shadow_same 1; count timeouts 1; shadow 1 a.shop.svc.cluster.local A; wait 5000; "
