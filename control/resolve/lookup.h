@@ -54,6 +54,7 @@ struct lookup {
 	uint8_t n_refused;
 	uint8_t state;            /* enum lookup_state */
 	uint8_t failure;          /* enum try_failure of the last try that failed */
+	bool is_limited;          /* a try found no room here: it may not be servers that fail */
 	uint32_t n_tries;         /* so far */
 	uint64_t until_ns;        /* beyond it nobody waits */
 	struct dns_cache_key key; /* its name is the one below */

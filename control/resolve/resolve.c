@@ -172,6 +172,12 @@ take_query(struct resolve *r, const struct dns_miss *miss, const struct dns_cach
 		resolve_count(r, RESOLVER_REPEATED);
 		return;
 	}
+	if (failures_has(&r->failures, key, now_ns)) { /* also when somebody still waits who came before */
+		resolve_count(r, RESOLVER_FAILED_AGAIN);
+		tell_miss_failure(r, miss, key, is_chained, DNS_FAILED, DNS_EDE_CACHED_ERROR,
+			"upstream servers failed to answer this within the last second", now_ns);
+		return;
+	}
 	if (waiters_of_pod(r->lookups, miss->client.port) >= r->config.in_flight_per_pod) {
 		limit(r, miss, key, is_chained, RESOLVER_LIMITED_IN_FLIGHT,
 			"as many queries as a pod may have are under way (dns.inFlightPerPod)", now_ns);
@@ -362,6 +368,9 @@ give_up_on_oldest(struct resolve *r, uint64_t now_ns)
 			tell_failure(r, w, DNS_LIMITED, DNS_EDE_OTHER,
 				"what this node may ask upstream is used up (dns.queriesPerSecond)", now_ns);
 		} else {
+			/* what had to wait for a token may have had too little time */
+			if (w->n_failed > 0 && w->came_ns > r->starved_ns)
+				resolve_note_failure(r, k, now_ns);
 			tell_failure(r, w, DNS_FAILED, DNS_EDE_NO_REACHABLE,
 				"no upstream server answered in time", now_ns);
 		}
@@ -387,6 +396,8 @@ resolve_run(struct resolve *r, uint64_t now_ns)
 		take_lonely(r, now_ns);
 		take_turns(r, now_ns); /* which may leave others alone */
 	} while (lookups_has_lonely(r->lookups));
+	if (turns_is_anybody(r->lookups))
+		r->starved_ns = now_ns;
 }
 
 static uint64_t

@@ -7,6 +7,9 @@
  *             or what the server usually takes; then another server, and twice as long. Late answers count. TC: over TCP,
  *             or, without a connection to spare, clients are told TC, too
  *   servers   upstream.h; those of the longest zone in the table that the name is in
+ *   failures  what servers failed to answer somebody is not asked for a second (failures.h, RFC 9520), and is answered as failed at once.
+ *             Failures of this node, and those that one who asks brings on himself by his limits, are nobody else's. Who waits already
+ *             waits on; prefetches, which tell nobody, cuts, which hold nobody up, and comparisons neither ask nor are remembered
  *   stale     from 1.8 s on, clients take what the cache still has (RFC 8767 section 5), and for 30 s more readers of the cache serve
  *             it at once
  *   budget    a token bucket for all queries to servers; pods take turns at it. Prefetches get only what nobody will miss

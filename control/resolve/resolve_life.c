@@ -82,3 +82,10 @@ resolve_wait(struct resolve *r, struct lookup *k)
 	if (!lookup_has_waiters(k))
 		lookups_leave_alone(r->lookups, k);
 }
+
+void
+resolve_note_failure(struct resolve *r, const struct lookup *k, uint64_t now_ns)
+{
+	if (!k->is_limited)
+		failures_note(&r->failures, &k->key, now_ns);
+}

@@ -17,6 +17,10 @@ void resolve_release(struct resolve *r, struct lookup *k);
  * it. */
 void resolve_wait(struct resolve *r, struct lookup *k);
 
+/* Servers have failed somebody who waited for it: for a second they are not asked the same again. Not when it may have been for want of
+ * room on this node. */
+void resolve_note_failure(struct resolve *r, const struct lookup *k, uint64_t now_ns);
+
 /* Closes it and forgets it. */
 void try_close(struct resolve *r, struct try *x);
 

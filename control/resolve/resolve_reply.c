@@ -70,6 +70,7 @@ take_answer(struct resolve *r, struct try *x, uint64_t now_ns)
 	if (x->is_plain && x->sent_ns >= x->upstream->plain_until_ns) /* that was what it did not take */
 		x->upstream->plain_until_ns = now_ns + PLAIN_NS;
 	dns_cache_put(r->config.cache, e); /* or not: those who wait have it */
+	failures_forget(&r->failures, &k->key);
 	while ((w = lookup_first_waiter(k)) != NULL)
 		tell_entry(r, w, e, DNS_UPSTREAM, now_ns);
 	answer_dependents(r, k, e, now_ns);

@@ -4,6 +4,7 @@
 #ifndef RINGWAY_RESOLVE_RESOLVE_STATE_H
 #define RINGWAY_RESOLVE_RESOLVE_STATE_H
 
+#include "control/resolve/failures.h"
 #include "control/resolve/lookup.h"
 #include "control/resolve/resolve_config.h"
 #include "control/resolve/resolver_counters.h"
@@ -52,6 +53,8 @@ struct resolve {
 	struct upstreams upstreams;
 	struct tokens tokens;
 	struct entropy entropy;
+	struct failures failures;
+	uint64_t starved_ns; /* the last time that somebody had to wait for a token or room; 0: never */
 	uint32_t rotation;
 	struct dns_parsed parsed;   /* of the reply at hand ... */
 	struct dns_entry_room made; /* ... and what is to be kept of it */

@@ -211,9 +211,11 @@ tell_hopeless(struct resolve *r, struct lookup *k, uint32_t number, bool is_refu
 			continue;
 		w->n_failed++;
 		w->n_refused = (uint8_t)(w->n_refused + is_refusal);
-		if (w->n_failed >= FAILED_MAX || w->n_refused >= n_servers)
-			tell_failure(r, w, DNS_FAILED, failures[k->failure].ede, failures[k->failure].text,
-				now_ns);
+		if (w->n_failed < FAILED_MAX && w->n_refused < n_servers)
+			continue;
+		if (n_servers != 0)
+			resolve_note_failure(r, k, now_ns);
+		tell_failure(r, w, DNS_FAILED, failures[k->failure].ede, failures[k->failure].text, now_ns);
 	}
 }
 
@@ -224,6 +226,8 @@ give_up(struct resolve *r, struct lookup *k, enum try_failure failure, uint64_t 
 	enum dns_source source = failure == FAILURE_LOCAL ? DNS_LIMITED : DNS_FAILED;
 	struct waiter *w;
 
+	if (failure == FAILURE_NETWORK)
+		resolve_note_failure(r, k, now_ns);
 	while ((w = lookup_first_waiter(k)) != NULL) {
 		if (source == DNS_LIMITED)
 			resolve_count(r, RESOLVER_LIMITED_MEMORY);
@@ -291,9 +295,12 @@ bool
 try_again(struct resolve *r, const struct try *x, bool is_tcp, bool is_plain, uint64_t now_ns)
 {
 	unsigned flags = (is_tcp ? TRY_TCP : 0) | (is_plain ? TRY_PLAIN : 0);
+	int result;
 
 	tokens_take(&r->tokens, now_ns);
-	if (send_try(r, x->lookup, x->upstream, flags, now_ns) < 0)
+	result = send_try(r, x->lookup, x->upstream, flags, now_ns);
+	x->lookup->is_limited |= is_local(result);
+	if (result < 0)
 		return false;
 	if (is_tcp)
 		resolve_count(r, RESOLVER_TCP);

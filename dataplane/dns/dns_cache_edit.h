@@ -8,8 +8,8 @@
  *
  * A cleaned segment is filled again after a grace period. So putting costs a copy, and at times that of half a segment; nothing
  * searches, and nothing waits. NODATA and NXDOMAIN have segments of their own: more of them than their share are never held, and
- * when all are in use, who has more than his share gives. Answers that only make sense now (SERVFAIL and REFUSED, RFC 9520) are
- * not kept: what upstream is asked is limited where it is asked.
+ * when all are in use, who has more than his share gives. Answers that only make sense now (SERVFAIL and REFUSED) are not kept:
+ * who asks upstream remembers them for a while (control/resolve/failures.h).
  *
  * One thread, which may be a reader, too; what it found is not valid any more after it put something. */
 #ifndef RINGWAY_DNS_CACHE_EDIT_H

@@ -36,6 +36,7 @@ enum dns_rcode {
 enum dns_ede {
 	DNS_EDE_OTHER = 0,
 	DNS_EDE_STALE = 3,
+	DNS_EDE_CACHED_ERROR = 13,
 	DNS_EDE_NOT_READY = 14,
 	DNS_EDE_STALE_NXDOMAIN = 19,
 	DNS_EDE_NO_REACHABLE = 22, /* no upstream answered */

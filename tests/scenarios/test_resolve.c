@@ -73,7 +73,7 @@ static const struct scenario scenarios[] = {
 		"told 0; reply 3 address 300; told 1 upstream 0; count refusals 2; count failovers 2", .servers = "abc" },
 	{ "all servers fail: SERVFAIL at once, with the reason",
 		"ask 1 www.example.com A; reply 1 servfail; reply 2 refused; sent 2; "
-		"told 1 failed 2 ede=0; under way 0; ask 1 www.example.com A; sent 1", .servers = "ab" },
+		"told 1 failed 2 ede=0; under way 0; wait 1000; ask 1 www.example.com A; sent 1", .servers = "ab" },
 	{ "a client without EDNS gets SERVFAIL without a reason",
 		"ask 1 www.example.com A -opt; reply 1 servfail; told 1 failed 2" },
 	{ "who came during a try does not share its failure",
@@ -157,7 +157,7 @@ static const struct scenario scenarios[] = {
 		"ask 1 w.example A; reply 1 refused; reply 2 refused; reply 3 refused; reply 4 refused; "
 		"reply 5 refused; reply 6 refused; reply 7 refused; ask 2 w.example A; reply 8 refused; "
 		"told 1 failed 2; reply 9 refused; reply 10 refused; reply 11 refused; reply 12 refused; "
-		"reply 13 refused; reply 14 refused; reply 15 refused; ask 3 w.example A; servers . q; down q; "
+		"reply 13 refused; reply 14 refused; reply 15 refused; wait 1000; ask 3 w.example A; servers . q; down q; "
 		"reply 16 refused; told 2 failed 2", .servers = "abcdefghijklmnop" },
 	{ "a probe that is answered brings the server back, also when its look-up is over",
 		"ask 1 a.example A; wait 5000; told 1 failed 2; servers . ab; wait 2000; "
@@ -213,7 +213,8 @@ static const struct scenario scenarios[] = {
 	{ "stale at once when all servers say no",
 		"ask 1 www.example.com A; reply 1 address 60; told 1 upstream 0; wait 61000; "
 		"ask 1 www.example.com A; reply 2 servfail; told 0; reply 3 refused; "
-		"told 1 stale 0 ttl=30 ede=3", .servers = "ab" },
+		"told 1 stale 0 ttl=30 ede=3; ask 2 www.example.com A; sent 3; told 1 stale 0 ede=3; "
+		"count failed_again 0", .servers = "ab" },
 	{ "an NXDOMAIN may be stale",
 		"ask 1 no.example A; reply 1 nxdomain 60; told 1 upstream 3; wait 61000; "
 		"ask 1 no.example A; reply 2 servfail; told 1 stale 3 ede=19" },
@@ -228,6 +229,45 @@ static const struct scenario scenarios[] = {
 		"ask 1 www.example.com A; reply 1 address 60; told 1 upstream 0; wait 61000; "
 		"ask 1 www.example.com A; wait 1801; told 1 stale 0; reply 3 address 60; told 0; "
 		"ask 1 www.example.com A; told 1 hit 0 ttl=60" },
+
+	/* failures, remembered */
+	{ "what servers failed to answer is not asked again for a second; other questions are",
+		"ask 1 w.example A; reply 1 servfail; sent 1; told 1 failed 2 ede=0; ask 1 w.example A; ask 2 w.example A x3; "
+		"sent 0; told 4 failed 2 ede=13; count failed_again 4; count failed 5; ask 1 w.example AAAA; "
+		"ask 1 w.example A +do; ask 1 x.example A; sent 3; wait 999; ask 2 w.example A -opt; "
+		"told 1 failed 2; wait 1; ask 2 w.example A; told 0; under way 4" },
+	{ "nor is what they were silent about; an answer that comes after all is told from then on",
+		"ask 1 w.example A; wait 4500; sent 4; told 1 failed 2 ede=22; ask 2 w.example A; sent 0; "
+		"told 1 failed 2 ede=13; reply 4 address 60; ask 2 w.example A; told 1 hit 0" },
+	{ "even one that is not kept",
+		"ask 1 w.example A; wait 4500; sent 4; told 1 failed 2; ask 2 w.example A; told 1 failed 2 ede=13; "
+		"reply 4 address 0; ask 2 w.example A; sent 1; told 0" },
+	{ "nor what nobody could be sent",
+		"down a; ask 1 w.example A; told 1 failed 2 ede=23; ask 1 w.example A; told 1 failed 2 ede=13; count unreachable 1" },
+	{ "where there is no server there is nothing to remember",
+		"ask 1 w.example A; told 1 failed 2 ede=22; servers . a; ask 1 w.example A; sent 1; told 0", .servers = "-" },
+	{ "who waits already waits on when it is remembered for others",
+		"ask 1 w.example A; ask 2 w.example A; reply 1 servfail; told 1 failed 2; sent 2; ask 3 w.example A; "
+		"told 1 failed 2 ede=13; reply 2 address 60; told 1 upstream 0; "
+		"ask 3 w.example A; told 1 hit 0; sent 0" },
+	{ "a pod's share is nobody else's",
+		"ask 1 x.example A; ask 1 w.example A; told 1 limited 2; ask 2 w.example A; sent 2; told 0", .in_flight = 1 },
+	{ "nor is a budget that leaves a name no time for all of its tries",
+		"ask 1 n#.example A x50; wait 4500; told 50 - 2; ask 2 n0.example A; told 0; count failed_again 0", .queries_per_s = 8 },
+	{ "nor a lack of room on this node",
+		"full; ask 1 w.example A; reply 1 wrong-id; reply 1 wrong-id; reply 1 wrong-id; reply 1 wrong-id; "
+		"reply 1 wrong-id; reply 1 wrong-id; reply 1 wrong-id; reply 1 wrong-id; told 1 failed 2; "
+		"ask 2 w.example A; sent 2; told 0" },
+	{ "a prefetch that fails has failed nobody",
+		"prefetch w.example A; reply 1 servfail; under way 0; ask 1 w.example A; sent 2; told 0" },
+	{ "of an alias it is what is outside that failed",
+		"alias out www.example.com; ask 1 out.shop.svc.cluster.local A; reply 1 servfail; told 1 failed 2 ede=0; "
+		"ask 1 www.example.com A; ask 1 out.shop.svc.cluster.local A; sent 1; told 2 failed 2 ede=13 answers=0" },
+	{ "a search that comes to what has failed is left to the client, and what it has no time for has not failed",
+		"namespace 1 shop; ask 1 www.example.com A; reply 1 servfail; sent 1; told 1 failed 2; "
+		"ask 1 www.example.com.shop.svc.cluster.local A +search; sent 0; told 1 authority 3 to=-; count uncompleted 1; "
+		"wait 1000; ask 1 www.example.com.shop.svc.cluster.local A +search; wait 1801; told 1 authority 3 to=-; "
+		"ask 1 www.example.com A; told 0; count failed_again 1" },
 
 	/* limits */
 	{ "the budget: a burst of an eighth, then one by one",
