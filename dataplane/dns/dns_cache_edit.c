@@ -401,20 +401,6 @@ dns_cache_mark_stale(struct dns_cache *c, const struct dns_cache_key *key, uint6
 	return true;
 }
 
-void
-dns_cache_clear(struct dns_cache *c)
-{
-	struct dns_cache_edit *edit = c->edit;
-
-	for (size_t i = 0; i < (c->bucket_mask + 1) * DNS_CACHE_WAYS; i++)
-		if (c->slots[i] != 0)
-			entry_forget(c, entry_in_slot(c, c->slots[i]), &c->slots[i]);
-	for (uint32_t i = 0; i < edit->n_segments; i++)
-		if (edit->segments[i].state == SEGMENT_FILLING || edit->segments[i].state == SEGMENT_FULL)
-			segment_retire(c, &edit->segments[i]);
-	edit->filling[SIDE_POSITIVE] = edit->filling[SIDE_NEGATIVE] = NO_SEGMENT;
-}
-
 struct dns_cache_books
 dns_cache_books(const struct dns_cache *c)
 {

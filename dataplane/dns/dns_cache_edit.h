@@ -10,6 +10,8 @@
  * searches, and nothing waits. NODATA and NXDOMAIN have segments of their own: more of them than their share are never held, and
  * when all are in use, who has more than his share gives. Answers that only make sense now (SERVFAIL and REFUSED) are not kept:
  * who asks upstream remembers them for a while (control/resolve/failures.h).
+ * Nothing empties it: options say who is asked, for as long as the process lives; and of the DNS service, whose endpoints come and
+ * go, one says what the other says.
  *
  * One thread, which may be a reader, too; what it found is not valid any more after it put something. */
 #ifndef RINGWAY_DNS_CACHE_EDIT_H
@@ -42,9 +44,6 @@ int dns_cache_put(struct dns_cache *c, const struct dns_entry *entry);
 /* Has an entry that is expired, or will be, served until then, which its stale_s bounds; what was said before with a later time stays.
  * False: there is none. */
 bool dns_cache_mark_stale(struct dns_cache *c, const struct dns_cache_key *key, uint64_t until_ns);
-
-/* Forgets everything: who is asked has changed. */
-void dns_cache_clear(struct dns_cache *c);
 
 struct dns_cache_books {
 	uint64_t memory_bytes; /* in all */

@@ -790,21 +790,6 @@ a_reader_keeps_what_it_found(void **state)
 	snapshot_offline(f->snapshot, 0);
 }
 
-static void
-a_cleared_cache_is_empty(void **state)
-{
-	struct fixture *f = *state;
-
-	for (unsigned i = 0; i < 1000; i++)
-		assert_int_equal(put_number(f, i, i % 3 == 0, START), 0);
-	dns_cache_clear(f->cache);
-	assert_int_equal(count_found(f, 0, 1000), 0);
-	assert_int_equal(dns_cache_books(f->cache).n_entries, 0);
-	assert_int_equal(dns_cache_books(f->cache).entry_bytes, 0);
-	for (unsigned i = 0; i < 10000; i++)
-		assert_int_equal(put_number(f, i, i % 3 == 0, START), 0);
-}
-
 int
 main(void)
 {
@@ -834,7 +819,6 @@ main(void)
 		SMALL(negative_answers_have_their_share),
 		SMALL(refreshed_entries_drive_nothing_out),
 		SMALL(a_reader_keeps_what_it_found),
-		SMALL(a_cleared_cache_is_empty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
