@@ -97,15 +97,14 @@ compare_backends(const void *a, const void *b)
 static void
 choose(const struct backend_list *l, bool is_v4, struct dns_backends *out)
 {
-	bool has_ready = false;
-
 	out->n = 0;
+	out->are_ready = false;
 	for (size_t i = 0; i < l->n && out->n < DNS_BACKENDS_MAX; i++) {
 		const struct dns_server *s = &l->items[i].server, *before = out->servers + out->n - 1;
 
-		if (ip_addr_is_v4(&s->addr) != is_v4 || (has_ready && !l->items[i].is_ready))
+		if (ip_addr_is_v4(&s->addr) != is_v4 || (out->are_ready && !l->items[i].is_ready))
 			continue;
-		has_ready |= l->items[i].is_ready;
+		out->are_ready |= l->items[i].is_ready;
 		if (out->n == 0 || before->port != s->port || !ip_addr_eq(&before->addr, &s->addr))
 			out->servers[out->n++] = *s;
 	}

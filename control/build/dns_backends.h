@@ -7,6 +7,7 @@
 
 struct dns_backends {
 	unsigned n;
+	bool are_ready;                              /* false: none is */
 	struct dns_server servers[DNS_BACKENDS_MAX]; /* by address */
 };
 

@@ -225,8 +225,10 @@ find_backends(struct dns_table_builder *b, const struct service_port *port)
 	}
 	result = dns_backends_find(found, port, slices, n);
 	for (unsigned f = 0; f < N_FAMILIES && result == 0; f++)
-		if (found[f].n != 0) /* else those that there were last */
+		if (found[f].n != 0)
 			b->backends[f] = found[f];
+		else /* those that there were last */
+			b->backends[f].are_ready = false;
 	free(slices);
 	return result;
 }
@@ -303,18 +305,30 @@ fill_asked(struct dns_table *t, const struct dns_options *o, const struct servic
 			add_asked(t, &service->cluster_ips[i], port->port);
 }
 
-/* The endpoints, in the family of the service's first address if there are any. */
+/* The endpoints that are ready, of both families in turn, since there may not be room for all; without any, others of the family of the
+ * service's first address. */
 static void
-fill_endpoints(struct dns_forward *all, const struct dns_table *t, const struct service_object *service)
+fill_endpoints(struct dns_forward *all, const struct dns_backends backends[static N_FAMILIES],
+	const struct service_object *service)
 {
 	bool prefers_v6 =
 		service != NULL && service->n_cluster_ips != 0 && !ip_addr_is_v4(&service->cluster_ips[0]);
-	unsigned family = prefers_v6 ? V6 : V4;
+	const struct dns_backends *first = &backends[prefers_v6 ? V6 : V4],
+				  *second = &backends[prefers_v6 ? V4 : V6];
+	unsigned n_second;
 
-	if (t->backends[family].n == 0)
-		family = prefers_v6 ? V4 : V6;
-	all->n = t->backends[family].n < DNS_UPSTREAMS_MAX ? t->backends[family].n : DNS_UPSTREAMS_MAX;
-	memcpy(all->servers, t->backends[family].servers, all->n * sizeof(*all->servers));
+	if (first->n == 0 || (second->are_ready && !first->are_ready)) {
+		first = second;
+		n_second = 0;
+	} else {
+		n_second = second->are_ready ? second->n : 0;
+	}
+	for (unsigned i = 0; i < first->n || i < n_second; i++) {
+		if (i < first->n && all->n < DNS_UPSTREAMS_MAX)
+			all->servers[all->n++] = first->servers[i];
+		if (i < n_second && all->n < DNS_UPSTREAMS_MAX)
+			all->servers[all->n++] = second->servers[i];
+	}
 }
 
 /* What is asked here would come back, for ever. */
@@ -332,7 +346,8 @@ leave_out_asked(struct dns_forward *f, const struct dns_table *t)
 
 /* Stub domains, and all else behind them. */
 static void
-fill_forwards(struct dns_table *t, const struct dns_options *o, const struct service_object *service)
+fill_forwards(struct dns_table *t, const struct dns_options *o, const struct dns_backends *backends,
+	const struct service_object *service)
 {
 	struct dns_forward *all = &t->forwards[o->n_stubs];
 
@@ -342,7 +357,7 @@ fill_forwards(struct dns_table *t, const struct dns_options *o, const struct ser
 	all->n = (uint16_t)o->n_upstreams;
 	memcpy(all->servers, o->upstreams, o->n_upstreams * sizeof(*o->upstreams));
 	if (o->n_upstreams == 0)
-		fill_endpoints(all, t, service);
+		fill_endpoints(all, backends, service);
 	for (unsigned i = 0; i < t->n_forwards; i++)
 		leave_out_asked(&t->forwards[i], t);
 }
@@ -411,7 +426,7 @@ fill(struct dns_table_builder *b, const struct service_object *service, const st
 	}
 	t->n_suffixes = (uint8_t)o->n_suffixes;
 	memcpy(t->suffixes, o->suffixes, sizeof(t->suffixes));
-	fill_forwards(t, o, service);
+	fill_forwards(t, o, b->backends, service);
 	if (o->completes_searches)
 		fill_namespaces(b, t);
 }

@@ -176,6 +176,55 @@ a_table_says_who_is_asked_and_who_answers(void **state)
 	release(s, t);
 }
 
+/* Those that are ready: what has failed its probe in one family is no help in the other. */
+static void
+endpoints_of_both_families_are_asked(void **state)
+{
+	struct stage *s = *state;
+	const struct dns_table *t, *last;
+	char many[1024] = "{addresses: [10.244.1.1]}", *at = many + strlen(many);
+
+	put_service(s, "10.96.0.10, 'fd00::a'");
+	put_slice(s, "a", "kube-dns", true,
+		"{addresses: [10.244.1.7]}, {addresses: [10.244.1.8]}, {addresses: [10.244.1.9]}");
+	put_slice(s, "b", "kube-dns", false, "{addresses: ['fd01::8']}");
+	t = build(s, NULL);
+	assert_servers(t->forwards[1].servers, t->forwards[1].n,
+		"10.244.1.7:5353 [fd01::8]:5353 10.244.1.8:5353 10.244.1.9:5353");
+	put_service(s, "'fd00::a', 10.96.0.10");
+	t = build(s, last = t);
+	release(s, last);
+	assert_servers(t->forwards[1].servers, t->forwards[1].n,
+		"[fd01::8]:5353 10.244.1.7:5353 10.244.1.8:5353 10.244.1.9:5353");
+	put_slice(s, "b", "kube-dns", false, "{addresses: ['fd01::8'], conditions: {ready: false}}");
+	t = build(s, last = t);
+	release(s, last);
+	assert_servers(
+		t->forwards[1].servers, t->forwards[1].n, "10.244.1.7:5353 10.244.1.8:5353 10.244.1.9:5353");
+	put_slice(s, "b", "kube-dns", false, "{addresses: ['fd01::8']}");
+	t = build(s, last = t);
+	release(s, last);
+	store_remove(s->store, OBJECT_ENDPOINT_SLICE, "kube-system", "b");
+	t = build(s, last = t);
+	release(s, last);
+	assert_backends(t, V6, "[fd01::8]:5353"); /* policies know it still */
+	assert_servers(
+		t->forwards[1].servers, t->forwards[1].n, "10.244.1.7:5353 10.244.1.8:5353 10.244.1.9:5353");
+	/* as many as there is room for, of both */
+	for (unsigned i = 2; i <= DNS_UPSTREAMS_MAX; i++)
+		at += sprintf(at, ", {addresses: [10.244.1.%u]}", i);
+	put_slice(s, "a", "kube-dns", true, many);
+	put_slice(s, "b", "kube-dns", false, "{addresses: ['fd01::1']}, {addresses: ['fd01::2']}");
+	t = build(s, last = t);
+	release(s, last);
+	assert_servers(t->forwards[1].servers, t->forwards[1].n,
+		"[fd01::1]:5353 10.244.1.1:5353 [fd01::2]:5353 10.244.1.2:5353 10.244.1.3:5353 "
+		"10.244.1.4:5353 10.244.1.5:5353 10.244.1.6:5353 10.244.1.7:5353 10.244.1.8:5353 "
+		"10.244.1.9:5353 10.244.1.10:5353 10.244.1.11:5353 10.244.1.12:5353 10.244.1.13:5353 "
+		"10.244.1.14:5353");
+	release(s, t);
+}
+
 static void
 servers_that_are_named_are_asked_instead(void **state)
 {
@@ -371,6 +420,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(a_table_says_who_is_asked_and_who_answers),
+		CASE(endpoints_of_both_families_are_asked),
 		cmocka_unit_test_setup_teardown(
 			servers_that_are_named_are_asked_instead, start_with_upstream, stop),
 		CASE(what_changes_nothing_makes_no_table),
