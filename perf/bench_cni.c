@@ -419,9 +419,7 @@ parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_PODS:
-		args->n_pods = (unsigned)strtoul(arg, NULL, 10);
-		if (args->n_pods < 1 || args->n_pods > PODS_MAX)
-			argp_error(state, "--pods: from 1 to %d", PODS_MAX);
+		args->n_pods = (unsigned)params_number(state, "pods", arg, 1, PODS_MAX);
 		return 0;
 	case KEY_DUAL:
 		args->is_dual = true;

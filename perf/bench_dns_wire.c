@@ -333,17 +333,6 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static unsigned
-number(struct argp_state *state, const char *arg, unsigned maximum)
-{
-	char *end;
-	unsigned long value = strtoul(arg, &end, 10);
-
-	if (*arg == '\0' || *end != '\0' || value < 1 || value > maximum)
-		argp_error(state, "%s: from 1 to %u", arg, maximum);
-	return (unsigned)value;
-}
-
 static int
 server(struct argp_state *state, const char *arg)
 {
@@ -361,19 +350,19 @@ parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_SERVICES:
-		args->services = number(state, arg, 100000);
+		args->services = (unsigned)params_number(state, "services", arg, 1, 100000);
 		return 0;
 	case KEY_ROUNDS:
-		args->rounds = number(state, arg, ROUNDS_MAX);
+		args->rounds = (unsigned)params_number(state, "rounds", arg, 1, ROUNDS_MAX);
 		return 0;
 	case KEY_SECONDS:
-		args->seconds = number(state, arg, 3600);
+		args->seconds = (unsigned)params_number(state, "seconds", arg, 1, 3600);
 		return 0;
 	case KEY_OUTSTANDING:
-		args->outstanding = number(state, arg, 65535);
+		args->outstanding = (unsigned)params_number(state, "outstanding", arg, 1, 65535);
 		return 0;
 	case KEY_CLIENTS:
-		args->clients = number(state, arg, 1000);
+		args->clients = (unsigned)params_number(state, "clients", arg, 1, 1000);
 		return 0;
 	case KEY_ONLY:
 		args->only = server(state, arg);

@@ -261,17 +261,6 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static unsigned
-number(struct argp_state *state, const char *arg, unsigned maximum)
-{
-	char *end;
-	unsigned long value = strtoul(arg, &end, 10);
-
-	if (*arg == '\0' || *end != '\0' || value < 1 || value > maximum)
-		argp_error(state, "%s: from 1 to %u", arg, maximum);
-	return (unsigned)value;
-}
-
 static error_t
 parse(int key, char *arg, struct argp_state *state)
 {
@@ -279,19 +268,19 @@ parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_POLICIES:
-		args->shape.n_policies = number(state, arg, 100000);
+		args->shape.n_policies = (unsigned)params_number(state, "policies", arg, 1, 100000);
 		return 0;
 	case KEY_PODS:
-		args->shape.n_pods = number(state, arg, 1000000);
+		args->shape.n_pods = (unsigned)params_number(state, "pods", arg, 1, 1000000);
 		return 0;
 	case KEY_LOCALS:
-		args->shape.n_locals = number(state, arg, PORTS_MAX - 1);
+		args->shape.n_locals = (unsigned)params_number(state, "locals", arg, 1, PORTS_MAX - 1);
 		return 0;
 	case KEY_NAMESPACES:
-		args->shape.n_namespaces = number(state, arg, 100000);
+		args->shape.n_namespaces = (unsigned)params_number(state, "namespaces", arg, 1, 100000);
 		return 0;
 	case KEY_CHANGES:
-		args->n_changes = number(state, arg, 1000000);
+		args->n_changes = (unsigned)params_number(state, "changes", arg, 1, 1000000);
 		return 0;
 	case KEY_JSON:
 		args->json = arg;

@@ -10,6 +10,7 @@
 #include "dataplane/net/headers.h"
 #include "perf/stats.h"
 
+#define OBJECTS_MAX 65000
 #define PER_SLICE 100 /* as Kubernetes has it */
 #define NS "shop"
 #define BIG "big" /* the headless one */
@@ -235,17 +236,6 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static unsigned
-number(struct argp_state *state, const char *arg)
-{
-	char *end;
-	unsigned long n = strtoul(arg, &end, 10);
-
-	if (*end != '\0' || n == 0 || n > 65000)
-		argp_error(state, "%s: from 1 to 65000", arg);
-	return (unsigned)n;
-}
-
 static error_t
 parse(int key, char *arg, struct argp_state *state)
 {
@@ -253,13 +243,13 @@ parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_SERVICES:
-		args->n_services = number(state, arg);
+		args->n_services = (unsigned)params_number(state, "services", arg, 1, OBJECTS_MAX);
 		return 0;
 	case KEY_ENDPOINTS:
-		args->n_endpoints = number(state, arg);
+		args->n_endpoints = (unsigned)params_number(state, "endpoints", arg, 1, OBJECTS_MAX);
 		return 0;
 	case KEY_CHANGES:
-		args->n_changes = number(state, arg);
+		args->n_changes = (unsigned)params_number(state, "changes", arg, 1, OBJECTS_MAX);
 		return 0;
 	case KEY_JSON:
 		args->json = arg;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "perf/bench_dns.h"
+#include "perf/params.h"
 
 enum {
 	KEY_SERVICES = 'a',
@@ -46,20 +47,8 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static uint64_t
-number(struct argp_state *state, const char *arg, uint64_t minimum, uint64_t maximum)
-{
-	char *end;
-	unsigned long long value = strtoull(arg, &end, 10);
-
-	if (*arg == '\0' || *arg == '-' || *end != '\0' || value < minimum || value > maximum)
-		argp_error(state, "%s: from %llu to %llu", arg, (unsigned long long)minimum,
-			(unsigned long long)maximum);
-	return value;
-}
-
 static unsigned
-parse_list(struct argp_state *state, char *list, uint64_t minimum, uint64_t maximum,
+parse_list(struct argp_state *state, const char *name, char *list, uint64_t minimum, uint64_t maximum,
 	unsigned out[DNS_COLUMNS_MAX])
 {
 	char *rest = NULL;
@@ -68,7 +57,7 @@ parse_list(struct argp_state *state, char *list, uint64_t minimum, uint64_t maxi
 	for (char *item = strtok_r(list, ",", &rest); item != NULL; item = strtok_r(NULL, ",", &rest)) {
 		if (n == DNS_COLUMNS_MAX)
 			argp_error(state, "%s: at most %d numbers", list, DNS_COLUMNS_MAX);
-		out[n++] = (unsigned)number(state, item, minimum, maximum);
+		out[n++] = (unsigned)params_number(state, name, item, minimum, maximum);
 	}
 	if (n == 0)
 		argp_error(state, "a list of numbers is wanted");
@@ -92,17 +81,6 @@ parse_asks(struct argp_state *state, char *list, struct dns_args *args)
 	}
 }
 
-static double
-duration(struct argp_state *state, const char *arg)
-{
-	char *end;
-	double value = strtod(arg, &end);
-
-	if (end == arg || *end != '\0' || !(value >= 0.01 && value <= 3600))
-		argp_error(state, "--seconds wants a time from 0.01 to 3600, not '%s'", arg);
-	return value;
-}
-
 /* One number of services for all columns, the last one, and one kind of question. */
 static void
 choose_cache(struct dns_args *args)
@@ -123,10 +101,10 @@ parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_SERVICES:
-		args->n_columns = parse_list(state, arg, 1, 100000, args->services);
+		args->n_columns = parse_list(state, "services", arg, 1, 100000, args->services);
 		return 0;
 	case KEY_CACHED:
-		args->n_percent = parse_list(state, arg, 0, 100, args->percent);
+		args->n_percent = parse_list(state, "cached", arg, 0, 100, args->percent);
 		return 0;
 	case KEY_ASK:
 		parse_asks(state, arg, args);
@@ -140,16 +118,16 @@ parse(int key, char *arg, struct argp_state *state)
 		args->ipv6 = true;
 		return 0;
 	case KEY_ROUNDS:
-		args->rounds = (unsigned)number(state, arg, 1, DNS_ROUNDS_MAX);
+		args->rounds = (unsigned)params_number(state, "rounds", arg, 1, DNS_ROUNDS_MAX);
 		return 0;
 	case KEY_SECONDS:
-		args->seconds = duration(state, arg);
+		args->seconds = params_seconds(state, arg);
 		return 0;
 	case KEY_PACKETS:
-		args->packets = number(state, arg, BURST_MAX, UINT64_MAX);
+		args->packets = params_number(state, "packets", arg, BURST_MAX, UINT64_MAX);
 		return 0;
 	case KEY_COLD:
-		args->cold_kib = (unsigned)number(state, arg, 0, 65536);
+		args->cold_kib = (unsigned)params_number(state, "cold", arg, 0, 65536);
 		return 0;
 	case KEY_JSON:
 		args->json = arg;

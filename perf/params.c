@@ -162,8 +162,8 @@ params_min_size(const struct params *p)
 	return least < 64 ? 64 : least;
 }
 
-static uint64_t
-number(struct argp_state *state, const char *name, const char *text, uint64_t least, uint64_t most)
+uint64_t
+params_number(struct argp_state *state, const char *name, const char *text, uint64_t least, uint64_t most)
 {
 	char *end;
 	unsigned long long value;
@@ -176,8 +176,8 @@ number(struct argp_state *state, const char *name, const char *text, uint64_t le
 	return value;
 }
 
-static double
-duration(struct argp_state *state, const char *text)
+double
+params_seconds(struct argp_state *state, const char *text)
 {
 	char *end;
 	double value = strtod(text, &end);
@@ -223,13 +223,13 @@ parse(int key, char *arg, struct argp_state *state)
 		p->scenario = scenario(state, arg);
 		break;
 	case KEY_SERVICES:
-		p->services = (uint32_t)number(state, "services", arg, 1, 65536);
+		p->services = (uint32_t)params_number(state, "services", arg, 1, 65536);
 		break;
 	case KEY_ENDPOINTS:
-		p->endpoints = (uint32_t)number(state, "endpoints", arg, 1, 1000000);
+		p->endpoints = (uint32_t)params_number(state, "endpoints", arg, 1, 1000000);
 		break;
 	case KEY_FLOWS:
-		p->flows = (uint32_t)number(state, "flows", arg, 1, 100000000);
+		p->flows = (uint32_t)params_number(state, "flows", arg, 1, 100000000);
 		break;
 	case KEY_SKEW:
 		if (!params_parse_skew(arg, p))
@@ -237,23 +237,23 @@ parse(int key, char *arg, struct argp_state *state)
 				"--skew wants PERCENT/SERVICES such as 90/200, or 'uniform', not '%s'", arg);
 		break;
 	case KEY_SIZE:
-		p->size = (unsigned)number(state, "size", arg, 64, 1450);
+		p->size = (unsigned)params_number(state, "size", arg, 64, 1450);
 		p->has_size = true;
 		break;
 	case KEY_POLICY_RULES:
-		p->policy_rules = (unsigned)number(state, "policy-rules", arg, 0, 5000);
+		p->policy_rules = (unsigned)params_number(state, "policy-rules", arg, 0, 5000);
 		break;
 	case KEY_IDENTITIES:
-		p->identities = (unsigned)number(state, "identities", arg, 2, 65535);
+		p->identities = (unsigned)params_number(state, "identities", arg, 2, 65535);
 		break;
 	case KEY_WORKERS:
-		p->workers = (unsigned)number(state, "workers", arg, 1, 64);
+		p->workers = (unsigned)params_number(state, "workers", arg, 1, 64);
 		break;
 	case KEY_SECONDS:
-		p->seconds = duration(state, arg);
+		p->seconds = params_seconds(state, arg);
 		break;
 	case KEY_PACKETS:
-		p->packets = number(state, "packets", arg, 64, UINT64_MAX);
+		p->packets = params_number(state, "packets", arg, 64, UINT64_MAX);
 		break;
 	case KEY_IPV6:
 		p->ipv6 = true;
@@ -274,16 +274,16 @@ parse(int key, char *arg, struct argp_state *state)
 		p->testpmd = true;
 		break;
 	case KEY_CHANGES:
-		p->changes = (unsigned)number(state, "changes", arg, 1, 1000000);
+		p->changes = (unsigned)params_number(state, "changes", arg, 1, 1000000);
 		break;
 	case KEY_COLD:
-		p->cold_kib = (unsigned)number(state, "cold", arg, 0, 65536);
+		p->cold_kib = (unsigned)params_number(state, "cold", arg, 0, 65536);
 		break;
 	case KEY_PINS:
-		p->pins = (uint32_t)number(state, "pins", arg, 0, 1000000);
+		p->pins = (uint32_t)params_number(state, "pins", arg, 0, 1000000);
 		break;
 	case KEY_PAIRS:
-		p->pairs = (unsigned)number(state, "pairs", arg, 1, 99);
+		p->pairs = (unsigned)params_number(state, "pairs", arg, 1, 99);
 		break;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument '%s'", arg);

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct argp_state;
+
 enum scenario {
 	SCENARIO_L3,
 	SCENARIO_SERVICE,
@@ -65,6 +67,12 @@ unsigned params_min_size(const struct params *p);
 void params_parse_pipeline(int argc, char **argv, struct params *p);
 void params_parse_wire(int argc, char **argv, struct params *p);
 void params_parse_update(int argc, char **argv, struct params *p);
+
+/* The argument of option --name, a number from least to most, and that of --seconds, 0.01 to 3600, in any
+ * subcommand's argp parser; they exit as above. */
+uint64_t params_number(
+	struct argp_state *state, const char *name, const char *text, uint64_t least, uint64_t most);
+double params_seconds(struct argp_state *state, const char *text);
 
 /* One JSON object with all parameters. */
 void params_print_json(const struct params *p, FILE *out);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "perf/bench_sync.h"
+#include "perf/params.h"
 
 enum {
 	KEY_NODES = 'a',
@@ -35,17 +36,6 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static uint32_t
-number(struct argp_state *state, const char *arg, uint32_t minimum, uint32_t maximum)
-{
-	char *end;
-	unsigned long value = strtoul(arg, &end, 10);
-
-	if (*arg == '\0' || *end != '\0' || value < minimum || value > maximum)
-		argp_error(state, "%s: from %u to %u", arg, minimum, maximum);
-	return (uint32_t)value;
-}
-
 static error_t
 parse(int key, char *arg, struct argp_state *state)
 {
@@ -53,16 +43,16 @@ parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_NODES:
-		args->shape.n_nodes = number(state, arg, 1, 20000);
+		args->shape.n_nodes = (uint32_t)params_number(state, "nodes", arg, 1, 20000);
 		return 0;
 	case KEY_SERVICES:
-		args->shape.n_services = number(state, arg, 1, 200000);
+		args->shape.n_services = (uint32_t)params_number(state, "services", arg, 1, 200000);
 		return 0;
 	case KEY_ENDPOINTS:
-		args->shape.n_endpoints = number(state, arg, 0, 1000000);
+		args->shape.n_endpoints = (uint32_t)params_number(state, "endpoints", arg, 0, 1000000);
 		return 0;
 	case KEY_PODS:
-		args->shape.n_pods = number(state, arg, 0, 1000000);
+		args->shape.n_pods = (uint32_t)params_number(state, "pods", arg, 0, 1000000);
 		return 0;
 	case KEY_PAGES:
 		args->in_pages = true;
@@ -71,13 +61,13 @@ parse(int key, char *arg, struct argp_state *state)
 		args->saved = arg;
 		return 0;
 	case KEY_CHANGES:
-		args->changes_per_s = number(state, arg, 0, 10000);
+		args->changes_per_s = (uint32_t)params_number(state, "changes", arg, 0, 10000);
 		return 0;
 	case KEY_HEARTBEAT:
-		args->heartbeat_s = number(state, arg, 0, 86400);
+		args->heartbeat_s = (uint32_t)params_number(state, "heartbeat", arg, 0, 86400);
 		return 0;
 	case KEY_SECONDS:
-		args->seconds = number(state, arg, 0, 86400);
+		args->seconds = (uint32_t)params_number(state, "seconds", arg, 0, 86400);
 		return 0;
 	case KEY_JSON:
 		args->json = arg;
