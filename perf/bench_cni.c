@@ -19,6 +19,7 @@
 
 #include "dataplane/clock.h"
 #include "perf/lab.h"
+#include "perf/output.h"
 #include "perf/stats.h"
 
 /* All of it in the /run that lab_isolate() makes and that goes with us. */
@@ -374,11 +375,10 @@ print_table(struct bench *b)
 static bool
 print_json(struct bench *b)
 {
-	bool is_stdout = strcmp(b->args.json, "-") == 0;
-	FILE *out = is_stdout ? stdout : fopen(b->args.json, "we");
+	FILE *out = output_open(b->args.json);
 
 	if (out == NULL)
-		return complain("%s: %s", b->args.json, strerror(errno));
+		return false;
 	fprintf(out, "{\"mode\": \"cni\"");
 	for (unsigned k = 0; k < 2; k++) {
 		struct plugin *p = &b->plugins[k];
@@ -396,7 +396,7 @@ print_json(struct bench *b)
 			quantile(b->steps[i].ms, b->steps[i].n, 50));
 	fprintf(out, "}, \"parameters\": {\"pods\": %u, \"dual\": %s}}\n", b->args.n_pods,
 		b->args.is_dual ? "true" : "false");
-	return (is_stdout ? fflush(out) : fclose(out)) == 0;
+	return output_close(out, b->args.json) == 0;
 }
 
 /* --- arguments */
@@ -496,7 +496,7 @@ bench_cni(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &b->args);
 	ok = prepare(b) && run_all(b);
 	daemon_stop(b);
-	if (ok && (b->args.json == NULL || strcmp(b->args.json, "-") != 0))
+	if (ok && output_has_table(b->args.json))
 		print_table(b);
 	if (ok && b->args.json != NULL)
 		ok = print_json(b);

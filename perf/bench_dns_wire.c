@@ -12,6 +12,7 @@
 #include "perf/child.h"
 #include "perf/dns_server.h"
 #include "perf/mix.h"
+#include "perf/output.h"
 #include "perf/stats.h"
 
 #define SERVER_CPU 0
@@ -292,13 +293,10 @@ print_table(const struct bench *b)
 static int
 print_json(const struct bench *b)
 {
-	bool is_stdout = strcmp(b->args.json, "-") == 0;
-	FILE *out = is_stdout ? stdout : fopen(b->args.json, "w");
+	FILE *out = output_open(b->args.json);
 
-	if (out == NULL) {
-		perror(b->args.json);
+	if (out == NULL)
 		return -EIO;
-	}
 	fprintf(out, "{\"mode\": \"dns-wire\"");
 	if (b->args.only < 0)
 		fprintf(out, ", \"times_better\": %.3f", times_better(b));
@@ -315,7 +313,7 @@ print_json(const struct bench *b)
 		", \"parameters\": {\"services\": %u, \"rounds\": %u, \"seconds\": %g, \"outstanding\": %u, "
 		"\"clients\": %u}}\n",
 		b->args.services, b->args.rounds, b->args.seconds, b->args.outstanding, b->args.clients);
-	return (is_stdout ? fflush(out) : fclose(out)) == 0 ? 0 : -EIO;
+	return output_close(out, b->args.json);
 }
 
 /* --- arguments */
@@ -425,7 +423,7 @@ bench_dns_wire(int argc, char **argv)
 			if (is_wanted(&b, kind))
 				err = run_once(&b, kind, round);
 		}
-	if (err == 0 && (b.args.json == NULL || strcmp(b.args.json, "-") != 0))
+	if (err == 0 && output_has_table(b.args.json))
 		print_table(&b);
 	if (err == 0 && b.args.json != NULL)
 		err = print_json(&b);

@@ -11,6 +11,7 @@
 #include "control/build/snapshot_build.h"
 #include "dataplane/clock.h"
 #include "dataplane/snapshot.h"
+#include "perf/output.h"
 #include "perf/policy_store.h"
 #include "perf/stats.h"
 
@@ -202,18 +203,15 @@ print_table(const struct bench *b)
 			b->cpu_ms[k][n * 99 / 100]);
 }
 
-static int
+static bool
 print_json(const struct bench *b)
 {
 	const struct policy_shape *s = &b->args.shape;
-	bool is_stdout = strcmp(b->args.json, "-") == 0;
-	FILE *out = is_stdout ? stdout : fopen(b->args.json, "w");
+	FILE *out = output_open(b->args.json);
 	unsigned n = b->args.n_changes;
 
-	if (out == NULL) {
-		perror(b->args.json);
-		return 1;
-	}
+	if (out == NULL)
+		return false;
 	fprintf(out, "{\"mode\": \"policy-update\", \"first_build_ms\": %.2f", b->first_ms);
 	for (unsigned k = 0; k < N_KINDS; k++)
 		fprintf(out,
@@ -226,7 +224,7 @@ print_json(const struct bench *b)
 		"\"changes\": "
 		"%u}}\n",
 		s->n_policies, s->n_pods, s->n_locals, s->n_namespaces, n);
-	return (is_stdout ? fflush(out) : fclose(out)) == 0 ? 0 : 1;
+	return output_close(out, b->args.json) == 0;
 }
 
 static void
@@ -305,10 +303,10 @@ bench_policy_update(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &b.args);
 	ok = prepare(&b) && run(&b);
-	if (ok && (b.args.json == NULL || strcmp(b.args.json, "-") != 0))
+	if (ok && output_has_table(b.args.json))
 		print_table(&b);
 	if (ok && b.args.json != NULL)
-		ok = print_json(&b) == 0;
+		ok = print_json(&b);
 	fini(&b);
 	return ok ? 0 : 1;
 }

@@ -1,5 +1,6 @@
 #include "perf/bench.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "dataplane/clock.h"
 #include "perf/feeder.h"
+#include "perf/output.h"
 #include "perf/stats.h"
 #include "perf/world_store.h"
 #include "perf/world_tables.h"
@@ -188,13 +190,10 @@ print_table(const struct params *p, const struct update_result *r)
 static int
 print_json(const struct params *p, const struct update_result *r)
 {
-	bool is_stdout = strcmp(p->json, "-") == 0;
-	FILE *out = is_stdout ? stdout : fopen(p->json, "w");
+	FILE *out = output_open(p->json);
 
-	if (out == NULL) {
-		perror(p->json);
-		return 1;
-	}
+	if (out == NULL)
+		return -EIO;
 	fprintf(out,
 		"{\"mode\": \"update\", \"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f, "
 		"\"cpu_p50_us\": %.1f, \"cpu_p99_us\": %.1f, "
@@ -206,13 +205,13 @@ print_json(const struct params *p, const struct update_result *r)
 		(unsigned long long)r->n_packets, r->n);
 	params_print_json(p, out);
 	fputs("}\n", out);
-	return (is_stdout ? fflush(out) : fclose(out)) == 0 ? 0 : 1;
+	return output_close(out, p->json);
 }
 
 static int
 report_update(const struct params *p, const struct update_result *r)
 {
-	if (p->json == NULL || strcmp(p->json, "-") != 0)
+	if (output_has_table(p->json))
 		print_table(p, r);
 	return p->json == NULL ? 0 : print_json(p, r);
 }

@@ -8,6 +8,7 @@
 
 #include "control/build/dns_build.h"
 #include "dataplane/net/headers.h"
+#include "perf/output.h"
 #include "perf/stats.h"
 
 #define OBJECTS_MAX 65000
@@ -200,14 +201,11 @@ print_table(const struct bench *b)
 static bool
 print_json(const struct bench *b)
 {
-	bool is_stdout = strcmp(b->args.json, "-") == 0;
-	FILE *out = is_stdout ? stdout : fopen(b->args.json, "w");
+	FILE *out = output_open(b->args.json);
 	unsigned n = b->args.n_changes;
 
-	if (out == NULL) {
-		perror(b->args.json);
+	if (out == NULL)
 		return false;
-	}
 	fprintf(out,
 		"{\"mode\": \"zone-update\", \"first_build_ms\": %.2f, \"endpoint_p50_us\": %.1f, "
 		"\"endpoint_p99_us\": "
@@ -216,7 +214,7 @@ print_json(const struct bench *b)
 		"\"endpoints\": %u, \"changes\": %u}}\n",
 		b->first_ms, b->endpoint_us[n / 2], b->endpoint_us[n * 99 / 100], b->service_us[n / 2],
 		b->service_us[n * 99 / 100], b->args.n_services, b->args.n_endpoints, n);
-	return (is_stdout ? fflush(out) : fclose(out)) == 0;
+	return output_close(out, b->args.json) == 0;
 }
 
 /* --- arguments */
@@ -272,7 +270,7 @@ bench_zone_update(int argc, char **argv)
 	b.endpoint_us = allocate(b.args.n_changes, sizeof(*b.endpoint_us));
 	b.service_us = allocate(b.args.n_changes, sizeof(*b.service_us));
 	ok = run(&b);
-	if (ok && (b.args.json == NULL || strcmp(b.args.json, "-") != 0))
+	if (ok && output_has_table(b.args.json))
 		print_table(&b);
 	if (ok && b.args.json != NULL)
 		ok = print_json(&b);

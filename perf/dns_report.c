@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "perf/bench_dns.h"
+#include "perf/output.h"
 #include "perf/stats.h"
 
 /* Of all rounds. */
@@ -89,12 +90,11 @@ print_cells(const struct dns_args *args, const struct dns_result *r, FILE *out)
 static int
 print_json(const struct dns_args *args, const struct dns_result *r)
 {
-	bool is_stdout = strcmp(args->json, "-") == 0;
-	FILE *out = is_stdout ? stdout : fopen(args->json, "w");
+	FILE *out = output_open(args->json);
 	uint64_t packets = 0;
 
 	if (out == NULL)
-		return -errno;
+		return -EIO;
 	for (enum dns_ask ask = 0; ask < N_DNS_ASKS; ask++)
 		for (unsigned i = 0; i < args->n_columns; i++)
 			packets += r->cells[ask][i].packets;
@@ -107,19 +107,13 @@ print_json(const struct dns_args *args, const struct dns_result *r)
 		"%llu, \"cold_kib\": %u}}\n",
 		args->is_uniform ? "uniform" : "zipf", args->ipv6 ? 6 : 4, args->rounds, args->seconds,
 		(unsigned long long)args->packets, args->cold_kib);
-	return (is_stdout ? fflush(out) : fclose(out)) == 0 ? 0 : -errno;
+	return output_close(out, args->json);
 }
 
 int
 dns_report(const struct dns_args *args, const struct dns_result *r)
 {
-	int err = 0;
-
-	if (args->json == NULL || strcmp(args->json, "-") != 0)
+	if (output_has_table(args->json))
 		print_table(args, r);
-	if (args->json != NULL)
-		err = print_json(args, r);
-	if (err < 0)
-		fprintf(stderr, "%s: %s\n", args->json, strerror(-err));
-	return err;
+	return args->json == NULL ? 0 : print_json(args, r);
 }

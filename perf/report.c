@@ -1,7 +1,8 @@
 #include "perf/report.h"
 
 #include <errno.h>
-#include <string.h>
+
+#include "perf/output.h"
 
 void
 series_add(struct series *s, double value)
@@ -79,24 +80,12 @@ static int
 write_file(const char *path, const struct params *p, const struct result *r,
 	void (*print)(const struct params *, const struct result *, FILE *))
 {
-	FILE *out;
-	int err = 0;
+	FILE *out = output_open(path);
 
-	if (strcmp(path, "-") == 0) {
-		print(p, r, stdout);
-		return 0;
-	}
-	out = fopen(path, "w");
-	if (out == NULL) {
-		err = -errno;
-	} else {
-		print(p, r, out);
-		if (ferror(out) != 0 || fclose(out) != 0)
-			err = -EIO;
-	}
-	if (err != 0)
-		fprintf(stderr, "%s: %s\n", path, strerror(-err));
-	return err;
+	if (out == NULL)
+		return -EIO;
+	print(p, r, out);
+	return output_close(out, path);
 }
 
 int
@@ -104,8 +93,7 @@ report(const struct params *p, const struct result *r)
 {
 	int err = 0;
 
-	/* who asks for JSON on standard output wants nothing else there */
-	print_table(p, r, p->json != NULL && strcmp(p->json, "-") == 0 ? stderr : stdout);
+	print_table(p, r, output_has_table(p->json) ? stdout : stderr);
 	if (p->json != NULL)
 		err = write_file(p->json, p, r, report_print_json);
 	if (err == 0 && p->html != NULL)

@@ -1,8 +1,8 @@
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "perf/bench_sync.h"
+#include "perf/output.h"
 #include "perf/page.h"
 
 #define MB 1e6
@@ -124,22 +124,6 @@ print_html(const struct sync_args *args, const struct sync_result *r, const stru
 	page_end(out);
 }
 
-static FILE *
-open_file(const char *name)
-{
-	FILE *out = strcmp(name, "-") == 0 ? stdout : fopen(name, "w");
-
-	if (out == NULL)
-		perror(name);
-	return out;
-}
-
-static int
-close_file(FILE *out)
-{
-	return (out == stdout ? fflush(out) : fclose(out)) == 0 ? 0 : -EIO;
-}
-
 int
 sync_report(const struct sync_args *args, const struct sync_result *r)
 {
@@ -148,21 +132,21 @@ sync_report(const struct sync_args *args, const struct sync_result *r)
 	int result = 0;
 	FILE *out;
 
-	if (args->json == NULL || strcmp(args->json, "-") != 0)
+	if (output_has_table(args->json))
 		print_table(args, rows, n);
 	if (args->json != NULL) {
-		out = open_file(args->json);
+		out = output_open(args->json);
 		if (out == NULL)
 			return -EIO;
 		print_json(args, rows, n, out);
-		result = close_file(out);
+		result = output_close(out, args->json);
 	}
 	if (args->html != NULL && result == 0) {
-		out = open_file(args->html);
+		out = output_open(args->html);
 		if (out == NULL)
 			return -EIO;
 		print_html(args, r, rows, n, out);
-		result = close_file(out);
+		result = output_close(out, args->html);
 	}
 	return result;
 }
