@@ -18,6 +18,8 @@ dns_figure(const json_t *object, const char *key)
 		return field_real(json_object_get(object, "first_to_final"), "p99_ms");
 	if (recent != NULL && strcmp(key, "limited") == 0)
 		recent = json_object_get(recent, "sources");
+	if (recent == NULL && strcmp(key, "seen") == 0)
+		key = "queries"; /* a name's are those that were seen */
 	return field_real(recent == NULL ? object : recent, key);
 }
 
@@ -60,44 +62,49 @@ time_text(const json_t *latency, const char *field)
 	return text;
 }
 
+/* What rows of pods and of names have in common. */
+
 static const char *
-recent_queries_text(const json_t *pod)
+count_text(const json_t *row, const char *key)
 {
 	static char text[32];
 
-	snprintf(text, sizeof(text), "%.0f", dns_figure(pod, "queries"));
+	snprintf(text, sizeof(text), "%.0f", dns_figure(row, key));
 	return text;
 }
 
 static const char *
-recent_wasted_text(const json_t *pod)
+queries_text(const json_t *row)
 {
-	return percent_text(dns_figure(pod, "wasted"), dns_figure(pod, "seen"));
+	return count_text(row, "queries");
 }
 
 static const char *
-recent_nxdomain_text(const json_t *pod)
+wasted_text(const json_t *row)
 {
-	return percent_text(dns_figure(pod, "nxdomain"), dns_figure(pod, "queries"));
+	return percent_text(dns_figure(row, "wasted"), dns_figure(row, "seen"));
 }
 
 static const char *
-recent_upstream_text(const json_t *pod)
+nxdomain_text(const json_t *row)
+{
+	return percent_text(dns_figure(row, "nxdomain"), dns_figure(row, "queries"));
+}
+
+static const char *
+upstream_text(const json_t *row)
 {
 	static char text[48];
 
-	snprintf(text, sizeof(text), "%.0f (%s)", dns_figure(pod, "upstream"),
-		percent_text(field_real(pod, "upstream_share"), 1));
+	snprintf(text, sizeof(text), "%.0f (%s)", dns_figure(row, "upstream"),
+		percent_text(field_real(row, "upstream_share"), 1));
 	return text;
 }
 
 static const char *
-recent_limited_text(const json_t *pod)
+limited_text(const json_t *row)
 {
-	static char text[32];
-
-	snprintf(text, sizeof(text), "%.0f", dns_figure(pod, "limited"));
-	return text;
+	return count_text(row, "limited");
 }
 
 static const char *
@@ -124,38 +131,16 @@ note_text(const json_t *pod)
 
 static const struct listing_column pod_columns[] = {
 	{ { "POD", LEFT, 16 }, NULL, dns_pod_text },
-	{ { "QUERIES", RIGHT, 0 }, NULL, recent_queries_text },
-	{ { "WASTED", RIGHT, 0 }, NULL, recent_wasted_text },
-	{ { "NXDOMAIN", RIGHT, 0 }, NULL, recent_nxdomain_text },
-	{ { "UPSTREAM", RIGHT, 0 }, NULL, recent_upstream_text },
-	{ { "LIMITED", RIGHT, 0 }, NULL, recent_limited_text },
+	{ { "QUERIES", RIGHT, 0 }, NULL, queries_text },
+	{ { "WASTED", RIGHT, 0 }, NULL, wasted_text },
+	{ { "NXDOMAIN", RIGHT, 0 }, NULL, nxdomain_text },
+	{ { "UPSTREAM", RIGHT, 0 }, NULL, upstream_text },
+	{ { "LIMITED", RIGHT, 0 }, NULL, limited_text },
 	{ { "P50", RIGHT, 0 }, NULL, final_p50_text },
 	{ { "P99", RIGHT, 0 }, NULL, final_p99_text },
 	{ { "NOTE", LEFT, 8 }, NULL, note_text },
 };
 static const struct listing pod_listing = { "no pod has asked for names", 9, pod_columns };
-
-static const char *
-name_wasted_text(const json_t *name)
-{
-	return percent_text(field_real(name, "wasted"), field_real(name, "queries"));
-}
-
-static const char *
-name_nxdomain_text(const json_t *name)
-{
-	return percent_text(field_real(name, "nxdomain"), field_real(name, "queries"));
-}
-
-static const char *
-name_upstream_text(const json_t *name)
-{
-	static char text[48];
-
-	snprintf(text, sizeof(text), "%lld (%s)", field_int(name, "upstream"),
-		percent_text(field_real(name, "upstream_share"), 1));
-	return text;
-}
 
 static const char *
 name_pods_text(const json_t *name)
@@ -171,11 +156,11 @@ name_pods_text(const json_t *name)
 
 static const struct listing_column name_columns[] = {
 	{ { "NAME", LEFT, 20 }, "name", NULL },
-	{ { "QUERIES", RIGHT, 0 }, "queries", NULL },
-	{ { "WASTED", RIGHT, 0 }, NULL, name_wasted_text },
-	{ { "NXDOMAIN", RIGHT, 0 }, NULL, name_nxdomain_text },
-	{ { "UPSTREAM", RIGHT, 0 }, NULL, name_upstream_text },
-	{ { "LIMITED", RIGHT, 0 }, "limited", NULL },
+	{ { "QUERIES", RIGHT, 0 }, NULL, queries_text },
+	{ { "WASTED", RIGHT, 0 }, NULL, wasted_text },
+	{ { "NXDOMAIN", RIGHT, 0 }, NULL, nxdomain_text },
+	{ { "UPSTREAM", RIGHT, 0 }, NULL, upstream_text },
+	{ { "LIMITED", RIGHT, 0 }, NULL, limited_text },
 	{ { "ASKED BY", LEFT, 16 }, NULL, name_pods_text },
 };
 static const struct listing name_listing = { "no names were asked for lately", 7, name_columns };

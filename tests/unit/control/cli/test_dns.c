@@ -276,6 +276,15 @@ lists_are_sorted_and_cut(void **state)
 }
 
 static void
+names_and_pods_have_the_same_figures(void **state)
+{
+	static const char figures[] = "240    75 %      75 %  60 (98 %)        0";
+
+	assert_says("--pods --top 1", figures);
+	assert_says("--names --top 1", figures);
+}
+
+static void
 json_has_all_figures(void **state)
 {
 	json_t *doc, *pod, *name;
@@ -461,6 +470,7 @@ main(void)
 		cmocka_unit_test(advice_says_what_would_help),
 		cmocka_unit_test(one_pod_is_shown_whole),
 		cmocka_unit_test(lists_are_sorted_and_cut),
+		cmocka_unit_test(names_and_pods_have_the_same_figures),
 		cmocka_unit_test(json_has_all_figures),
 		cmocka_unit_test(wrong_arguments_are_named),
 		cmocka_unit_test(metrics_have_what_the_command_has),
