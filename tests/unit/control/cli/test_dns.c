@@ -7,23 +7,13 @@
 
 #include "control/admin/dns.h"
 #include "control/admin/metrics_text.h"
-#include "control/build/dns_wire.h"
 #include "control/cli/command.h"
 #include "control/resolve/upstream.h"
-#include "dataplane/dns/dns_answer.h"
+#include "tests/support/book_world.h"
 #include "tests/support/scratch.h"
 
-#define MS UINT64_C(1000000)
-#define SECOND (1000 * MS)
-
-#define HOST 0 /* ports */
-#define WEB 7
-#define DB 8
-
 struct fixture {
-	struct dns_book *book;
-	struct dns_counts counts[PORTS_MAX];
-	uint64_t now_ns;
+	struct book_world w;
 	struct dns_book_pod pods[8];
 	struct dns_name_hitter names[64];
 	struct dns_denied_view denied[1];
@@ -36,35 +26,10 @@ static struct admin *admin;
 static pid_t server; /* in which admin answers */
 
 static void
-read_counts(uint16_t port, struct dns_counts *sum, void *arg)
-{
-	const struct fixture *f = arg;
-
-	for (unsigned i = 0; i < N_DNS_SOURCES; i++)
-		sum->by_source[i] += f->counts[port].by_source[i];
-	sum->nxdomain += f->counts[port].nxdomain;
-	sum->completed += f->counts[port].completed;
-}
-
-static void
 answer(struct fixture *f, uint16_t port, const char *name, enum dns_source source, uint8_t rcode)
 {
-	struct dns_sample s = { .port = port,
-		.type = 1,
-		.source = (uint8_t)source,
-		.rcode = rcode,
-		.weight = 1,
-		.received_ns = f->now_ns,
-		.answered_ns = f->now_ns + (source == DNS_UPSTREAM ? 300 * MS : 0) };
-	struct dns_wire wire;
-
-	assert_true(dns_wire_parse(name, &wire));
-	s.name_len = (uint8_t)wire.len;
-	memcpy(s.name, wire.bytes, wire.len);
-	f->counts[port].by_source[source]++;
-	f->counts[port].nxdomain += rcode == DNS_RCODE_NXDOMAIN;
-	f->now_ns = s.answered_ns + MS;
-	dns_book_note(f->book, &s);
+	book_answer_weighted(
+		&f->w, port, name, DNS_TYPE_A, source, rcode, source == DNS_UPSTREAM ? 300 * MS : 0, 1);
 }
 
 static void
@@ -73,11 +38,11 @@ look(struct fixture *f, const char *db)
 	static const struct dns_book_client host = { HOST, true, "", "", "" },
 					    web = { WEB, false, "c1", "shop", "web" };
 
-	dns_book_begin(f->book);
-	dns_book_client(f->book, &host);
-	dns_book_client(f->book, &web);
-	dns_book_client(f->book, &(struct dns_book_client){ DB, false, "c2", "data", db });
-	dns_book_end(f->book, f->now_ns);
+	dns_book_begin(f->w.book);
+	dns_book_client(f->w.book, &host);
+	dns_book_client(f->w.book, &web);
+	dns_book_client(f->w.book, &(struct dns_book_client){ DB, false, "c2", "data", db });
+	dns_book_end(f->w.book, f->w.now_ns);
 }
 
 static void
@@ -101,17 +66,17 @@ static void
 ask(struct fixture *f)
 {
 	for (unsigned i = 0; i < 60; i++) {
-		answer(f, WEB, "api.example.org.shop.svc.cluster.local.", DNS_AUTHORITY, DNS_RCODE_NXDOMAIN);
-		answer(f, WEB, "api.example.org.svc.cluster.local.", DNS_AUTHORITY, DNS_RCODE_NXDOMAIN);
-		answer(f, WEB, "api.example.org.cluster.local.", DNS_AUTHORITY, DNS_RCODE_NXDOMAIN);
-		answer(f, WEB, "api.example.org.", DNS_UPSTREAM, DNS_RCODE_NOERROR);
+		answer(f, WEB, "api.example.org.shop.svc.cluster.local.", DNS_AUTHORITY, NX);
+		answer(f, WEB, "api.example.org.svc.cluster.local.", DNS_AUTHORITY, NX);
+		answer(f, WEB, "api.example.org.cluster.local.", DNS_AUTHORITY, NX);
+		answer(f, WEB, "api.example.org.", DNS_UPSTREAM, OK);
 	}
-	f->counts[WEB].completed = 48; /* as if the book had seen these */
+	f->w.counts[WEB].completed = 48; /* as if the book had seen these */
 	for (unsigned i = 0; i < 5; i++)
-		answer(f, DB, "db.data.svc.cluster.local.", DNS_AUTHORITY, DNS_RCODE_NOERROR);
-	answer(f, DB, "www.example.org.", DNS_LIMITED, 2);
-	answer(f, HOST, "time.example.org.", DNS_FAILED, 2);
-	f->now_ns += 10 * SECOND;
+		answer(f, DB, "db.data.svc.cluster.local.", DNS_AUTHORITY, OK);
+	answer(f, DB, "www.example.org.", DNS_LIMITED, SERVFAIL);
+	answer(f, HOST, "time.example.org.", DNS_FAILED, SERVFAIL);
+	f->w.now_ns += 10 * SECOND;
 }
 
 static void
@@ -151,9 +116,8 @@ setup(void **state)
 
 	assert_int_equal(scratch_make(state), 0);
 	assert_true(dns_wire_parse("cluster.local", &zone));
-	f->now_ns = 1000 * SECOND;
-	f->book = dns_book_new(f->now_ns, read_counts, f);
-	dns_book_search(f->book, &zone, NULL, 0);
+	book_init(&f->w, 1000 * SECOND);
+	dns_book_search(f->w.book, &zone, NULL, 0);
 	look(f, "db");
 	ask(f);
 	look(f, "db");
@@ -163,8 +127,8 @@ setup(void **state)
 		.zone_names = 42,
 		.per_s = 800,
 		.window_s = 100,
-		.now_ns = f->now_ns,
-		.book = f->book,
+		.now_ns = f->w.now_ns,
+		.book = f->w.book,
 		.n_denied = 1,
 		.pods = f->pods,
 		.names = f->names,
@@ -177,8 +141,8 @@ setup(void **state)
 			{ .port = 5353, .failing_s = 90, .n_tries = 7, .n_timeouts = 7 } } };
 	assert_true(ip_addr_parse("192.0.2.53", &f->view.upstreams[0].addr));
 	assert_true(ip_addr_parse("2001:db8::53", &f->view.upstreams[1].addr));
-	dns_book_each_pod(f->book, keep_pod, &f->view);
-	dns_book_each_name(f->book, keep_name, &f->view);
+	dns_book_each_pod(f->w.book, keep_pod, &f->view);
+	dns_book_each_name(f->w.book, keep_name, &f->view);
 	serve();
 	return 0;
 }
@@ -189,7 +153,7 @@ teardown(void **state)
 	kill(server, SIGKILL);
 	waitpid(server, NULL, 0);
 	admin_free(admin);
-	dns_book_free(fixture.book);
+	dns_book_free(fixture.w.book);
 	return scratch_remove(state);
 }
 
