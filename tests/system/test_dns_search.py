@@ -25,7 +25,8 @@ def answer(message, over):
 
 @pytest.fixture(scope="module")
 def cluster():
-    options = {"dns": {"upstreams": ["172.30.0.100"], "searchSuffixes": [SUFFIX], "searchCompletion": "on"}}
+    options = {"workers": {"cpus": [0, 1]},
+               "dns": {"upstreams": ["172.30.0.100"], "searchSuffixes": [SUFFIX], "searchCompletion": "on"}}
     with Cluster(options=options) as made:
         made.a = made.add_node("a")
         outside = made.add_outside("one", 100)

@@ -14,7 +14,7 @@ SUFFIX = "default.svc.cluster.local."
 
 @pytest.fixture(scope="module")
 def cluster():
-    with Cluster(options={"dns": {"mode": "shadow"}}) as made:
+    with Cluster(options={"workers": {"cpus": [0, 1]}, "dns": {"mode": "shadow"}}) as made:
         made.a, made.b = made.add_node("a"), made.add_node("b")
         made.start()
         made.client, made.dns = made.a.add_pod("client"), made.b.add_pod("dns", "kube-system")
