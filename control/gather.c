@@ -180,10 +180,17 @@ read_dns(struct gather *g)
 				 ? 0
 				 : resolv_conf_search(suffixes->items[i], add_suffix, &g->dns);
 
-		if (rc < 0)
+		if (rc < 0) {
 			log_warn("dns.searchSuffixes: %s cannot be read: %s", suffixes->items[i],
 				strerror(-rc));
+			g->dns.completes_searches = false;
+		}
 	}
+	if (g->d->config.dns.search_completion == DNS_SEARCH_COMPLETION_ON && !g->dns.completes_searches)
+		log_warn("dns.searchCompletion: nothing is completed, since what pods have in their search "
+			 "lists is not known: of dns.searchSuffixes something cannot be read, is in "
+			 "dns.zone, follows the root, or is one too many (there may be %u)",
+			DNS_SUFFIXES_MAX);
 	return result;
 }
 

@@ -326,11 +326,15 @@ dns_options_add_suffix(struct dns_options *o, const char *text)
 	struct dns_name_entry entry;
 	struct dns_wire name;
 
-	if (!dns_wire_parse(text, &name))
+	if (!dns_wire_parse(text, &name)) {
+		o->completes_searches = false; /* who knows what pods make of it */
 		return false;
+	}
 	make_entry(&name, &entry);
-	if (name.len == 1)
+	if (name.len == 1) {
+		o->has_root_suffix = true;
 		return true;
+	}
 	if (o->zone.len != 0 && is_in(&name, &o->zone)) { /* the zone's own name pods have anyway */
 		o->completes_searches &= name.len == o->zone.len;
 		return true;
@@ -339,9 +343,10 @@ dns_options_add_suffix(struct dns_options *o, const char *text)
 		if (o->suffixes[i].len == entry.len &&
 			memcmp(o->suffixes[i].name, entry.name, entry.len) == 0)
 			return true;
-	if (o->n_suffixes == DNS_SUFFIXES_MAX)
+	/* behind the root, the name as it is comes before it */
+	if (o->n_suffixes == DNS_SUFFIXES_MAX || o->has_root_suffix)
 		o->completes_searches = false;
-	else
+	if (o->n_suffixes < DNS_SUFFIXES_MAX)
 		o->suffixes[o->n_suffixes++] = entry;
 	return true;
 }

@@ -43,7 +43,8 @@ struct dns_options {
 	uint32_t ttl_s;
 	enum dns_pod_records pods;
 	bool completes_searches; /* of pods: tables have their namespaces. Not when suffixes are left out that pods have */
-	bool is_shadow; /* nothing is answered, and there are no local addresses */
+	bool has_root_suffix; /* left out, too: a search list ends with the root anyway */
+	bool is_shadow;       /* nothing is answered, and there are no local addresses */
 	unsigned n_local;
 	struct ip_addr local[DNS_LOCAL_MAX];
 	unsigned n_upstreams; /* 0: the service's endpoints */
@@ -60,7 +61,8 @@ int dns_options_read(struct dns_options *out, const struct dns_texts *texts,
 	void (*complain)(const char *key, const char *text, void *arg), void *arg);
 void dns_options_fini(struct dns_options *o);
 
-/* A search suffix, unless it is the root, in the zone, there already, or one too many. False: it is none of these, but no name. */
+/* A search suffix, unless it is the root, in the zone, there already, or one too many. False: it is none of these, but no name.
+ * Where pods have another list with it than this node knows, their searches are not completed. */
 bool dns_options_add_suffix(struct dns_options *o, const char *text);
 
 /* "192.0.2.53", "192.0.2.53:5353", "2001:db8::53", "[2001:db8::53]:5353". False: it is none of these. */

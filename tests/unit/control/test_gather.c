@@ -1,4 +1,5 @@
-/* Which ports of the node masqueraded flows may get, in a network namespace of the test's own. */
+/* Which ports of the node masqueraded flows may get, and what pods have in their search lists; in a network namespace of the test's
+ * own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "control/build/dns_options.h"
 #include "control/daemon.h"
 #include "control/gather.h"
 #include "control/node/port_list.h"
@@ -24,8 +26,9 @@ struct world {
 	struct gather *gather;
 };
 
+/* With searches that are to be completed. */
 static int
-start(void **state)
+start_with(void **state, const char *suffixes)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct engine_config engine = { .n_workers = 1, .frames_per_shard = 1024, .ring_size = 64 };
@@ -37,12 +40,26 @@ start(void **state)
 	strcat(w->path, "/" STATE_FILE);
 	assert_int_equal(config_init(&w->d.config), 0);
 	assert_int_equal(config_set(&w->d.config, "masquerade.ports=16384-16511", stderr), 0);
+	assert_int_equal(config_set(&w->d.config, "dns.searchCompletion=on", stderr), 0);
+	assert_int_equal(config_set(&w->d.config, suffixes, stderr), 0);
 	assert_int_equal(state_open(&w->d.state, w->path, NULL, &is_new_boot, error), 0);
 	engine.snapshot = w->snapshot = snapshot_new(1);
 	assert_int_equal(engine_new(&w->d.engine, &engine), 0);
 	assert_int_equal(gather_new(&w->gather, &w->d, NULL, NULL), 0);
 	*state = w;
 	return 0;
+}
+
+static int
+start(void **state)
+{
+	return start_with(state, "dns.searchSuffixes=[node.example]");
+}
+
+static int
+start_with_a_file_that_is_not_there(void **state)
+{
+	return start_with(state, "dns.searchSuffixes=[node.example, /none/such]");
 }
 
 static int
@@ -95,12 +112,34 @@ an_exposed_port_is_flows_again_when_it_is_exposed_no_more(void **state)
 	assert_false(follow(w, "80"));
 }
 
+static void
+searches_are_completed_when_all_suffixes_are_known(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(gather_dns(w->gather)->n_suffixes, 1);
+	assert_true(gather_dns(w->gather)->completes_searches);
+}
+
+static void
+and_not_when_they_cannot_be_read(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(gather_dns(w->gather)->n_suffixes, 1);
+	assert_false(gather_dns(w->gather)->completes_searches);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			an_exposed_port_is_flows_again_when_it_is_exposed_no_more, start, stop),
+		cmocka_unit_test_setup_teardown(
+			searches_are_completed_when_all_suffixes_are_known, start, stop),
+		cmocka_unit_test_setup_teardown(
+			and_not_when_they_cannot_be_read, start_with_a_file_that_is_not_there, stop),
 	};
 
 	if (geteuid() != 0) {

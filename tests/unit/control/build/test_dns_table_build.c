@@ -397,10 +397,12 @@ searches_are_not_completed_when_a_suffix_is_missing(void **state)
 	char suffix[32];
 
 	s->options.completes_searches = true;
-	assert_true(dns_options_add_suffix(&s->options, "."));
 	assert_true(dns_options_add_suffix(&s->options, "cluster.local"));
 	assert_true(dns_options_add_suffix(&s->options, "node.example"));
 	assert_true(s->options.completes_searches);
+	assert_false(dns_options_add_suffix(&s->options, "a..b"));
+	assert_false(s->options.completes_searches);
+	s->options.completes_searches = true;
 	assert_true(dns_options_add_suffix(&s->options, "shop.svc.cluster.local"));
 	assert_false(s->options.completes_searches);
 	s->options.completes_searches = true;
@@ -410,6 +412,20 @@ searches_are_not_completed_when_a_suffix_is_missing(void **state)
 	}
 	assert_true(s->options.completes_searches);
 	assert_true(dns_options_add_suffix(&s->options, "one.too.many"));
+	assert_false(s->options.completes_searches);
+}
+
+static void
+nor_are_those_that_have_the_root_in_the_middle(void **state)
+{
+	struct stage *s = *state;
+
+	s->options.completes_searches = true;
+	assert_true(dns_options_add_suffix(&s->options, "node.example"));
+	assert_true(dns_options_add_suffix(&s->options, ".")); /* as systemd writes it, alone */
+	assert_true(dns_options_add_suffix(&s->options, "node.example"));
+	assert_true(s->options.completes_searches);
+	assert_true(dns_options_add_suffix(&s->options, "late.example"));
 	assert_false(s->options.completes_searches);
 }
 
@@ -429,6 +445,7 @@ main(void)
 		CASE(zones_live_as_long_as_a_table_names_them),
 		CASE(namespaces_of_pods_are_known_when_searches_are_completed),
 		CASE(searches_are_not_completed_when_a_suffix_is_missing),
+		CASE(nor_are_those_that_have_the_root_in_the_middle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
