@@ -137,6 +137,20 @@ judge_cut(struct search *s, const struct dns_query *name)
 	return e != NULL && dns_cut_is_nothing(e) ? judge_entry(s, e) : STEP_UNKNOWN;
 }
 
+/* Servers that know one address and deny the name when asked for the other kind (RFC 4074 section 4.2) would have the search of each
+ * type end elsewhere. The same when a name below the cut was asked for before. */
+static bool
+is_known_otherwise(const struct search *s, const struct dns_cache_key *key)
+{
+	struct dns_cache_key other = *key;
+	const struct dns_entry *e;
+
+	other.type = key->type == DNS_TYPE_A ? DNS_TYPE_AAAA : DNS_TYPE_A;
+	e = dns_cache_find(s->table->cache, &other);
+	return e != NULL && e->rcode != DNS_RCODE_NXDOMAIN &&
+	       dns_entry_life(e, s->now_ns) != DNS_LIFE_EXPIRED;
+}
+
 static enum step
 judge_outside(struct search *s, const struct dns_query *name)
 {
@@ -150,7 +164,9 @@ judge_outside(struct search *s, const struct dns_query *name)
 	};
 	enum step step = judge_entry(s, dns_cache_find(s->table->cache, &key));
 
-	return step == STEP_UNKNOWN ? judge_cut(s, name) : step;
+	if (step == STEP_UNKNOWN)
+		step = judge_cut(s, name);
+	return step == STEP_NOTHING && is_known_otherwise(s, &key) ? STEP_UNCERTAIN : step;
 }
 
 static enum step

@@ -5,9 +5,9 @@
  *
  * and each time for A and AAAA. The port says which pod asks, so when the first of them does not exist the answer is that of the first
  * one that does: a CNAME to it, and what it has (as CoreDNS's autopath does). That it is the first one has to be certain: all before
- * it are denied by the zone, or with NXDOMAIN in the cache, fresh. A name that exists ends the search, whatever it has of the type: so
- * A and AAAA always lead to the same name. When nothing exists, or something is not certain, nothing is completed: the client hears
- * that the first name does not exist and goes on itself.
+ * it are denied by the zone, or with NXDOMAIN in the cache, fresh, which knows nothing else of them for the other kind of address. A
+ * name that exists ends the search, whatever it has of the type: so A and AAAA lead to the same name. When nothing exists, or
+ * something is not certain, nothing is completed: the client hears that the first name does not exist and goes on itself.
  *
  * Nobody can tell a name with a dot at its end from the same one on the way along a search list. Allocates nothing. Workers and the
  * resolver. */

@@ -361,6 +361,19 @@ static const struct scenario scenarios[] = {
 		"namespace 1 shop; suffix corp.example; ask 1 db.shop~ AAAA +search; "
 		"sent 1 a - db.corp.example.; reply 1 nodata 300; "
 		"told 1 upstream 0 answers=1 to=db.corp.example.; under way 0" },
+	{ "a name that exists for the other type is not passed over, whatever its server says of this one",
+		"namespace 1 shop; suffix corp.example; ask 1 db.shop.svc.cluster.local AAAA +search; "
+		"ask 1 db.shop.svc.cluster.local A +search; sent 2 a - db.corp.example.; reply 2 address 300; "
+		"told 1 upstream 0 to=db.corp.example.; reply 1 nxdomain 60; told 1 upstream 3 to=-; under way 0; "
+		"ask 1 db.shop.svc.cluster.local AAAA +search; told 1 authority 3 to=-" },
+	{ "not even when that is known last",
+		"namespace 1 shop; suffix corp.example; ask 1 db.shop.svc.cluster.local AAAA +search; "
+		"ask 1 db.shop.svc.cluster.local A +search; sent 2 a - db.corp.example.; reply 1 nxdomain 60; "
+		"sent 1 a - db.; reply 2 address 300; told 1 upstream 0 to=db.corp.example.; reply 3 address 300; "
+		"told 1 authority 3 to=-; under way 0" },
+	{ "nor does a cut deny what is known to be below it",
+		"namespace 1 shop; ask 1 x.db.corp.example AAAA; reply 1 address 300; suffix corp.example; "
+		"ask 1 x.db.shop.svc.cluster.local A +search; sent 2; reply 2 nxdomain 60; sent 0; told 2; under way 0" },
 	{ "when nothing exists, the first name does not",
 		"namespace 1 shop; suffix corp.example; ask 1 www.example.com.shop~ A +search; reply 1 nxdomain 60; "
 		"reply 2 nxdomain 60; told 1 upstream 3 answers=0 to=-; sent 2; count uncompleted 0; "
