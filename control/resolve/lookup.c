@@ -9,6 +9,8 @@ struct lookups {
 	struct link hash[HASH_SIZE];
 	struct link patient, impatient; /* waiters, by age */
 	struct link resumed;            /* waiters without a look-up, by in_lookup */
+	struct link place;              /* among the patient, of the one that was taken off last, ... */
+	uint64_t place_ns;              /* ... and since when it waits */
 	struct link lonely;             /* look-ups */
 	struct link turns;              /* pods that have waiters in their queue */
 	struct pod_turn pods[PORTS_MAX];
@@ -72,6 +74,7 @@ lookups_new(void)
 	link_init(&l->patient);
 	link_init(&l->impatient);
 	link_init(&l->resumed);
+	link_init(&l->place);
 	link_init(&l->lonely);
 	link_init(&l->turns);
 	for (unsigned i = 0; i < PORTS_MAX; i++) {
@@ -267,7 +270,9 @@ waiters_add(struct lookups *l, struct lookup *k, const struct dns_miss *miss, ui
 	link_init(&w->in_queue);
 	link_append(&k->waiters, &w->in_lookup);
 	link_append(&pod->all, &w->in_pod);
-	link_append(&l->patient, &w->in_age);
+	if (!link_is_alone(&l->place))
+		w->came_ns = l->place_ns;
+	link_append(link_is_alone(&l->place) ? &l->patient : &l->place, &w->in_age);
 	pod->n++;
 	l->n_waiters++;
 	return w;
@@ -302,7 +307,6 @@ waiters_resume(struct lookups *l, struct waiter *w)
 	if (!link_is_alone(&w->in_queue))
 		leave_queue(&l->pods[w->miss.client.port], w);
 	link_leave(&w->in_lookup);
-	link_leave(&w->in_age);
 	link_append(&l->resumed, &w->in_lookup);
 	w->lookup = NULL;
 }
@@ -312,10 +316,13 @@ waiters_take_resumed(struct lookups *l, struct dns_miss *out)
 {
 	struct waiter *w;
 
+	link_leave(&l->place);
 	if (link_is_alone(&l->resumed))
 		return false;
 	w = OBJECT_OF(struct waiter, in_lookup, l->resumed.next);
 	*out = w->miss;
+	link_append(&w->in_age, &l->place);
+	l->place_ns = w->came_ns;
 	waiters_remove(l, w);
 	return true;
 }

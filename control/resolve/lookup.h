@@ -121,10 +121,11 @@ struct waiter *waiters_find(const struct lookups *l, const struct lookup *k, con
 struct waiter *waiters_add(struct lookups *l, struct lookup *k, const struct dns_miss *miss, uint64_t now_ns);
 void waiters_remove(struct lookups *l, struct waiter *w);
 
-/* Takes it off its look-up, until waiters_take_resumed(): it is to go on with another one. */
+/* Takes it off its look-up, until waiters_take_resumed(): it is to go on with another one, and is patient yet. */
 void waiters_resume(struct lookups *l, struct waiter *w);
 
-/* The first of these, who is gone then, as what it came with. False: there is none. */
+/* The first of these, who is gone then, as what it came with. Who is added next, until the next call, has waited as long as this one.
+ * False: there is none; to be called until then before waiters_oldest(). */
 bool waiters_take_resumed(struct lookups *l, struct dns_miss *out);
 
 /* The one that came first, of those that are impatient or of those that are not yet; NULL: none. */

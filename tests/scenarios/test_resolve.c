@@ -387,8 +387,12 @@ static const struct scenario scenarios[] = {
 		"count uncompleted 1" },
 	{ "with all steps together",
 		"namespace 1 shop; suffix corp.example; suffix lan.example; ask 1 db.shop~ A +search; "
-		"wait 1790; reply 1 nxdomain 60; wait 20; reply 4 nxdomain 60; told 1 authority 3 to=-; "
-		"under way 0" },
+		"wait 1790; reply 1 nxdomain 60; sent -1 a - db.lan.example.; wait 9; told 0; wait 2; told 1 authority 3 to=-; "
+		"count uncompleted 1; reply 4 nxdomain 60; told 0; under way 0" },
+	{ "and whoever waits for the same keeps his own time",
+		"namespace 1 shop; suffix corp.example; ask 1 db.shop~ A +search; wait 1000; "
+		"ask 1 db.shop~ A +search; reply 1 nxdomain 60; wait 799; told 0; wait 2; told 1 authority 3 to=-; "
+		"ask 2 db A; wait 997; told 0; wait 3; told 1 authority 3 to=-; reply 4 address 60; told 1 upstream 0 to=-; under way 0" },
 	{ "TTL 0 is for those who wait, and proves nothing",
 		"namespace 1 shop; ask 1 www.example.com.shop~ A +search x3; sent 1; reply 1 address 0; "
 		"told 3 upstream 0 ttl=0 answers=2 to=www.example.com.; ask 1 www.example.com.shop~ A +search; sent 1; "
