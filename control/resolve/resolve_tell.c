@@ -32,6 +32,7 @@ struct telling {
 	uint64_t now_ns;
 	uint8_t worker;
 	bool is_completion;
+	bool has_waited; /* for servers, whatever it is answered from in the end */
 };
 
 static bool
@@ -46,6 +47,7 @@ begin(struct resolve *r, const struct dns_miss *from, uint64_t now_ns, struct te
 	t->worker = miss.worker;
 	t->now_ns = now_ns;
 	t->is_completion = miss.kind == DNS_MISS_COMPLETION;
+	t->has_waited = miss.n_steps != 0;
 	memcpy(t->told.message, miss.message, miss.size);
 	return true;
 }
@@ -53,6 +55,8 @@ begin(struct resolve *r, const struct dns_miss *from, uint64_t now_ns, struct te
 static void
 finish(struct resolve *r, struct telling *t, enum dns_source source)
 {
+	if (t->has_waited && (source == DNS_AUTHORITY || source == DNS_HIT))
+		source = DNS_UPSTREAM; /* those are known for their latency */
 	t->told.source = (uint8_t)source;
 	t->told.rcode = t->reply.rcode;
 	t->told.size = t->reply.size;
@@ -112,7 +116,7 @@ answer_from_zone(struct resolve *r, struct telling *t)
 
 /* What the zone says of the name that was asked for: the rest of the search is the client's. */
 static void
-tell_uncompleted(struct resolve *r, const struct dns_miss *miss, uint64_t now_ns)
+tell_uncompleted(struct resolve *r, const struct dns_miss *miss, bool has_waited, uint64_t now_ns)
 {
 	struct telling t = { 0 };
 
@@ -120,6 +124,7 @@ tell_uncompleted(struct resolve *r, const struct dns_miss *miss, uint64_t now_ns
 	if (!begin(r, miss, now_ns, &t))
 		return;
 	t.is_completion = false;
+	t.has_waited |= has_waited;
 	if (answer_from_zone(r, &t) == DNS_ANSWERED)
 		finish(r, &t, DNS_AUTHORITY);
 	else if (begin(r, miss, now_ns, &t))
@@ -136,8 +141,8 @@ resolve_chain(struct resolve *r, const struct dns_miss *miss, struct dns_query *
 	if (!begin(r, miss, now_ns, &t))
 		return DNS_PASS;
 	verdict = answer_from_zone(r, &t);
-	if (verdict == DNS_ANSWERED) { /* it was not when the worker looked, or since servers were asked */
-		finish(r, &t, miss->n_steps == 0 ? DNS_AUTHORITY : DNS_UPSTREAM);
+	if (verdict == DNS_ANSWERED) { /* it was not when the worker looked, or before servers were asked */
+		finish(r, &t, DNS_AUTHORITY);
 	} else if (verdict == DNS_LEAVES) {
 		if (!scan_outside(r, &t, q))
 			return DNS_PASS;
@@ -197,7 +202,7 @@ tell_miss(struct resolve *r, const struct dns_miss *miss, const struct dns_entry
 	if (is_done)
 		finish(r, &t, source);
 	else if (t.is_completion)
-		tell_uncompleted(r, miss, now_ns);
+		tell_uncompleted(r, miss, source == DNS_UPSTREAM, now_ns);
 	else if (begin(r, miss, now_ns, &t)) /* what was written is not what the client is to have */
 		finish_with_error(
 			r, &t, DNS_FAILED, DNS_EDE_OTHER, "the alias changed while it was followed");
@@ -211,7 +216,7 @@ tell_miss_failure(struct resolve *r, const struct dns_miss *miss, const struct d
 	struct telling t = { 0 };
 
 	if (miss->kind == DNS_MISS_COMPLETION) {
-		tell_uncompleted(r, miss, now_ns);
+		tell_uncompleted(r, miss, false, now_ns);
 		return;
 	}
 	e = resolve_stale(r, key, source == DNS_FAILED, now_ns);
@@ -236,7 +241,7 @@ tell_entry(struct resolve *r, struct waiter *w, const struct dns_entry *e, enum 
 		return;
 	}
 	if (is_completion && (e->rcode == DNS_RCODE_NXDOMAIN || (e->flags & DNS_ENTRY_TRUNCATED)))
-		tell_uncompleted(r, &w->miss, now_ns);
+		tell_uncompleted(r, &w->miss, true, now_ns);
 	else
 		tell_miss(r, &w->miss, e, w->is_chained, source, now_ns);
 	waiters_remove(r->lookups, w);
@@ -246,6 +251,9 @@ void
 tell_failure(struct resolve *r, struct waiter *w, enum dns_source source, uint16_t ede, const char *text,
 	uint64_t now_ns)
 {
-	tell_miss_failure(r, &w->miss, &w->lookup->key, w->is_chained, source, ede, text, now_ns);
+	if (w->miss.kind == DNS_MISS_COMPLETION)
+		tell_uncompleted(r, &w->miss, true, now_ns);
+	else
+		tell_miss_failure(r, &w->miss, &w->lookup->key, w->is_chained, source, ede, text, now_ns);
 	waiters_remove(r->lookups, w);
 }

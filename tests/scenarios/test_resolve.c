@@ -237,7 +237,7 @@ static const struct scenario scenarios[] = {
 	{ "a search that comes to what has failed is left to the client, and what it has no time for has not failed",
 		"namespace 1 shop; ask 1 www.example.com A; reply 1 servfail; sent 1; told 1 failed 2; "
 		"ask 1 www.example.com.shop~ A +search; sent 0; told 1 authority 3 to=-; count uncompleted 1; "
-		"wait 1000; ask 1 www.example.com.shop~ A +search; wait 1801; told 1 authority 3 to=-; "
+		"wait 1000; ask 1 www.example.com.shop~ A +search; wait 1801; told 1 upstream 3 to=-; "
 		"ask 1 www.example.com A; told 0; count failed_again 1" },
 
 	/* limits */
@@ -370,35 +370,39 @@ static const struct scenario scenarios[] = {
 		"namespace 1 shop; suffix corp.example; ask 1 db.shop.svc.cluster.local AAAA +search; "
 		"ask 1 db.shop.svc.cluster.local A +search; sent 2 a - db.corp.example.; reply 1 nxdomain 60; "
 		"sent 1 a - db.; reply 2 address 300; told 1 upstream 0 to=db.corp.example.; reply 3 address 300; "
-		"told 1 authority 3 to=-; under way 0" },
+		"told 1 upstream 3 to=-; under way 0" },
 	{ "nor does a cut deny what is known to be below it",
 		"namespace 1 shop; ask 1 x.db.corp.example AAAA; reply 1 address 300; suffix corp.example; "
 		"ask 1 x.db.shop.svc.cluster.local A +search; sent 2; reply 2 nxdomain 60; sent 0; told 2; under way 0" },
+	{ "what the cache knows of the last name is no hit for one who has waited for those before",
+		"namespace 1 shop; suffix corp.example; ask 2 www.example.com A; reply 1 address 300; told 1 upstream; "
+		"ask 1 www.example.com.shop.svc.cluster.local A +search; sent 2; reply 2 nxdomain 60; "
+		"told 1 upstream 0 to=www.example.com.; ask 1 www.example.com.shop.svc.cluster.local A +search; told 1 hit 0 to=www.example.com." },
 	{ "when nothing exists, the first name does not",
 		"namespace 1 shop; suffix corp.example; ask 1 www.example.com.shop~ A +search; reply 1 nxdomain 60; "
 		"reply 2 nxdomain 60; told 1 upstream 3 answers=0 to=-; sent 2; count uncompleted 0; "
 		"ask 1 www.example.com.shop~ A +search; sent 0; told 1 authority 3 to=-" },
 	{ "SERVFAIL on the way: the rest is the client's",
 		"namespace 1 shop; suffix corp.example; ask 1 www.example.com.shop~ A +search; reply 1 nxdomain 60; "
-		"reply 2 servfail; told 1 authority 3 answers=0 to=-; count uncompleted 1; count failed 0; "
+		"reply 2 servfail; told 1 upstream 3 answers=0 to=-; count uncompleted 1; count failed 0; "
 		"under way 0" },
 	{ "and so it is after 1.8 s, in all",
-		"namespace 1 shop; ask 1 www.example.com.shop~ A +search; wait 1799; told 0; wait 2; told 1 authority 3 to=-; "
+		"namespace 1 shop; ask 1 www.example.com.shop~ A +search; wait 1799; told 0; wait 2; told 1 upstream 3 to=-; "
 		"count uncompleted 1" },
 	{ "with all steps together",
 		"namespace 1 shop; suffix corp.example; suffix lan.example; ask 1 db.shop~ A +search; "
-		"wait 1790; reply 1 nxdomain 60; sent -1 a - db.lan.example.; wait 9; told 0; wait 2; told 1 authority 3 to=-; "
+		"wait 1790; reply 1 nxdomain 60; sent -1 a - db.lan.example.; wait 9; told 0; wait 2; told 1 upstream 3 to=-; "
 		"count uncompleted 1; reply 4 nxdomain 60; told 0; under way 0" },
 	{ "and whoever waits for the same keeps his own time",
 		"namespace 1 shop; suffix corp.example; ask 1 db.shop~ A +search; wait 1000; "
-		"ask 1 db.shop~ A +search; reply 1 nxdomain 60; wait 799; told 0; wait 2; told 1 authority 3 to=-; "
-		"ask 2 db A; wait 997; told 0; wait 3; told 1 authority 3 to=-; reply 4 address 60; told 1 upstream 0 to=-; under way 0" },
+		"ask 1 db.shop~ A +search; reply 1 nxdomain 60; wait 799; told 0; wait 2; told 1 upstream 3 to=-; "
+		"ask 2 db A; wait 997; told 0; wait 3; told 1 upstream 3 to=-; reply 4 address 60; told 1 upstream 0 to=-; under way 0" },
 	{ "TTL 0 is for those who wait, and proves nothing",
 		"namespace 1 shop; ask 1 www.example.com.shop~ A +search x3; sent 1; reply 1 address 0; "
 		"told 3 upstream 0 ttl=0 answers=2 to=www.example.com.; ask 1 www.example.com.shop~ A +search; sent 1; "
-		"reply 2 nxdomain 0; told 1 authority 3 to=-" },
+		"reply 2 nxdomain 0; told 1 upstream 3 to=-" },
 	{ "what fits no datagram is not completed",
-		"namespace 1 shop; ask 1 www.example.com.shop~ A +search; reply 1 many 60; told 1 authority 3 to=-; "
+		"namespace 1 shop; ask 1 www.example.com.shop~ A +search; reply 1 many 60; told 1 upstream 3 to=-; "
 		"ask 1 www.example.com.shop~ A +search; told 1 authority 3 to=-" },
 	{ "nor what there is no room for",
 		"namespace 1 shop; ask 1 www.example.com A; ask 1 www.example.com.shop~ A +search; "
