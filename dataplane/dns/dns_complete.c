@@ -25,7 +25,7 @@ struct search {
 
 /* --- which names */
 
-/* Whether the name is B.X.svc.ZONE, X being the port's namespace, and is not there. */
+/* Whether the name is B.X.svc.ZONE, X being the port's namespace, and is not there, nor what it would be below. */
 static bool
 is_first_step(const struct dns_table *t, uint16_t port, const struct dns_query *q, unsigned *base)
 {
@@ -34,14 +34,15 @@ is_first_step(const struct dns_table *t, uint16_t port, const struct dns_query *
 	unsigned n_above = z->labels + 2u, at;
 
 	if (ns->len == 0 || (q->type != DNS_TYPE_A && q->type != DNS_TYPE_AAAA) || q->edns_version != 0 ||
-		q->labels <= n_above || !dns_zone_holds(z, q))
+		q->labels <= n_above + 1u || !dns_zone_holds(z, q))
 		return false;
 	at = q->label_at[q->labels - n_above];
 	if (q->len - at != ns->len + SVC_SIZE + z->len || memcmp(q->name + at, ns->label, ns->len) != 0 ||
 		memcmp(q->name + at + ns->len, SVC, SVC_SIZE) != 0)
 		return false;
 	*base = at;
-	return dns_zone_find(z, q->name, q->len, q->hash) == NULL && !dns_answer_has_pod(z, q);
+	return dns_zone_find(z, q->name, q->len, q->hash) == NULL &&
+	       dns_zone_get(z, q->name + q->label_at[1], q->len - q->label_at[1]) == NULL;
 }
 
 static bool

@@ -9,8 +9,10 @@
  * name that exists ends the search, whatever it has of the type: so A and AAAA lead to the same name. When nothing exists, or
  * something is not certain, nothing is completed: the client hears that the first name does not exist and goes on itself.
  *
- * Nobody can tell a name with a dot at its end from the same one on the way along a search list. Allocates nothing. Workers and the
- * resolver. */
+ * A later try of one search may be the first one of another: who looks for the service db.X, or db.X.svc.ZONE without a dot at its end,
+ * asks for db.X.svc.ZONE in the end, as if for db, and must not be led to db.SUFFIX when the service is not there. So what could be a
+ * name of the cluster is left alone: B of one label, or below a service of X. Nor can anybody tell a name with a dot at its end from
+ * the same one on the way along a search list. Allocates nothing. Workers and the resolver. */
 #ifndef RINGWAY_DNS_COMPLETE_H
 #define RINGWAY_DNS_COMPLETE_H
 
