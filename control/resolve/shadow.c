@@ -243,8 +243,8 @@ shadow_received(struct resolve *r, struct try *x, const uint8_t *message, size_t
 	upstream_answered(x->upstream, now_ns - x->sent_ns, now_ns);
 	if ((message[DNS_FLAGS_AT] & DNS_FLAG_TC) && ask_over_tcp(r, x, now_ns))
 		return;
-	try_close(r, x);
 	settle(r, c, compare(r, c, message, size), message, size, now_ns);
+	try_close(r, x); /* with which goes what came over a connection */
 }
 
 /* --- the beginning */

@@ -37,13 +37,17 @@ fake_send(void *arg, const struct dns_server *server, bool is_tcp, const uint8_t
 	return 0;
 }
 
+/* With a connection goes what has come from it. */
 static void
 fake_close(void *arg, void *socket)
 {
+	struct resolve_world *w = arg;
 	struct world_sent *s = socket;
 
 	assert_true(s->is_open);
 	s->is_open = false;
+	if (s->is_tcp && s == w->arrives_at)
+		memset(w->arrives, 0, sizeof(w->arrives));
 }
 
 /* What every answer has to be, whatever it says: the client's own. */
@@ -328,7 +332,7 @@ world_wait(struct resolve_world *w, uint64_t ms)
 /* --- servers */
 
 struct reply_writer {
-	uint8_t bytes[8192];
+	uint8_t bytes[WORLD_REPLY_MAX];
 	unsigned len;
 };
 
@@ -511,7 +515,10 @@ world_reply(struct resolve_world *w, unsigned n, enum world_reply reply, uint32_
 	else
 		write_reply(
 			&writer, reply, (uint16_t)(s->message[end - 4] << 8 | s->message[end - 3]), ttl_s);
-	resolve_received(w->resolve, s->x, writer.bytes, writer.len, w->now_ns);
+	memcpy(w->arrives, writer.bytes, writer.len);
+	w->arrives_at = s;
+	resolve_received(w->resolve, s->x, w->arrives, writer.len, w->now_ns);
+	w->arrives_at = NULL;
 	resolve_run(w->resolve, w->now_ns);
 }
 

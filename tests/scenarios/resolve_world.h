@@ -12,6 +12,7 @@
 #define WORLD_SENT_MAX 8192
 #define WORLD_TOLD_MAX 8192
 #define WORLD_ASKED_MAX 8192
+#define WORLD_REPLY_MAX 8192
 #define WORLD_MS UINT64_C(1000000)
 
 struct dns_builder;
@@ -44,6 +45,8 @@ struct resolve_world {
 	int send_error; /* of all sends to server_down; 0: as usual */
 	char server_down;
 	bool is_tcp_full;
+	const struct world_sent *arrives_at; /* the socket whose message is being taken; NULL: none */
+	uint8_t arrives[WORLD_REPLY_MAX];
 	unsigned n_sent, n_told, n_asked;
 	struct world_sent sent[WORLD_SENT_MAX];
 	struct dns_told told[WORLD_TOLD_MAX];
