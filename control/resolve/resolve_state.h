@@ -34,6 +34,7 @@ struct comparison {
 	struct try *x; /* NULL: it is free */
 	struct dns_miss miss;
 	struct upstream *refused[DNS_UPSTREAMS_MAX];
+	struct upstream *silent; /* the last one that was; NULL: none */
 	uint8_t n_refused, n_tries;
 	uint16_t size;            /* of ours */
 	uint8_t ours_is;          /* enum shadow_extent */

@@ -236,8 +236,8 @@ give_up(struct resolve *r, struct lookup *k, enum try_failure failure, uint64_t 
 	resolve_end(r, k);
 }
 
-static bool
-is_local(int error)
+bool
+try_is_local(int error)
 {
 	return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM ||
 	       error == -EAGAIN;
@@ -280,7 +280,7 @@ try_next(struct resolve *r, struct lookup *k, uint64_t now_ns)
 			probe(r, k, forward, now_ns);
 			return;
 		}
-		if (is_local(result)) {
+		if (try_is_local(result)) {
 			give_up(r, k, FAILURE_LOCAL, now_ns);
 			return;
 		}
@@ -299,7 +299,7 @@ try_again(struct resolve *r, const struct try *x, bool is_tcp, bool is_plain, ui
 
 	tokens_take(&r->tokens, now_ns);
 	result = send_try(r, x->lookup, x->upstream, flags, now_ns);
-	x->lookup->is_limited |= is_local(result);
+	x->lookup->is_limited |= try_is_local(result);
 	if (result < 0)
 		return false;
 	if (is_tcp)

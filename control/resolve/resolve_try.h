@@ -19,6 +19,9 @@ void try_timed_out(struct resolve *r, struct try *x, uint64_t now_ns);
 /* Its socket says that the server cannot be reached. */
 void try_broken(struct resolve *r, struct try *x, uint64_t now_ns);
 
+/* Whether it is this node that could not send, as far as -errno says, and no server's fault. */
+bool try_is_local(int error);
+
 /* The message of a try, into 'out'; returns its size. */
 #define TRY_MESSAGE_MAX (DNS_HEADER_SIZE + DNS_NAME_MAX + 4 + DNS_OPT_SIZE)
 uint16_t try_message(

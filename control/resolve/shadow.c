@@ -157,26 +157,50 @@ send_to(struct resolve *r, struct comparison *c, struct upstream *up, bool is_tc
 static void
 refuse(struct comparison *c, struct upstream *up)
 {
-	if (c->n_refused < DNS_UPSTREAMS_MAX)
-		c->refused[c->n_refused++] = up;
+	if (c->n_refused == DNS_UPSTREAMS_MAX) /* some of them are no endpoints any more */
+		memmove(c->refused, c->refused + 1, --c->n_refused * sizeof(c->refused[0]));
+	c->refused[c->n_refused++] = up;
 }
 
-/* Asks an endpoint that has not failed it, or, when all have, ends it. */
+/* One that has not failed it; when all but the silent one have, that one again: a datagram may be lost. */
+static struct upstream *
+choose(struct resolve *r, const struct comparison *c, const struct dns_forward *servers, uint64_t now_ns)
+{
+	struct upstream *avoided[DNS_UPSTREAMS_MAX + 1], *up = NULL;
+	unsigned n = c->n_refused;
+
+	memcpy(avoided, c->refused, n * sizeof(avoided[0]));
+	if (c->silent != NULL) {
+		avoided[n] = c->silent;
+		up = upstreams_choose(&r->upstreams, servers, avoided, n + 1, &r->entropy, now_ns);
+	}
+	return up != NULL ? up : upstreams_choose(&r->upstreams, servers, avoided, n, &r->entropy, now_ns);
+}
+
+/* Asks an endpoint, or, when none is left, ends it. */
 static void
 try_one(struct resolve *r, struct comparison *c, uint64_t now_ns)
 {
 	struct dns_forward servers;
 	struct upstream *up;
 
-	if (r->table == NULL || c->n_tries == COMPARE_TRIES_MAX) {
+	if (r->table == NULL || c->n_tries >= COMPARE_TRIES_MAX) {
 		settle(r, c, SHADOW_NO_ANSWER, NULL, 0, now_ns);
 		return;
 	}
 	find_servers(r->table, &servers);
-	while ((up = upstreams_choose(
-			&r->upstreams, &servers, c->refused, c->n_refused, &r->entropy, now_ns)) != NULL) {
-		if (send_to(r, c, up, false, now_ns) == 0)
+	while ((up = choose(r, c, &servers, now_ns)) != NULL) {
+		int result = send_to(r, c, up, false, now_ns);
+
+		if (result == 0)
 			return;
+		if (try_is_local(result)) { /* which says nothing about the service */
+			resolve_count(r, RESOLVER_SHADOW_SKIPPED);
+			end(c);
+			return;
+		}
+		resolve_count(r, RESOLVER_UNREACHABLE);
+		upstream_unreachable(up, now_ns);
 		refuse(c, up);
 	}
 	settle(r, c, SHADOW_NO_ANSWER, NULL, 0, now_ns);
@@ -184,11 +208,14 @@ try_one(struct resolve *r, struct comparison *c, uint64_t now_ns)
 
 /* The try came to nothing. */
 static void
-fail(struct resolve *r, struct try *x, uint64_t now_ns)
+fail(struct resolve *r, struct try *x, bool is_silence, uint64_t now_ns)
 {
 	struct comparison *c = x->compared;
 
-	refuse(c, x->upstream);
+	if (is_silence)
+		c->silent = x->upstream;
+	else
+		refuse(c, x->upstream);
 	try_close(r, x);
 	try_one(r, c, now_ns);
 }
@@ -198,7 +225,7 @@ shadow_timed_out(struct resolve *r, struct try *x, uint64_t now_ns)
 {
 	resolve_count(r, RESOLVER_TIMEOUTS);
 	upstream_silent(x->upstream, x->sent_ns, now_ns);
-	fail(r, x, now_ns);
+	fail(r, x, true, now_ns);
 }
 
 void
@@ -206,7 +233,7 @@ shadow_broken(struct resolve *r, struct try *x, uint64_t now_ns)
 {
 	resolve_count(r, RESOLVER_UNREACHABLE);
 	upstream_unreachable(x->upstream, now_ns);
-	fail(r, x, now_ns);
+	fail(r, x, false, now_ns);
 }
 
 /* The whole of it, if there is a connection to spare. */
@@ -227,7 +254,7 @@ take_mismatch(struct resolve *r, struct try *x, uint64_t now_ns)
 {
 	resolve_count(r, RESOLVER_MISMATCHED);
 	if (x->is_tcp || ++x->n_mismatched == MISMATCHED_MAX)
-		fail(r, x, now_ns);
+		fail(r, x, false, now_ns);
 }
 
 void

@@ -1,7 +1,8 @@
 /* Comparisons of shadow mode: the DNS service is asked what a pod has asked it, and its answer is compared with ours
- * (shadow_compare.h). Tries are as for a look-up: a random id and port each, a token each, other endpoints when one is silent; but
- * nothing waits for them, so a query for which there is no token or no room is left out. Names come and go here and there not at the
- * same time, so an answer is right that we would have given when we asked, or give when it has come. */
+ * (shadow_compare.h). Tries are as for a look-up: a random id and port each, a token each, other endpoints when one is silent, or that
+ * one again when there is no other, three in all, and the whole of an answer over TCP. But nothing waits for them, so a query for which
+ * there is no token or no room is left out. Names come and go here and there not at the same time, so an answer is right that we would
+ * have given when we asked, or give when it has come. */
 #ifndef RINGWAY_RESOLVE_SHADOW_H
 #define RINGWAY_RESOLVE_SHADOW_H
 

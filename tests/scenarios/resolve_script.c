@@ -310,7 +310,7 @@ run_wait(struct run *run)
 static void
 run_down(struct run *run)
 {
-	run->w->send_error = -ENETUNREACH;
+	run->w->send_error = run->line.n > 2 ? -EMFILE : -ENETUNREACH;
 	run->w->server_down = *run->line.words[1];
 }
 

@@ -6,7 +6,7 @@
  *   prefetch NAME TYPE
  *   sent N [SERVER|-] [tcp] [NAME]                       so many queries went out since the last "sent", to that server, for that name
  *   reply N[-M] WHAT [TTL|xN]                            to the N-th query of all, or to the N-th to the M-th; so many times
- *   break N, down SERVER                                 its socket breaks; a server's host cannot be reached
+ *   break N, down SERVER [local]                         its socket breaks; a server's host cannot be reached, or none has a socket for it
  *   full                                                 no more connections
  *   told N [SOURCE RCODE] [ttl=N] [ede=N] [tc] [answers=N] [to=NAME]   so many answers since the last "told", all of them so;
  *                                                        +search: completed with an alias of the name, or, with "-", not

@@ -96,6 +96,15 @@ static const struct scenario scenarios[] = {
 		"service bc; shadow 1 a.shop~ A; sent 1; wait 401; sent 1; open 1; reply 2 zone; "
 		"count shadow_same 1; count timeouts 1; shadow 1 a.shop~ A; wait 5000; "
 		"count shadow_no_answer 1; open 0; diverged 1 no_answer 1" },
+	{ "one that is silent, and alone, is asked again: datagrams are lost",
+		"service c; shadow 1 a.shop.svc.cluster.local A; sent 1 c; wait 401; sent 1 c; open 1; reply 2 zone; "
+		"count shadow_same 1; count shadow_no_answer 0; diverged 0" },
+	{ "it is asked three times at most, over TCP at last",
+		"service bcdef; shadow 1 a.shop.svc.cluster.local A; sent 1; wait 401; sent 1; wait 801; sent 1; reply 3 truncated; "
+		"sent 1; break 4; sent 0; open 0; count shadow_no_answer 1" },
+	{ "a node that cannot send has compared nothing",
+		"service c; down c local; shadow 1 a.shop.svc.cluster.local A; sent 0; count shadow_skipped 1; "
+		"count shadow_no_answer 0; diverged 0" },
 	{ "one that breaks, and one that cannot be reached",
 		"service bc; shadow 1 a.shop~ A; break 1; break 2; count shadow_no_answer 1; open 0; "
 		"service d; down d; shadow 1 a.shop~ A; count shadow_no_answer 2; "
