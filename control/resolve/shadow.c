@@ -77,11 +77,7 @@ settle(struct resolve *r, struct comparison *c, enum shadow_kind kind, const uin
 	resolve_count(r, counters[kind]);
 	if (kind != SHADOW_SAME) {
 		memcpy(d.name, c->name, c->key.len);
-		shadow_text(c->ours, c->size, d.ours);
-		if (theirs == NULL)
-			memcpy(d.theirs, "no answer", sizeof("no answer"));
-		else
-			shadow_text(theirs, size, d.theirs);
+		shadow_texts(c->ours, c->size, theirs, size, d.ours, d.theirs);
 		shadow_book_note(&r->shadow_book, &d);
 	}
 	end(c);

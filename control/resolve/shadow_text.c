@@ -10,7 +10,12 @@
 #include "dataplane/dns/dns_reply.h"
 
 /* Of one record. */
-#define PART_SIZE 100
+#define PART_SIZE 256
+#define BRIEF_SIZE 100
+
+/* A SOA's data behind the names: the serial, three times, the TTL of negative answers (RFC 1035 section 3.3.13). */
+#define SOA_TIMES 4
+#define SOA_SIZE 20
 
 static const struct {
 	uint16_t type;
@@ -24,6 +29,11 @@ static const struct {
 	{ DNS_TYPE_TXT, "TXT" },
 	{ DNS_TYPE_AAAA, "AAAA" },
 	{ DNS_TYPE_SRV, "SRV" },
+};
+
+struct parts {
+	unsigned n;
+	char texts[DNS_RECORDS_MAX][PART_SIZE];
 };
 
 static const char *
@@ -52,6 +62,12 @@ static unsigned
 u16_at(const struct dns_parsed *m, size_t at)
 {
 	return (unsigned)m->message[at] << 8 | m->message[at + 1];
+}
+
+static unsigned
+u32_at(const struct dns_parsed *m, size_t at)
+{
+	return u16_at(m, at) << 16 | u16_at(m, at + 2);
 }
 
 /* Bytes of a stranger: what is no plain character is a dot. */
@@ -111,12 +127,32 @@ shadow_type_text(uint16_t type, char buf[static SHADOW_TYPE_SIZE])
 }
 
 static void
-write_record(const struct dns_parsed *m, const struct dns_record *record, char out[static PART_SIZE])
+write_brief(const struct dns_parsed *m, const struct dns_record *record, char out[static PART_SIZE])
 {
-	char data[PART_SIZE] = "", type[SHADOW_TYPE_SIZE];
+	char data[BRIEF_SIZE] = "", type[SHADOW_TYPE_SIZE];
 
 	write_data(m, record, data, sizeof(data));
 	snprintf(out, PART_SIZE, "%s %.80s", shadow_type_text(record->type, type), data);
+}
+
+/* With its owner, and of a SOA all that is compared. */
+static void
+write_whole(const struct dns_parsed *m, const struct dns_record *record, char out[static PART_SIZE])
+{
+	char owner[DNS_TEXT_SIZE], name[DNS_TEXT_SIZE], data[PART_SIZE] = "", type[SHADOW_TYPE_SIZE];
+	struct dns_full_name skipped;
+
+	write_data(m, record, data, sizeof(data));
+	if (record->type == DNS_TYPE_SOA) {
+		size_t mailbox = dns_parse_name(m->message, m->size, record->data, &skipped);
+		size_t times = (size_t)record->data + record->data_len - SOA_SIZE + SOA_TIMES,
+		       len = strlen(data);
+
+		snprintf(data + len, sizeof(data) - len, " %s %u %u %u", name_text(m, mailbox, name),
+			u32_at(m, times), u32_at(m, times + 4), u32_at(m, times + 8));
+	}
+	snprintf(out, PART_SIZE, "%s %s %s", name_text(m, record->owner, owner),
+		shadow_type_text(record->type, type), data);
 }
 
 static int
@@ -139,24 +175,96 @@ append(char buf[static SHADOW_TEXT_SIZE], const char *before, const char *text)
 		snprintf(buf + len, SHADOW_TEXT_SIZE - len, "%s%s", before, text);
 }
 
+/* Its head. False: there are no records to speak of. */
+static bool
+begin(const uint8_t *message, size_t size, struct dns_parsed *m, char buf[static SHADOW_TEXT_SIZE])
+{
+	char rcode[16];
+
+	dns_parse(message, size, m);
+	if (m->kind == DNS_KIND_MALFORMED || m->kind == DNS_KIND_TRUNCATED) {
+		snprintf(buf, SHADOW_TEXT_SIZE, "%s", dns_kind_text(m->kind));
+		return false;
+	}
+	snprintf(buf, SHADOW_TEXT_SIZE, "%s%s", rcode_text(m->rcode, rcode),
+		m->is_authoritative ? "" : ", not authoritative");
+	return true;
+}
+
 const char *
 shadow_text(const uint8_t *message, size_t size, char buf[static SHADOW_TEXT_SIZE])
 {
-	char parts[DNS_RECORDS_MAX][PART_SIZE], rcode[16];
 	struct dns_parsed m;
-	unsigned n = 0;
+	struct parts p;
 
-	dns_parse(message, size, &m);
-	if (m.kind == DNS_KIND_MALFORMED || m.kind == DNS_KIND_TRUNCATED) {
-		snprintf(buf, SHADOW_TEXT_SIZE, "%s", dns_kind_text(m.kind));
+	p.n = 0;
+	if (!begin(message, size, &m, buf))
 		return buf;
-	}
-	snprintf(buf, SHADOW_TEXT_SIZE, "%s%s", rcode_text(m.rcode, rcode),
-		m.is_authoritative ? "" : ", not authoritative");
 	for (unsigned i = 0; i < m.n_in_answer; i++)
-		write_record(&m, &m.records[i], parts[n++]);
-	qsort(parts, n, sizeof(parts[0]), compare_parts);
-	for (unsigned i = 0; i < n; i++)
-		append(buf, i == 0 ? ": " : ", ", parts[i]);
+		write_brief(&m, &m.records[i], p.texts[p.n++]);
+	qsort(p.texts, p.n, sizeof(p.texts[0]), compare_parts);
+	for (unsigned i = 0; i < p.n; i++)
+		append(buf, i == 0 ? ": " : ", ", p.texts[i]);
 	return buf;
+}
+
+/* --- what differs */
+
+/* Those that are compared. */
+static void
+collect(const struct dns_parsed *m, struct parts *p)
+{
+	p->n = 0;
+	for (unsigned i = 0; i < m->n_records; i++)
+		if (i < m->n_in_answer || m->records[i].type == DNS_TYPE_SOA)
+			write_whole(m, &m->records[i], p->texts[p->n++]);
+	qsort(p->texts, p->n, sizeof(p->texts[0]), compare_parts);
+}
+
+/* Those of a that are not among b's. */
+static void
+append_others(char buf[static SHADOW_TEXT_SIZE], const struct parts *a, const struct parts *b)
+{
+	const char *before = ", only here: ";
+
+	for (unsigned i = 0; i < a->n; i++)
+		if (bsearch(a->texts[i], b->texts, b->n, sizeof(b->texts[0]), compare_parts) == NULL) {
+			append(buf, before, a->texts[i]);
+			before = ", ";
+		}
+}
+
+/* Texts of answers that read the same. */
+static void
+write_others(const uint8_t *ours, size_t ours_size, const uint8_t *theirs, size_t theirs_size,
+	char own[static SHADOW_TEXT_SIZE], char other[static SHADOW_TEXT_SIZE])
+{
+	struct dns_parsed a, b;
+	struct parts p, q;
+
+	if (!begin(ours, ours_size, &a, own) || !begin(theirs, theirs_size, &b, other))
+		return;
+	collect(&a, &p);
+	collect(&b, &q);
+	append_others(own, &p, &q);
+	append_others(other, &q, &p);
+}
+
+void
+shadow_texts(const uint8_t *ours, size_t ours_size, const uint8_t *theirs, size_t theirs_size,
+	char own[static SHADOW_TEXT_SIZE], char other[static SHADOW_TEXT_SIZE])
+{
+	uint8_t copy[DNS_UDP_SIZE_MAX] = { 0 };
+
+	ours_size = ours_size < sizeof(copy) ? ours_size : sizeof(copy);
+	memcpy(copy, ours, ours_size);
+	copy[DNS_FLAGS_AT] &= (uint8_t)~DNS_FLAG_TC; /* what is there is to be read */
+	shadow_text(copy, ours_size, own);
+	if (theirs == NULL) {
+		snprintf(other, SHADOW_TEXT_SIZE, "no answer");
+		return;
+	}
+	shadow_text(theirs, theirs_size, other);
+	if (strcmp(own, other) == 0)
+		write_others(copy, ours_size, theirs, theirs_size, own, other);
 }

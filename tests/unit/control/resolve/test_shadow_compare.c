@@ -88,6 +88,22 @@ static const struct {
 	{ "0 aa cname=www.example.com", "NOERROR: CNAME www.example.com." },
 	{ "0 junk", "malformed" },
 };
+
+static const struct {
+	const char *ours, *theirs, *own, *other;
+} pairs[] = {
+	{ "0 aa 10.96.0.7", "3 aa soa=1", "NOERROR: A 10.96.0.7", "NXDOMAIN" },
+	{ "0 aa tc 10.96.0.7", "0 aa 10.96.0.8", "NOERROR: A 10.96.0.7", "NOERROR: A 10.96.0.8" },
+	{ "3 aa soa=1", "", "NXDOMAIN", "no answer" },
+	{ "3 aa soa=1", "3 aa",
+		"NXDOMAIN, only here: cluster.local. SOA ns.dns.cluster.local. hostmaster.cluster.local. 7200 1800 86400", "NXDOMAIN" },
+	{ "3 aa soa=1", "3 aa owner=local soa=2",
+		"NXDOMAIN, only here: cluster.local. SOA ns.dns.cluster.local. hostmaster.cluster.local. 7200 1800 86400",
+		"NXDOMAIN, only here: local. SOA ns.dns.cluster.local. hostmaster.cluster.local. 7200 1800 86400" },
+	{ "0 aa 10.0.0.1", "0 aa owner=other.example 10.0.0.1",
+		"NOERROR, only here: " NAME ". A 10.0.0.1", "NOERROR, only here: other.example. A 10.0.0.1" },
+	{ "0 aa tc junk", "0 aa tc", "malformed", "truncated" },
+};
 /* clang-format on */
 
 struct writer {
@@ -213,6 +229,46 @@ test_texts(void **state)
 }
 
 static void
+test_pairs(void **state)
+{
+	static struct writer ours, theirs;
+	char own[SHADOW_TEXT_SIZE], other[SHADOW_TEXT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		const struct message *a = write_message(&ours, pairs[i].ours);
+		const struct message *b =
+			*pairs[i].theirs == '\0' ? NULL : write_message(&theirs, pairs[i].theirs);
+
+		shadow_texts(
+			a->bytes, a->size, b == NULL ? NULL : b->bytes, b == NULL ? 0 : b->size, own, other);
+		assert_string_equal(own, pairs[i].own);
+		assert_string_equal(other, pairs[i].other);
+	}
+}
+
+/* Of 21 addresses the last one differs, for which a line has no room. */
+static void
+test_what_differs_has_room(void **state)
+{
+	static struct writer ours, theirs;
+	char own[SHADOW_TEXT_SIZE], other[SHADOW_TEXT_SIZE], addr[32];
+
+	(void)state;
+	write_message(&ours, "0 aa");
+	write_message(&theirs, "0 aa");
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(addr, sizeof(addr), "10.100.100.%u", 100 + i);
+		message_addr(&ours.m, SECTION_ANSWER, NAME, 30, addr);
+		message_addr(&theirs.m, SECTION_ANSWER, NAME, 30, addr);
+	}
+	message_addr(&theirs.m, SECTION_ANSWER, NAME, 30, "10.100.100.200");
+	shadow_texts(ours.m.bytes, ours.m.size, theirs.m.bytes, theirs.m.size, own, other);
+	assert_string_equal(own, "NOERROR");
+	assert_string_equal(other, "NOERROR, only here: " NAME ". A 10.100.100.200");
+}
+
+static void
 test_a_text_ends_where_there_is_no_room(void **state)
 {
 	static struct writer w;
@@ -262,6 +318,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_pairs),
+		cmocka_unit_test(test_what_differs_has_room),
 		cmocka_unit_test(test_a_text_ends_where_there_is_no_room),
 		cmocka_unit_test(test_copies_follow_the_book),
 	};
