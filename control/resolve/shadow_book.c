@@ -11,20 +11,46 @@ is_of(const struct shadow_divergence *a, const struct shadow_divergence *b)
 	       memcmp(a->name, b->name, a->name_len) == 0;
 }
 
-/* Where it is, or else the one that was seen the longest ago; of those that are free that was never. */
+static unsigned
+n_of_port(const struct shadow_book *b, uint16_t port)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SHADOW_DIVERGENCES; i++)
+		n += b->all[i].client.port == port;
+	return n;
+}
+
+/* Whether a gives way before b. */
+static bool
+is_less_wanted(
+	const struct shadow_book *book, const struct shadow_divergence *a, const struct shadow_divergence *b)
+{
+	bool one = a->kind == SHADOW_NO_ANSWER, other = b->kind == SHADOW_NO_ANSWER;
+	unsigned n = n_of_port(book, a->client.port), m = n_of_port(book, b->client.port);
+
+	if (one != other)
+		return one;
+	return n != m ? n > m : a->last_ns < b->last_ns;
+}
+
+/* Where it is, or else where it may be. */
 static struct shadow_divergence *
 find_place(struct shadow_book *b, const struct shadow_divergence *d)
 {
-	struct shadow_divergence *oldest = &b->all[0];
+	struct shadow_divergence *place = NULL;
 
-	for (unsigned i = 0; i < SHADOW_DIVERGENCES; i++) {
+	for (unsigned i = 0; i < SHADOW_DIVERGENCES; i++)
 		if (is_of(&b->all[i], d))
 			return &b->all[i];
-		if (b->all[i].last_ns < oldest->last_ns)
-			oldest = &b->all[i];
+	for (unsigned i = 0; i < SHADOW_DIVERGENCES; i++) {
+		if (b->all[i].n == 0)
+			return &b->all[i];
+		if (place == NULL || is_less_wanted(b, &b->all[i], place))
+			place = &b->all[i];
 	}
-	oldest->n = 0;
-	return oldest;
+	place->n = 0;
+	return place;
 }
 
 void

@@ -1,5 +1,6 @@
-/* The last divergences that shadow mode found: as many as there is room for, those that were seen the longest ago give way. The
- * resolver's thread, alone; others get copies of what has changed. */
+/* The last divergences that shadow mode found, as many as there is room for. First give way those to which there was no answer, so that
+ * a DNS service that is silent for a while hides nothing; then those of whoever has the most, so that no pod's names push out others';
+ * of these, the one that was seen the longest ago. The resolver's thread, alone; others get copies of what has changed. */
 #ifndef RINGWAY_RESOLVE_SHADOW_BOOK_H
 #define RINGWAY_RESOLVE_SHADOW_BOOK_H
 

@@ -312,6 +312,50 @@ test_copies_follow_the_book(void **state)
 	}
 }
 
+static unsigned
+n_noted(const struct shadow_book *book, uint16_t port, enum shadow_kind kind)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SHADOW_DIVERGENCES; i++)
+		n += book->all[i].n != 0 && book->all[i].client.port == port && book->all[i].kind == kind;
+	return n;
+}
+
+/* Of different names: n of that kind, one after the other. */
+static void
+note_some(struct shadow_book *book, uint16_t port, enum shadow_kind kind, unsigned n)
+{
+	static uint64_t now;
+
+	for (unsigned i = 0; i < n; i++) {
+		now++;
+		shadow_book_note(book, &(struct shadow_divergence){ .kind = (uint8_t)kind,
+					       .client = { .port = port },
+					       .last_ns = now,
+					       .name_len = sizeof(now),
+					       .name = { (uint8_t)now, (uint8_t)(now >> 8) } });
+	}
+}
+
+static void
+test_nobody_pushes_out_what_others_found(void **state)
+{
+	static struct shadow_book book;
+
+	(void)state;
+	note_some(&book, 1, SHADOW_RCODE, 5);
+	note_some(&book, 2, SHADOW_EXTRA, 10 * SHADOW_DIVERGENCES);
+	assert_int_equal(n_noted(&book, 1, SHADOW_RCODE), 5);
+	assert_int_equal(n_noted(&book, 2, SHADOW_EXTRA), SHADOW_DIVERGENCES - 5);
+	note_some(&book, 3, SHADOW_NO_ANSWER, 10 * SHADOW_DIVERGENCES);
+	assert_int_equal(n_noted(&book, 1, SHADOW_RCODE), 5);
+	assert_int_equal(n_noted(&book, 2, SHADOW_EXTRA), SHADOW_DIVERGENCES - 6);
+	assert_int_equal(n_noted(&book, 3, SHADOW_NO_ANSWER), 1);
+	note_some(&book, 1, SHADOW_EXTRA, 1);
+	assert_int_equal(n_noted(&book, 3, SHADOW_NO_ANSWER), 0);
+}
+
 int
 main(void)
 {
@@ -322,6 +366,7 @@ main(void)
 		cmocka_unit_test(test_what_differs_has_room),
 		cmocka_unit_test(test_a_text_ends_where_there_is_no_room),
 		cmocka_unit_test(test_copies_follow_the_book),
+		cmocka_unit_test(test_nobody_pushes_out_what_others_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
