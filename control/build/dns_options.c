@@ -366,8 +366,6 @@ dns_options_read(struct dns_options *out, const struct dns_texts *texts,
 		return -ENOMEM;
 	for (size_t i = 0; i < texts->local.n; i++)
 		add_local(&r, texts->local.items[i]);
-	if (texts->is_shadow)
-		out->n_local = 0;
 	for (size_t i = 0; i < texts->upstreams.n; i++)
 		add_server(&r, "dns.upstreams", texts->upstreams.items[i], out->upstreams, &out->n_upstreams);
 	for (size_t i = 0; i < texts->stubs.n; i++)
@@ -379,6 +377,8 @@ dns_options_read(struct dns_options *out, const struct dns_texts *texts,
 			fail(&r, "dns.searchSuffixes",
 				"\"%s\" is neither a name nor the path of a file as /etc/resolv.conf",
 				texts->suffixes.items[i]);
+	if (texts->is_shadow) /* after they were looked at: what is wrong is to be known before the mode is on */
+		out->n_local = 0;
 	return 0;
 }
 

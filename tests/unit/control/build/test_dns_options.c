@@ -14,6 +14,7 @@
 struct given {
 	const char *zone, *service; /* NULL: as by default */
 	char *local[ITEMS_MAX], *upstreams[ITEMS_MAX], *stubs[ITEMS_MAX], *suffixes[ITEMS_MAX];
+	bool is_shadow;
 };
 
 static void
@@ -48,6 +49,7 @@ read_options(struct dns_options *out, const struct given *given)
 		.pod_cidrs = { 2, pods },
 		.service_cidrs = { 2, services },
 		.ttl_s = 30,
+		.is_shadow = given->is_shadow,
 	};
 	char *said = NULL;
 	size_t size;
@@ -130,6 +132,27 @@ nothing_is_fine(void **state)
 	assert_int_equal(o.n_local + o.n_upstreams + o.n_stubs + o.n_suffixes, 0);
 	free(said);
 	dns_options_fini(&o);
+}
+
+/* What the mode "on" would refuse is refused in shadow mode already, though the addresses are not used. */
+static void
+local_addresses_are_tried_in_shadow_mode(void **state)
+{
+	static const char said_of_loop[] =
+		"dns.upstreams: 169.254.20.10 is one of dns.localAddresses: this node would ask itself\n";
+
+	for (unsigned is_shadow = 0; is_shadow < 2; is_shadow++) {
+		const struct given given = {
+			.local = { "169.254.20.10" }, .upstreams = { "169.254.20.10" }, .is_shadow = is_shadow
+		};
+		struct dns_options o;
+		char *said = read_options(&o, &given);
+
+		assert_string_equal(said, said_of_loop);
+		assert_int_equal(o.n_local, !is_shadow);
+		free(said);
+		dns_options_fini(&o);
+	}
 }
 
 static void
@@ -235,6 +258,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_is_read),
 		cmocka_unit_test(nothing_is_fine),
+		cmocka_unit_test(local_addresses_are_tried_in_shadow_mode),
 		cmocka_unit_test(what_is_wrong_is_said_and_left_out),
 	};
 
