@@ -44,13 +44,14 @@ dns_shadow_json(const struct dns_view *v)
 	for (unsigned i = 0; i < N_SHADOW_KINDS; i++) {
 		json_int_t n = (json_int_t)v->shadow.by_kind[i];
 
-		n_compared += n;
-		if (i != SHADOW_SAME)
+		n_compared += i == SHADOW_NO_ANSWER ? 0 : n;
+		if (shadow_is_divergence(i))
 			json_object_set_new(differ, shadow_kind_text(i), json_integer(n));
 	}
 	for (unsigned i = 0; i < v->shadow.n; i++)
 		json_array_append_new(list, divergence_json(v, &v->shadow.all[i]));
-	return json_pack("{s:I, s:I, s:o, s:I, s:o}", "compared", n_compared, "same",
-		(json_int_t)v->shadow.by_kind[SHADOW_SAME], "differ", differ, "skipped",
-		(json_int_t)v->shadow.n_skipped, "divergences", list);
+	return json_pack("{s:I, s:I, s:o, s:I, s:I, s:o}", "compared", n_compared, "same",
+		(json_int_t)v->shadow.by_kind[SHADOW_SAME], "differ", differ, "no_answer",
+		(json_int_t)v->shadow.by_kind[SHADOW_NO_ANSWER], "skipped", (json_int_t)v->shadow.n_skipped,
+		"divergences", list);
 }

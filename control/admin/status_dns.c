@@ -106,14 +106,14 @@ stubs_json(const struct dns_table *t)
 }
 
 struct shadow_figures {
-	uint64_t n_compared, n_diverged;
+	uint64_t n_compared, n_diverged, n_unanswered;
 };
 
 static struct shadow_figures
 shadow_figures_of(const struct dns_status_input *in)
 {
 	static const enum resolver_counter diverged[] = { RESOLVER_SHADOW_RCODE, RESOLVER_SHADOW_MISSING,
-		RESOLVER_SHADOW_EXTRA, RESOLVER_SHADOW_AUTHORITY, RESOLVER_SHADOW_NO_ANSWER };
+		RESOLVER_SHADOW_EXTRA, RESOLVER_SHADOW_AUTHORITY };
 	struct shadow_figures f = { 0 };
 
 	if (!is_shadow(in) || in->resolver == NULL)
@@ -121,6 +121,7 @@ shadow_figures_of(const struct dns_status_input *in)
 	for (unsigned i = 0; i < sizeof(diverged) / sizeof(diverged[0]); i++)
 		f.n_diverged += resolver_counter(in->resolver, diverged[i]);
 	f.n_compared = f.n_diverged + resolver_counter(in->resolver, RESOLVER_SHADOW_SAME);
+	f.n_unanswered = resolver_counter(in->resolver, RESOLVER_SHADOW_NO_ANSWER);
 	return f;
 }
 
@@ -224,6 +225,11 @@ dns_status_shadow_problems(const struct dns_status_input *in)
 				     "those of Service %s (`ringway dns --shadow`)",
 				(unsigned long long)f.n_diverged, (unsigned long long)f.n_compared,
 				in->config->dns.service));
+	else if (f.n_compared == 0 && f.n_unanswered != 0)
+		json_array_append_new(texts,
+			json_sprintf("DNS: in shadow mode, Service %s has answered none of the %llu queries "
+				     "that were to be compared (`ringway dns --shadow`)",
+				in->config->dns.service, (unsigned long long)f.n_unanswered));
 	return texts;
 }
 

@@ -283,6 +283,9 @@ dns_print_shadow(const struct cli *cli, const json_t *shadow)
 		}
 	if (*comma != '\0')
 		fprintf(cli->out, "\n");
+	if (field_int(shadow, "no_answer") != 0)
+		fprintf(cli->out, "%lld more got no answer of the DNS service that could be compared\n",
+			field_int(shadow, "no_answer"));
 	if (field_int(shadow, "skipped") != 0)
 		fprintf(cli->out, "%lld more were left out (dns.queriesPerSecond)\n",
 			field_int(shadow, "skipped"));

@@ -4,6 +4,7 @@
 #ifndef RINGWAY_RESOLVE_SHADOW_COMPARE_H
 #define RINGWAY_RESOLVE_SHADOW_COMPARE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,13 @@ enum shadow_extent {
 /* Both in full, with the question. Ours is ours and so well-formed; TC in it does not matter. */
 enum shadow_kind shadow_compare(const uint8_t *ours, size_t ours_size, enum shadow_extent extent,
 	const uint8_t *theirs, size_t theirs_size);
+
+/* Whether two answers were there, and differ. */
+static inline bool
+shadow_is_divergence(enum shadow_kind kind)
+{
+	return kind != SHADOW_SAME && kind != SHADOW_NO_ANSWER;
+}
 
 /* "same", "no_answer", "rcode", "missing", "extra", "authority". */
 const char *shadow_kind_text(enum shadow_kind kind);

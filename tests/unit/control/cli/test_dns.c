@@ -386,7 +386,9 @@ serve_in_shadow_mode(void)
 	v->is_on = false;
 	v->is_shadow = true;
 	v->shadow = (struct dns_shadow_view){
-		.by_kind = { [SHADOW_SAME] = 97, [SHADOW_MISSING] = 3 }, .n_skipped = 2, .n = 2
+		.by_kind = { [SHADOW_SAME] = 97, [SHADOW_MISSING] = 3, [SHADOW_NO_ANSWER] = 4 },
+		.n_skipped = 2,
+		.n = 2
 	};
 	assert_true(ip_addr_parse("10.244.0.9", &d.client.client));
 	v->shadow.all[0] = (struct dns_divergence_view){ d, true };
@@ -404,7 +406,8 @@ shadow_mode_shows_both_answers(void **state)
 	assert_non_null(strstr(output, "dns.mode is on on this node, not shadow"));
 	serve_in_shadow_mode();
 	assert_says("--shadow", "of 100 answers compared with the DNS service's, 3 diverged\n");
-	assert_says("--shadow", "missing 3\n2 more were left out");
+	assert_says("--shadow", "missing 3\n4 more got no answer");
+	assert_says("--shadow", "compared\n2 more were left out");
 	assert_says("--shadow", "shop/web");
 	assert_says("--shadow", "10.244.0.9"); /* whose address is nobody's, or another pod's */
 	assert_says("--shadow", "NXDOMAIN");
@@ -417,6 +420,8 @@ shadow_mode_shows_both_answers(void **state)
 	assert_int_equal(ringway_dns("--shadow -o json"), CLI_FINE);
 	doc = json_loads(output, 0, NULL);
 	assert_int_equal(json_integer_value(json_object_get(doc, "compared")), 100);
+	assert_int_equal(json_integer_value(json_object_get(doc, "no_answer")), 4);
+	assert_int_equal(json_object_size(json_object_get(doc, "differ")), 4);
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(doc, "differ"), "missing")), 3);
 	first = json_array_get(json_object_get(doc, "divergences"), 0);
 	assert_string_equal(json_string_value(json_object_get(first, "type")), "SRV");
