@@ -100,16 +100,19 @@ compare(struct resolve *r, struct comparison *c, const uint8_t *theirs, size_t s
 
 /* --- tries */
 
-/* The service's endpoints, in the family in which there are some; what is asked of us is none: it would come back. */
+/* The service's endpoints, of both families in turn, since there may not be room for all; what is asked of us is none: it would come
+ * back. */
 static void
 find_servers(const struct dns_table *t, struct dns_forward *out)
 {
+	unsigned n_v4 = t->backends[V4].n, n = n_v4 > t->backends[V6].n ? n_v4 : t->backends[V6].n;
+
 	out->n = 0;
-	for (unsigned f = 0; f < N_FAMILIES && out->n == 0; f++)
-		for (unsigned i = 0; i < t->backends[f].n && out->n < DNS_UPSTREAMS_MAX; i++) {
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned f = 0; f < N_FAMILIES && out->n < DNS_UPSTREAMS_MAX; f++) {
 			const struct dns_server *s = &t->backends[f].servers[i];
 
-			if (!dns_table_asks(t, &s->addr, s->port))
+			if (i < t->backends[f].n && !dns_table_asks(t, &s->addr, s->port))
 				out->servers[out->n++] = *s;
 		}
 }

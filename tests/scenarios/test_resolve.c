@@ -99,6 +99,9 @@ static const struct scenario scenarios[] = {
 	{ "one that is silent, and alone, is asked again: datagrams are lost",
 		"service c; shadow 1 a.shop.svc.cluster.local A; sent 1 c; wait 401; sent 1 c; open 1; reply 2 zone; "
 		"count shadow_same 1; count shadow_no_answer 0; diverged 0" },
+	{ "endpoints of both families are asked",
+		"service ch; down c; shadow 1 a.shop.svc.cluster.local A; sent 1 h; reply 1 zone; count shadow_same 1; "
+		"service c; down h; shadow 1 a.shop.svc.cluster.local A; sent 1 c; reply 2 zone; count shadow_same 2" },
 	{ "it is asked three times at most, over TCP at last",
 		"service bcdef; shadow 1 a.shop.svc.cluster.local A; sent 1; wait 401; sent 1; wait 801; sent 1; reply 3 truncated; "
 		"sent 1; break 4; sent 0; open 0; count shadow_no_answer 1" },
