@@ -1,6 +1,6 @@
-/* The daemon's configuration: conf/options.def as a struct, read from a YAML file and from --set. All that is wrong with
- * it is reported at once, each line as "file:line: key: what is wrong"; unknown keys are errors, with the nearest key
- * there is. Constant once read, log.level aside. Any thread may read it. */
+/* The daemon's configuration: conf/options.def (config_options.h) as a struct, read from a YAML file and from --set; config_check.h
+ * tells what no single option does. All that is wrong with it is reported at once, each line as "file:line: key: what is wrong";
+ * unknown keys are errors, with the nearest key there is. Constant once read, log.level aside. Any thread may read it. */
 #ifndef RINGWAY_CONFIG_H
 #define RINGWAY_CONFIG_H
 
@@ -25,7 +25,7 @@ struct string_list {
 	char **items;
 };
 
-/* One member per line of conf/options.def, which a compile-time check in config.c holds together. */
+/* One member per line of conf/options.def, which a compile-time check in config_options.c holds together. */
 struct config {
 	struct {
 		char *name;
@@ -123,20 +123,7 @@ int config_read_text(struct config *c, const char *name, const char *text, size_
 /* "overlay.vni=7"; lists as YAML: "workers.cpus=[2, 3]". */
 int config_set(struct config *c, const char *assignment, FILE *errors);
 
-/* What no single option tells: networks that are none, a quota above its bound. Fills in the node's name when it is not
- * given. Returns how many errors were written. */
-int config_check(struct config *c, FILE *errors);
-
-/* What dns.* ask for; the search suffixes' files are not read. Once config_check() is content, nothing is left out. 0 or
- * -ENOMEM; dns_options_fini() in either case. */
-struct dns_options;
-int config_dns(const struct config *c, struct dns_options *out);
-
 /* Whether the cluster's state is to come from an API server, not from manifests. */
 bool config_has_api_server(const struct config *c);
-
-/* The table of options for people, or as conf/OPTIONS.md. */
-void config_help(FILE *out);
-void config_help_markdown(FILE *out);
 
 #endif

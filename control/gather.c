@@ -7,6 +7,7 @@
 
 #include "control/build/dns_options.h"
 #include "control/build/host_ports.h"
+#include "control/config_check.h"
 #include "control/daemon.h"
 #include "control/log.h"
 #include "control/node/attach.h"

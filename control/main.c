@@ -11,6 +11,8 @@
 
 #include "control/admin/uninstall.h"
 #include "control/admin/version.h"
+#include "control/config_check.h"
+#include "control/config_options.h"
 #include "control/daemon.h"
 #include "control/dns_watch.h"
 #include "control/holder.h"

@@ -12,6 +12,7 @@
 #include "control/cli/preflight.h"
 #include "control/cli/table.h"
 #include "control/config.h"
+#include "control/config_check.h"
 #include "control/node/owned.h"
 #include "dataplane/service/slot.h"
 

@@ -12,6 +12,7 @@
 #include "control/cli/client.h"
 #include "control/cli/table.h"
 #include "control/config.h"
+#include "control/config_check.h"
 #include "control/instance.h"
 #include "control/node/owned.h"
 

@@ -1,5 +1,7 @@
 #include "control/config.h"
 #include "control/build/dns_build.h"
+#include "control/config_check.h"
+#include "control/config_options.h"
 #include "control/model/object.h"
 #include "xdp/loader.h"
 

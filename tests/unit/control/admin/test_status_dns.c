@@ -10,6 +10,7 @@
 
 #include "control/build/dns_table_build.h"
 #include "control/config.h"
+#include "control/config_check.h"
 #include "dataplane/tables.h"
 #include "tests/support/yaml_objects.h"
 
