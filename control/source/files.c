@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "control/log.h"
 #include "control/loop.h"
+#include "control/source/files_claims.h"
 #include "control/source/manifest.h"
 
 #define WATCH_MASK                                                                               \
@@ -23,15 +23,6 @@
 #define RESCAN_NS (60 * NS_PER_S) /* for what inotify cannot tell: links whose target changed elsewhere */
 #define GONE_GRACE_NS (100 * NS_PER_MS) /* some editors move a file away before they write the new one */
 
-/* Who gave an object. */
-struct claim {
-	enum object_kind kind;
-	char *ns, *name;
-	struct file *owner;
-	uint64_t hash;
-	uint64_t read; /* number of the last reading that found it */
-};
-
 struct error {
 	char *text;
 	int64_t since_s;
@@ -40,11 +31,9 @@ struct error {
 struct file {
 	char *name;
 	bool is_dirty, is_seen, is_gone;
-	bool has_conflict; /* another file gives an object of this one */
-	uint64_t gone_ns;  /* when it was first found missing; 0: it is there */
-	struct stat st;    /* as it was read */
-	size_t n_claims;
-	struct claim **claims;
+	uint64_t gone_ns; /* when it was first found missing; 0: it is there */
+	struct stat st;   /* as it was read */
+	struct file_claims claims;
 	size_t n_errors;
 	struct error errors[MANIFEST_ERRORS_MAX];
 	struct file *next;
@@ -53,9 +42,8 @@ struct file {
 struct source {
 	struct source_config config;
 	char *dir;
-	void *claims;       /* tsearch, by kind, namespace and name */
+	struct claims claims;
 	struct file *files; /* by name */
-	uint64_t n_readings;
 	bool is_scan_due, is_dir_missing;
 	bool has_started;      /* all files were read once */
 	struct file dir_state; /* carries the directory's own error */
@@ -65,44 +53,6 @@ struct source {
 	struct loop_task task;
 	bool has_changed;
 };
-
-static int
-claim_compare(const void *a, const void *b)
-{
-	const struct claim *x = a, *y = b;
-	int order = (int)x->kind - (int)y->kind;
-
-	if (order == 0)
-		order = strcmp(x->ns, y->ns);
-	return order != 0 ? order : strcmp(x->name, y->name);
-}
-
-static void
-claim_free(void *arg)
-{
-	struct claim *e = arg;
-
-	if (e == NULL)
-		return;
-	free(e->ns);
-	free(e->name);
-	free(e);
-}
-
-static struct claim *
-claim_new(const struct object *object)
-{
-	struct claim *e = calloc(1, sizeof(*e));
-
-	if (e == NULL)
-		return NULL;
-	*e = (struct claim){ .kind = object->kind, .ns = strdup(object->ns), .name = strdup(object->name) };
-	if (e->ns == NULL || e->name == NULL) {
-		claim_free(e);
-		return NULL;
-	}
-	return e;
-}
 
 /* An error keeps its time while it stays the same. */
 static void
@@ -130,6 +80,22 @@ set_errors(struct source *s, struct file *f, char *const *texts, size_t n)
 		free(f->errors[i].text);
 	memcpy(f->errors, fresh, n_fresh * sizeof(fresh[0]));
 	f->n_errors = n_fresh;
+}
+
+static void
+file_fini(struct file *f)
+{
+	file_claims_fini(&f->claims);
+	for (size_t i = 0; i < f->n_errors; i++)
+		free(f->errors[i].text);
+	free(f->name);
+}
+
+static void
+file_free(struct file *f)
+{
+	file_fini(f);
+	free(f);
 }
 
 static bool
@@ -160,100 +126,21 @@ find_file(struct file **at, const char *name)
 		free(f);
 		return NULL;
 	}
+	f->claims.name = f->name;
 	f->next = *at;
 	*at = f;
 	return f;
 }
 
-static void
-drop_claim(struct source *s, struct claim *e)
-{
-	store_remove(s->config.store, e->kind, e->ns, e->name);
-	tdelete(e, &s->claims, claim_compare);
-	claim_free(e);
-	s->has_changed = true;
-	/* a file whose object of this name lost against ours may give it now */
-	for (struct file *f = s->files; f != NULL; f = f->next)
-		f->is_dirty |= f->has_conflict;
-}
-
-/* The same object stands on another line now. Nothing is built from that, so it is no change of the object. */
-static void
-move_origin(struct store *store, struct object *fresh)
-{
-	struct object *stored = (struct object *)store_get(store, fresh->kind, fresh->ns, fresh->name);
-	char *origin;
-
-	if (stored == NULL)
-		return;
-	origin = stored->origin;
-	stored->origin = fresh->origin;
-	fresh->origin = origin;
-}
-
-/* Puts one object of a reading into the store; the manifest loses it. */
-static void
-take_item(struct source *s, struct file *f, struct manifest *m, struct manifest_item *item,
-	struct claim **claims)
-{
-	struct object *object = item->object;
-	struct claim *fresh = claim_new(object);
-	struct claim **place = fresh == NULL ? NULL : tsearch(fresh, &s->claims, claim_compare);
-	struct claim *e = place == NULL ? NULL : *place;
-	const struct object *stored;
-
-	if (e == NULL) {
-		claim_free(fresh);
-		manifest_add_error(m, "%s: out of memory", f->name);
-		return;
-	}
-	if (e != fresh)
-		claim_free(fresh);
-	else
-		e->owner = f;
-	if (e->owner != f || e->read == s->n_readings) {
-		stored = store_get(s->config.store, e->kind, e->ns, e->name);
-		manifest_add_error(m,
-			"%s: %s %s%s%s is given at %s already, which stays in force; remove one of them",
-			object->origin, object_kind_name(e->kind), e->ns, *e->ns == '\0' ? "" : "/", e->name,
-			stored == NULL || stored->origin == NULL ? e->owner->name : stored->origin);
-		f->has_conflict = true;
-		return;
-	}
-	claims[f->n_claims++] = e;
-	e->read = s->n_readings;
-	if (e != fresh && e->hash == item->hash) {
-		move_origin(s->config.store, object);
-		return;
-	}
-	e->hash = item->hash;
-	item->object = NULL;
-	if (store_put(s->config.store, object) < 0)
-		manifest_add_error(m, "%s: out of memory", f->name);
-	s->has_changed = true;
-}
-
+/* A file whose object lost against one that another gave up may give it now. */
 static void
 apply_manifest(struct source *s, struct file *f, struct manifest *m)
 {
-	struct claim **old = f->claims;
-	size_t n_old = f->n_claims;
-	struct claim **claims = calloc(m->n_items + 1, sizeof(*claims));
-
-	if (claims == NULL) {
-		manifest_add_error(m, "%s: out of memory", f->name);
-		return;
-	}
-	s->n_readings++;
-	f->has_conflict = false;
-	f->claims = claims;
-	f->n_claims = 0;
-	for (size_t i = 0; i < m->n_items; i++)
-		take_item(s, f, m, &m->items[i], claims);
-	for (size_t i = 0; i < n_old; i++)
-		if (old[i]->read != s->n_readings)
-			drop_claim(s, old[i]);
-	free(old);
+	if (claims_apply(&s->claims, &f->claims, m))
+		for (struct file *other = s->files; other != NULL; other = other->next)
+			other->is_dirty |= other->claims.has_conflict;
+	s->has_changed |= s->claims.has_changed;
+	s->claims.has_changed = false;
 }
 
 static void
@@ -264,7 +151,7 @@ remove_file(struct source *s, struct file *f)
 
 	if (f->gone_ns == 0)
 		f->gone_ns = now;
-	if (now - f->gone_ns < GONE_GRACE_NS && f->n_claims != 0)
+	if (now - f->gone_ns < GONE_GRACE_NS && f->claims.n != 0)
 		return;
 	apply_manifest(s, f, &nothing);
 	set_errors(s, f, NULL, 0);
@@ -307,9 +194,7 @@ forget_gone_files(struct source *s)
 			continue;
 		}
 		*at = f->next;
-		free(f->claims);
-		free(f->name);
-		free(f);
+		file_free(f);
 	}
 }
 
@@ -519,9 +404,14 @@ source_new(struct source **out, const struct source_config *config)
 
 	if (s == NULL)
 		return -ENOMEM;
-	*s = (struct source){ .config = *config, .inotify_fd = -1, .watch = -1, .is_scan_due = true };
+	*s = (struct source){ .config = *config,
+		.inotify_fd = -1,
+		.watch = -1,
+		.is_scan_due = true,
+		.claims.store = config->store };
 	s->task = (struct loop_task){ .fn = refresh, .arg = s };
 	s->dir = strdup(config->dir);
+	s->dir_state.claims.name = s->dir;
 	if (s->dir == NULL)
 		result = -ENOMEM;
 	if (result == 0 && config->loop != NULL)
@@ -535,11 +425,6 @@ source_new(struct source **out, const struct source_config *config)
 	return 0;
 }
 
-static void
-keep_claim(void *claim)
-{
-}
-
 void
 source_free(struct source *s)
 {
@@ -551,24 +436,14 @@ source_free(struct source *s)
 	loop_timer_free(s->rescan);
 	if (s->inotify_fd >= 0)
 		close(s->inotify_fd);
-	tdestroy(s->claims, keep_claim);
 	while (s->files != NULL) {
 		struct file *f = s->files;
 
 		s->files = f->next;
-		for (size_t i = 0; i < f->n_claims; i++)
-			claim_free(f->claims[i]);
-		for (size_t i = 0; i < f->n_errors; i++)
-			free(f->errors[i].text);
-		free(f->claims);
-		free(f->name);
-		free(f);
+		file_free(f);
 	}
-	for (size_t i = 0; i < s->dir_state.n_claims; i++)
-		claim_free(s->dir_state.claims[i]);
-	for (size_t i = 0; i < s->dir_state.n_errors; i++)
-		free(s->dir_state.errors[i].text);
-	free(s->dir_state.claims);
+	file_fini(&s->dir_state);
+	claims_fini(&s->claims);
 	free(s->dir);
 	free(s);
 }
