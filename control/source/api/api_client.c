@@ -2,10 +2,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,26 +10,22 @@
 
 #include "control/log.h"
 #include "control/loop.h"
+#include "control/source/api/api_connection.h"
 #include "control/source/api/api_credentials.h"
+#include "control/source/api/curl_loop.h"
 #include "control/admin/version.h"
 
-#define CONNECT_TIMEOUT_S 10L
-#define KEEPALIVE_IDLE_S 15L
-#define KEEPALIVE_INTERVAL_S 5L
-#define UNANSWERED_MS 30000u /* for bytes and keepalive probes that the peer's kernel does not acknowledge */
 #define REREAD_NS (60 * NS_PER_S) /* kubelet replaces tokens when they have a fifth of their life left */
 #define STATUS_SIZE 4096          /* of an error's text, as far as it is kept */
 
 struct api_client {
-	struct loop *loop;
 	struct kubeconfig credentials;
 	char trouble[KUBECONFIG_ERROR_SIZE];
 	int (*read)(struct kubeconfig *out, const void *arg,
 		char *error); /* NULL: only the files are read again */
 	const void *read_arg;
 	uint64_t idle_ns;
-	CURLM *multi;
-	struct loop_timer *timer;    /* libcurl's */
+	struct curl_loop curl;
 	struct loop_timer *watchdog; /* for requests that nothing comes for */
 	struct loop_timer *reread;
 	struct api_request *first;
@@ -54,89 +47,6 @@ struct api_request {
 	struct api_request *next;
 };
 
-/* --- libcurl's sockets and time, on the loop */
-
-static void finish_requests(struct api_client *c);
-
-static void
-act(struct api_client *c, curl_socket_t fd, int events)
-{
-	int n_running;
-
-	curl_multi_socket_action(c->multi, fd, events, &n_running);
-	finish_requests(c);
-}
-
-/* One for each of libcurl's sockets. */
-struct watched {
-	struct api_client *client;
-	curl_socket_t fd;
-	struct loop_fd *loop_fd;
-};
-
-static void
-on_socket(uint32_t events, void *arg)
-{
-	struct watched *w = arg;
-	int action = 0;
-
-	if ((events & (EPOLLIN | EPOLLHUP)) != 0)
-		action |= CURL_CSELECT_IN;
-	if ((events & EPOLLOUT) != 0)
-		action |= CURL_CSELECT_OUT;
-	if ((events & EPOLLERR) != 0)
-		action |= CURL_CSELECT_ERR;
-	act(w->client, w->fd, action);
-}
-
-/* libcurl says which events of a socket it waits for. */
-static int
-watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-	uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
-	struct api_client *c = arg;
-	struct watched *w = socket_arg;
-
-	if (what == CURL_POLL_REMOVE) {
-		if (w != NULL)
-			loop_fd_remove(w->loop_fd);
-		free(w);
-		return 0;
-	}
-	if (w != NULL)
-		return loop_fd_modify(w->loop_fd, events) < 0 ? -1 : 0;
-	w = calloc(1, sizeof(*w));
-	if (w == NULL)
-		return -1;
-	*w = (struct watched){
-		.client = c, .fd = fd, .loop_fd = loop_fd_add(c->loop, fd, events, on_socket, w)
-	};
-	if (w->loop_fd == NULL) {
-		free(w);
-		return -1;
-	}
-	curl_multi_assign(c->multi, fd, w);
-	return 0;
-}
-
-static int
-set_timer(CURLM *multi, long timeout_ms, void *arg)
-{
-	struct api_client *c = arg;
-
-	if (timeout_ms < 0)
-		loop_timer_cancel(c->timer);
-	else
-		loop_timer_set(c->timer, (uint64_t)timeout_ms * NS_PER_MS, 0);
-	return 0;
-}
-
-static void
-on_timer(void *arg)
-{
-	act(arg, CURL_SOCKET_TIMEOUT, 0);
-}
-
 /* --- a request's end */
 
 static void
@@ -153,7 +63,7 @@ static void
 request_free(struct api_request *r)
 {
 	if (r->easy != NULL) {
-		curl_multi_remove_handle(r->client->multi, r->easy);
+		curl_multi_remove_handle(r->client->curl.multi, r->easy);
 		curl_easy_cleanup(r->easy);
 	}
 	curl_slist_free_all(r->headers);
@@ -247,11 +157,13 @@ reread(void *arg)
 }
 
 static void
-request_settle(struct api_request *r, CURLcode code)
+request_settle(CURL *easy, CURLcode code)
 {
 	struct api_answer answer = { 0 };
+	struct api_request *r = NULL;
 	curl_off_t retry_after_s = 0;
 
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&r);
 	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &answer.status);
 	curl_easy_getinfo(r->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
 	if (retry_after_s > 0)
@@ -267,22 +179,6 @@ request_settle(struct api_request *r, CURLcode code)
 	if (answer.status == 401)
 		reread(r->client);
 	request_end(r, &answer);
-}
-
-static void
-finish_requests(struct api_client *c)
-{
-	const CURLMsg *message;
-	int n_left;
-
-	while ((message = curl_multi_info_read(c->multi, &n_left)) != NULL) {
-		struct api_request *r = NULL;
-
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&r);
-		request_settle(r, message->data.result);
-	}
 }
 
 /* --- silence */
@@ -404,84 +300,6 @@ on_bytes(char *bytes, size_t size, size_t n, void *arg)
 	return size * n;
 }
 
-static int
-prepare_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
-{
-	unsigned unanswered_ms = UNANSWERED_MS;
-
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof(unanswered_ms));
-	return CURL_SOCKOPT_OK;
-}
-
-static bool
-add_header(struct api_request *r, const char *name, const char *value)
-{
-	struct curl_slist *list;
-	char *line;
-
-	if (asprintf(&line, "%s: %s", name, value) < 0)
-		return false;
-	list = curl_slist_append(r->headers, line);
-	explicit_bzero(line, strlen(line));
-	free(line);
-	if (list != NULL)
-		r->headers = list;
-	return list != NULL;
-}
-
-static CURLcode
-set_blob(CURL *easy, CURLoption option, const struct kube_secret *secret)
-{
-	struct curl_blob blob = { .data = secret->data, .len = secret->size, .flags = CURL_BLOB_COPY };
-
-	return secret->data == NULL ? CURLE_OK : curl_easy_setopt(easy, option, &blob);
-}
-
-static bool
-set_credentials(struct api_request *r)
-{
-	const struct kubeconfig *k = &r->client->credentials;
-	char *bearer = NULL;
-	bool is_set;
-
-	/* the blob takes the place of the system's file, but not of its directory */
-	if ((k->ca.data != NULL && curl_easy_setopt(r->easy, CURLOPT_CAPATH, NULL) != CURLE_OK) ||
-		set_blob(r->easy, CURLOPT_CAINFO_BLOB, &k->ca) != CURLE_OK ||
-		set_blob(r->easy, CURLOPT_SSLCERT_BLOB, &k->cert) != CURLE_OK ||
-		set_blob(r->easy, CURLOPT_SSLKEY_BLOB, &k->key) != CURLE_OK)
-		return false;
-	if (k->token.data == NULL)
-		return true;
-	if (asprintf(&bearer, "Bearer %s", k->token.data) < 0)
-		return false;
-	is_set = add_header(r, "Authorization", bearer);
-	explicit_bzero(bearer, strlen(bearer));
-	free(bearer);
-	return is_set;
-}
-
-static bool
-set_connection(CURL *easy, const char *server)
-{
-	/* over http nothing tells that there will be no HTTP/2: requests would wait for the first one's end */
-	long waits = strncmp(server, "https:", strlen("https:")) == 0;
-
-	return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_PIPEWAIT, waits) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-	       /* else a request's end waits for the thread that looks its server up */
-	       curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_S) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, prepare_socket) == CURLE_OK;
-}
-
 static bool
 set_body(struct api_request *r)
 {
@@ -491,7 +309,7 @@ set_body(struct api_request *r)
 		curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, config->method) != CURLE_OK)
 		return false;
 	return config->body == NULL ||
-	       (add_header(r, "Content-Type", config->content_type) &&
+	       (api_header_add(&r->headers, "Content-Type", config->content_type) &&
 		       curl_easy_setopt(r->easy, CURLOPT_COPYPOSTFIELDS, config->body) == CURLE_OK);
 }
 
@@ -505,7 +323,7 @@ set_request(struct api_request *r)
 		return false;
 	is_set = curl_easy_setopt(r->easy, CURLOPT_URL, url) == CURLE_OK;
 	free(url);
-	return is_set && add_header(r, "Accept", r->config.accept) && set_body(r) &&
+	return is_set && api_header_add(&r->headers, "Accept", r->config.accept) && set_body(r) &&
 	       curl_easy_setopt(r->easy, CURLOPT_USERAGENT, "ringwayd/" RINGWAY_VERSION) == CURLE_OK &&
 	       curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, r->headers) == CURLE_OK &&
 	       curl_easy_setopt(r->easy, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
@@ -527,8 +345,8 @@ api_client_ask(struct api_client *c, struct api_request **out, const struct api_
 	r->config = *config;
 	r->heard_ns = clock_now_ns();
 	r->easy = curl_easy_init();
-	if (r->easy == NULL || !set_credentials(r) || !set_connection(r->easy, c->credentials.server) ||
-		!set_request(r) || curl_multi_add_handle(c->multi, r->easy) != CURLM_OK) {
+	if (r->easy == NULL || !api_connection_set(r->easy, &c->credentials, &r->headers) ||
+		!set_request(r) || curl_multi_add_handle(c->curl.multi, r->easy) != CURLM_OK) {
 		request_free(r);
 		return -ENOMEM;
 	}
@@ -550,22 +368,15 @@ api_client_new(struct api_client **out, struct loop *loop, struct kubeconfig *cr
 		free(c);
 		return -ENOMEM;
 	}
-	c->loop = loop;
 	c->credentials = *credentials;
 	*credentials = (struct kubeconfig){ 0 };
 	c->idle_ns = idle_s * NS_PER_S;
-	c->multi = curl_multi_init();
-	c->timer = loop_timer_new(loop, on_timer, c);
 	c->watchdog = loop_timer_new(loop, look_for_silence, c);
 	c->reread = loop_timer_new(loop, reread, c);
-	if (c->multi == NULL || c->timer == NULL || c->watchdog == NULL || c->reread == NULL) {
+	if (curl_loop_init(&c->curl, loop, request_settle) < 0 || c->watchdog == NULL || c->reread == NULL) {
 		api_client_free(c);
 		return -ENOMEM;
 	}
-	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
-	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
-	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
 	loop_timer_set(c->watchdog, c->idle_ns / 4, 0);
 	loop_timer_set(c->reread, REREAD_NS, REREAD_NS);
 	*out = c;
@@ -586,9 +397,7 @@ api_client_free(struct api_client *c)
 	if (c == NULL)
 		return;
 	api_request_cancel(c->probe);
-	if (c->multi != NULL)
-		curl_multi_cleanup(c->multi);
-	loop_timer_free(c->timer);
+	curl_loop_fini(&c->curl);
 	loop_timer_free(c->watchdog);
 	loop_timer_free(c->reread);
 	kubeconfig_fini(&c->credentials);
