@@ -8,7 +8,7 @@
 #define TOP_DEFAULT 10 /* of the overview's lists */
 
 struct dns_args {
-	const char *which; /* "namespace/name", "name" or "host"; NULL: all */
+	const char *which; /* "namespace/name", "name", or "host" for the host alone; NULL: all */
 	const char *ns;
 	const char *sort; /* NULL: queries */
 	bool pods, names, shadow;
@@ -100,14 +100,19 @@ dns_parse(int key, char *arg, struct argp_state *state)
 
 /* --- what is wanted */
 
+/* A pod that is called host takes its namespace to be meant. */
 static bool
-is_wanted(const struct dns_args *args, const char *ns, const char *name)
+is_wanted(const struct dns_args *args, const char *ns, const char *name, bool is_host)
 {
 	const char *which = args->which, *slash = which == NULL ? NULL : strchr(which, '/');
 
 	if (args->ns != NULL && strcmp(args->ns, ns) != 0)
 		return false;
-	if (which == NULL || strcmp(which, name) == 0)
+	if (which == NULL)
+		return true;
+	if (is_host || strcmp(which, "host") == 0)
+		return is_host && strcmp(which, "host") == 0;
+	if (strcmp(which, name) == 0)
 		return true;
 	return slash != NULL && (size_t)(slash - which) == strlen(ns) &&
 	       strncmp(which, ns, (size_t)(slash - which)) == 0 && strcmp(slash + 1, name) == 0;
@@ -116,8 +121,7 @@ is_wanted(const struct dns_args *args, const char *ns, const char *name)
 static bool
 is_wanted_pod(const struct dns_args *args, const json_t *pod)
 {
-	return is_wanted(
-		args, field_str(pod, "namespace"), field_bool(pod, "host") ? "host" : field_str(pod, "name"));
+	return is_wanted(args, field_str(pod, "namespace"), field_str(pod, "name"), field_bool(pod, "host"));
 }
 
 /* As a text: "shop/web", "host". */
@@ -128,7 +132,7 @@ is_wanted_text(const struct dns_args *args, const char *text)
 	char ns[256];
 
 	snprintf(ns, sizeof(ns), "%.*s", slash == NULL ? 0 : (int)(slash - text), text);
-	return is_wanted(args, ns, slash == NULL ? text : slash + 1);
+	return is_wanted(args, ns, slash == NULL ? "" : slash + 1, slash == NULL);
 }
 
 static bool
@@ -157,7 +161,7 @@ static bool
 is_wanted_advice(const struct dns_args *args, const json_t *advice)
 {
 	return *field_str(advice, "name") == '\0' ||
-	       is_wanted(args, field_str(advice, "namespace"), field_str(advice, "name"));
+	       is_wanted(args, field_str(advice, "namespace"), field_str(advice, "name"), false);
 }
 
 static void

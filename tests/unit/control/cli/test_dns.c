@@ -12,6 +12,8 @@
 #include "tests/support/book_world.h"
 #include "tests/support/scratch.h"
 
+#define NAMESAKE 9 /* a pod with a name like the host's */
+
 struct fixture {
 	struct book_world w;
 	struct dns_book_pod pods[8];
@@ -36,11 +38,13 @@ static void
 look(struct fixture *f, const char *db)
 {
 	static const struct dns_book_client host = { HOST, true, "", "", "" },
-					    web = { WEB, false, "c1", "shop", "web" };
+					    web = { WEB, false, "c1", "shop", "web" },
+					    namesake = { NAMESAKE, false, "c3", "shop", "host" };
 
 	dns_book_begin(f->w.book);
 	dns_book_client(f->w.book, &host);
 	dns_book_client(f->w.book, &web);
+	dns_book_client(f->w.book, &namesake);
 	dns_book_client(f->w.book, &(struct dns_book_client){ DB, false, "c2", "data", db });
 	dns_book_end(f->w.book, f->w.now_ns);
 }
@@ -222,6 +226,11 @@ one_pod_is_shown_whole(void **state)
 	assert_says("-n data", "denied by policies");
 	assert_is_silent_about("api.example.org.");
 	assert_says("host", "time.example.org.");
+	assert_is_silent_about("shop/host");
+	assert_says("shop/host", "shop/host");
+	assert_is_silent_about("time.example.org.");
+	assert_int_equal(ringway_dns("-n shop host"), CLI_PROBLEM);
+	assert_int_equal(ringway_dns("/host"), CLI_PROBLEM);
 	assert_int_equal(ringway_dns("shop/nobody"), CLI_PROBLEM);
 	assert_non_null(strstr(output, "no pod 'shop/nobody' of this node has asked for names"));
 }
