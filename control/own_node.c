@@ -122,20 +122,24 @@ is_own_addr(const struct own_node *o, const struct ip_addr *addr)
 static void
 choose_local(struct own_node *o, struct own_ways_more *out)
 {
-	char text[OWN_NODE_WARNING_SIZE] = "", addr[IP_ADDR_STRLEN];
+	char text[OWN_NODE_WARNING_SIZE] = "", taken[DNS_LOCAL_MAX * (IP_ADDR_STRLEN + 2)] = "",
+	     addr[IP_ADDR_STRLEN];
+	unsigned n_taken = 0;
+	size_t len = 0;
 
 	out->n = 0;
 	for (unsigned i = 0; o->dns != NULL && i < o->dns->n_local; i++)
 		if (!is_own_addr(o, &o->dns->local[i]))
 			out->addrs[out->n++] = o->dns->local[i];
 		else
-			snprintf(text, sizeof(text),
-				"dns.localAddresses: %s is an address of this node itself, as where "
-				"NodeLocal "
-				"DNSCache runs: pods are answered by Ringway there, but this node's own "
-				"processes by "
-				"what listens there, if anything does",
-				ip_addr_format(&o->dns->local[i], addr));
+			len += (size_t)snprintf(taken + len, sizeof(taken) - len, "%s%s",
+				n_taken++ == 0 ? "" : ", ", ip_addr_format(&o->dns->local[i], addr));
+	if (n_taken != 0)
+		snprintf(text, sizeof(text),
+			"dns.localAddresses: %s %s of this node itself, as where NodeLocal DNSCache runs: "
+			"pods are answered by Ringway there, but this node's own processes by what listens "
+			"there, if anything does",
+			taken, n_taken == 1 ? "is an address" : "are addresses");
 	set_warning(o->dns_warning, text);
 }
 

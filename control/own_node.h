@@ -5,7 +5,7 @@
 
 #include "dataplane/service/port_set.h"
 
-#define OWN_NODE_WARNING_SIZE 512
+#define OWN_NODE_WARNING_SIZE 640
 
 struct daemon;
 struct dns_options;

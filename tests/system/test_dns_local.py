@@ -77,7 +77,7 @@ def test_it_is_told(cluster):
     found = dns_of(cluster.a)
     assert (found["mode"], found["service"], found["service_found"]) == ("on", "kube-system/kube-dns", True)
     assert found["addresses"] == [*LOCAL.values(), *cluster.kube_dns.ip.values()]
-    assert sorted(found["upstreams"]) == [f"{cluster.dns.ip[4]}:8080"] and found["endpoints"] == 2
+    assert found["upstreams"] == [f"{cluster.dns.ip[4]}:8080", f"[{cluster.dns.ip[6]}]:8080"] and found["endpoints"] == 2
     told = cluster.a.ringway("services", "kube-system/kube-dns")
     local = {(frontend["address"], frontend["protocol"]) for port in told["services"]
              for frontend in port["frontends"] if frontend["kind"] == "LocalAddress"}
@@ -97,6 +97,10 @@ def test_an_address_that_the_node_has_itself_is_left_to_it(cluster):
     assert ask(cluster.client, 4, "nobody.kube-system.svc.cluster.local") == ["3"]
     with serving([cluster.dns]):
         reaches(cluster.client, "tcp", 4)
+    cluster.a.run(f"ip addr add {LOCAL[6]}/128 dev lo")
+    wait_until(lambda: any(LOCAL[6] in text for text in warnings()), what="a warning of both")
+    cluster.a.run(f"ip addr del {LOCAL[6]}/128 dev lo")
+    wait_until(lambda: not any(LOCAL[6] in text for text in warnings()), what="a warning of one")
     cluster.a.run(f"ip addr del {LOCAL[4]}/32 dev lo")
     wait_until(lambda: not warnings(), what="the warning to go")
     with serving([cluster.dns]):
