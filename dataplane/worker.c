@@ -358,10 +358,12 @@ process_waiting(struct worker *w, const struct tables *t)
 }
 
 static void
-drop_told(struct worker *w, const struct pkt *p)
+drop_told(struct worker *w, const struct pkt *p, enum drop_reason why)
 {
 	worker_recycle(w, p->umem, p->data);
-	count(&w->counters, COUNT_DNS_LOST);
+	count(&w->counters, why == DROP_TX_FULL    ? COUNT_DNS_LOST_LATE
+			    : why == DROP_NO_FRAME ? COUNT_DNS_LOST_NO_FRAME
+						   : COUNT_DNS_LOST_GONE);
 }
 
 /* Sends an answer of the resolver. False: its port takes nothing at the moment, and it may be tried again. */
@@ -376,7 +378,7 @@ send_told(struct worker *w, struct pkt *p, bool is_last_try)
 		p->verdict = VERDICT_REPLY;
 		return false;
 	}
-	drop_told(w, p);
+	drop_told(w, p, (enum drop_reason)p->drop_reason);
 	return true;
 }
 
@@ -396,7 +398,7 @@ send_late(struct worker *w, const struct tables *t)
 		struct pkt *p = &w->late.pkts[i];
 
 		if (!dns_told_is_for(t, p))
-			drop_told(w, p);
+			drop_told(w, p, DROP_PORT_GONE);
 		else if (!send_told(w, p, w->now_ns >= w->late_until_ns[i]))
 			keep_late(w, n++, p, w->late_until_ns[i]);
 	}

@@ -65,20 +65,23 @@ fill(struct pkt *p, const struct worker *w, const struct dns_told *told, struct 
 	pkt_reply(p, REPLY_DNS);
 }
 
+/* False: it is lost, and counted. */
 static bool
 deliver(const struct tables *t, struct worker *w, const struct dns_told *told, struct pkt *p)
 {
 	struct umem *umem;
 	uint8_t *frame;
 
-	if (told->size > sizeof(told->message) || !is_deliverable(t, w, told))
+	if (told->size > sizeof(told->message) || !is_deliverable(t, w, told)) {
+		count(&w->counters, COUNT_DNS_LOST_GONE);
 		return false;
+	}
 	umem = w->ports[told->client.port]->umem;
-	if (HEADERS_MAX + told->size > umem_room(umem))
+	frame = HEADERS_MAX + told->size > umem_room(umem) ? NULL : umem_get(umem);
+	if (frame == NULL) {
+		count(&w->counters, COUNT_DNS_LOST_NO_FRAME);
 		return false;
-	frame = umem_get(umem);
-	if (frame == NULL)
-		return false;
+	}
 	fill(p, w, told, umem, frame);
 	return true;
 }
@@ -117,8 +120,6 @@ dns_told_burst(const struct tables *t, struct worker *w, struct burst *b, unsign
 		if (deliver(t, w, &told, &b->pkts[b->n])) {
 			b->n++;
 			note(w, &told);
-		} else {
-			count(&w->counters, COUNT_DNS_LOST);
 		}
 	}
 	dns_tally_flush(w->dns_tally);

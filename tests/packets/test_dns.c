@@ -48,6 +48,14 @@ tell(struct dns_world *x, const struct dns_miss *miss)
 	fixture_run(x->f);
 }
 
+/* Answers of the resolver, for whatever cause. */
+static uint64_t
+lost(const struct counters *c)
+{
+	return c->counts[COUNT_DNS_LOST_GONE] + c->counts[COUNT_DNS_LOST_NO_FRAME] +
+	       c->counts[COUNT_DNS_LOST_LATE];
+}
+
 static void
 test_the_one_who_asked_is_told(struct dns_world *x)
 {
@@ -84,7 +92,7 @@ test_the_one_who_asked_is_told(struct dns_world *x)
 		world_set_time(x, START);
 	}
 	fixture_counters(x->f, &c);
-	assert_int_equal(c.counts[COUNT_DNS_LOST], 0);
+	assert_int_equal(lost(&c), 0);
 }
 
 static void
@@ -106,8 +114,29 @@ test_who_has_gone_is_not_told(struct dns_world *x)
 	tell(x, &miss);
 	assert_int_equal(x->f->ports[FIXTURE_POD1].n_out, 0);
 	fixture_counters(x->f, &c);
-	assert_int_equal(c.counts[COUNT_DNS_LOST], 3);
+	assert_int_equal(c.counts[COUNT_DNS_LOST_GONE], 3);
 	assert_int_equal(world_counted(x, DNS_UPSTREAM), 0);
+}
+
+static void
+test_without_a_frame_nobody_is_told(struct dns_world *x)
+{
+	struct umem *umem = x->f->ports[FIXTURE_POD1].port.umem;
+	uint32_t n_free = umem->n_free;
+	struct dns_miss miss;
+	struct counters c;
+	unsigned size;
+
+	world_ask(x, FIXTURE_POD1, "example.com", DNS_TYPE_A);
+	miss = world_expect_miss(x, "example.com", DNS_MISS_QUERY);
+	umem->n_free = 0;
+	tell(x, &miss);
+	umem->n_free = n_free;
+	fixture_counters(x->f, &c);
+	assert_int_equal(c.counts[COUNT_DNS_LOST_NO_FRAME], 1);
+	assert_int_equal(lost(&c), 1);
+	tell(x, &miss);
+	world_answer(x, FIXTURE_POD1, &size);
 }
 
 static bool
@@ -141,7 +170,7 @@ test_an_answer_waits_for_its_port(struct dns_world *x)
 	assert_int_equal(x->f->ports[FIXTURE_POD1].n_out, BURST_MAX + 6);
 	fixture_clear(x->f);
 	fixture_counters(x->f, &c);
-	assert_int_equal(c.counts[COUNT_DNS_LOST], 0);
+	assert_int_equal(lost(&c), 0);
 
 	port->ops = &stuck;
 	tell(x, &miss);
@@ -150,7 +179,7 @@ test_an_answer_waits_for_its_port(struct dns_world *x)
 	port->ops = was;
 	fixture_run(x->f);
 	fixture_counters(x->f, &c);
-	assert_int_equal(c.counts[COUNT_DNS_LOST], 1);
+	assert_int_equal(c.counts[COUNT_DNS_LOST_LATE], 1);
 	assert_int_equal(x->f->ports[FIXTURE_POD1].n_out, 0);
 	tell(x, &miss);
 	world_answer(x, FIXTURE_POD1, &size);
@@ -178,7 +207,7 @@ test_who_comes_while_an_answer_waits_is_not_told(struct dns_world *x)
 	fixture_run(x->f);
 	assert_int_equal(x->f->ports[FIXTURE_POD1].n_out, 0);
 	fixture_counters(x->f, &c);
-	assert_int_equal(c.counts[COUNT_DNS_LOST], 1);
+	assert_int_equal(c.counts[COUNT_DNS_LOST_GONE], 1);
 }
 
 static void
@@ -486,6 +515,7 @@ test_explain_shows_the_way_of_what_is_not_answered(struct dns_world *x)
 	X(test_the_resolver_is_asked)                                          \
 	X(test_the_one_who_asked_is_told)                                      \
 	X(test_who_has_gone_is_not_told)                                       \
+	X(test_without_a_frame_nobody_is_told)                                 \
 	X(test_an_answer_waits_for_its_port)                                   \
 	X(test_who_comes_while_an_answer_waits_is_not_told)                    \
 	X(test_who_asks_too_much_is_refused)                                   \
