@@ -15,7 +15,7 @@
 
 /* RFC 8767 section 5: the client response timer. */
 #define PATIENCE_NS (1800 * NS_PER_MS)
-/* Stub resolvers ask again after 5 s. */
+/* Stub resolvers ask again, or give up, after 5 s (resolve.h). */
 #define WAIT_NS (4500 * NS_PER_MS)
 /* Of a look-up for which nobody waits any more. */
 #define LONELY_TRIES_MAX 4

@@ -23,7 +23,11 @@
  *   chains    a cluster name that is an alias of an outside one: the zone's part first, then what is found
  *
  * Limited or failed: stale data, or SERVFAIL with an extended error that says why (RFC 8914); never REFUSED, at which resolvers
- * give up. Nobody waits longer than 4.5 s: glibc and musl ask again after 5 s.
+ * give up.
+ *
+ * Nobody waits longer than 4.5 s, nor shorter while servers are silent and nothing is stale. Longer would be in vain: after 5 s musl gives
+ * up and glibc asks again. Shorter would make failures of slow answers: behind a server there are others, for which it waits
+ * itself (CoreDNS's forward 5 s in all). Both ask again on SERVFAIL, too, and are answered at once then, because that is remembered.
  *
  * No clock and no sockets in here: time is given, and so is what to send with. One thread. */
 #ifndef RINGWAY_RESOLVE_RESOLVE_H
