@@ -438,8 +438,8 @@ change_names(struct dns_builder *b, const struct dns_node_list *built, const str
 	int result = 0;
 
 	while (result == 0 && (i < built->n || k < coming->n)) {
-		const struct dns_node *old = i < built->n ? built->items[i].node : NULL;
-		const struct dns_node *new = k < coming->n ? coming->items[k].node : NULL;
+		const struct dns_node_item *old = i < built->n ? &built->items[i] : NULL;
+		const struct dns_node_item *new = k < coming->n ? &coming->items[k] : NULL;
 
 		if (old != NULL && new != NULL && old->hash != new->hash) {
 			if (old->hash < new->hash)
@@ -449,7 +449,7 @@ change_names(struct dns_builder *b, const struct dns_node_list *built, const str
 		}
 		i += old != NULL;
 		k += new != NULL;
-		result = change_name(b, old, new);
+		result = change_name(b, old == NULL ? NULL : old->node, new == NULL ? NULL : new->node);
 	}
 	return result;
 }

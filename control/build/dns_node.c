@@ -247,7 +247,6 @@ static const struct dns_node *
 fill(struct dns_making *m, size_t size)
 {
 	struct dns_node *node;
-	_Alignas(DNS_CHUNK) uint8_t padded[DNS_NAME_ROOM] = { 0 };
 
 	if (size > m->image_room) {
 		uint8_t *image = realloc(m->image, 2 * size);
@@ -258,9 +257,7 @@ fill(struct dns_making *m, size_t size)
 		m->image_room = 2 * size;
 	}
 	memset(m->image, 0, bytes_at(m)); /* gaps as well: it will be compared */
-	memcpy(padded, m->name.bytes, m->name.len);
 	node = (struct dns_node *)m->image;
-	node->hash = dns_name_hash(padded, m->name.len, m->zone->seed);
 	node->size = (uint32_t)size;
 	node->n_owners = m->n_owners;
 	node->len = (uint8_t)m->name.len;

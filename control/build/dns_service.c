@@ -39,7 +39,7 @@ dns_service_nodes_fini(struct dns_service_nodes *n)
 }
 
 static bool
-add_name(struct dns_node_list *l, const struct dns_node *node)
+add_name(struct dns_node_list *l, const struct dns_zone *z, const struct dns_node *node)
 {
 	if (l->n == l->room) {
 		size_t room = 2 * l->room + 4;
@@ -50,7 +50,7 @@ add_name(struct dns_node_list *l, const struct dns_node *node)
 		l->items = items;
 		l->room = room;
 	}
-	l->items[l->n++] = (struct dns_node_item){ node->hash, node };
+	l->items[l->n++] = (struct dns_node_item){ dns_zone_hash(z, node->name, node->len), node };
 	return true;
 }
 
@@ -78,7 +78,7 @@ end_name(struct service_names *s)
 	if (s->result < 0)
 		return;
 	s->result = dns_making_end(s->m, &node);
-	if (s->result == 0 && !add_name(&s->out->names, node))
+	if (s->result == 0 && !add_name(&s->out->names, s->m->zone, node))
 		s->result = -ENOMEM;
 }
 

@@ -5,6 +5,8 @@
 #define RINGWAY_DNS_NAME_H
 
 #include <smmintrin.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -23,6 +25,44 @@ dns_lower_chunk(__m128i bytes)
 		_mm_cmpgt_epi8(bytes, _mm_set1_epi8('A' - 1)), _mm_cmplt_epi8(bytes, _mm_set1_epi8('Z' + 1)));
 
 	return _mm_add_epi8(bytes, _mm_and_si128(is_upper, _mm_set1_epi8('a' - 'A')));
+}
+
+static inline uint64_t
+dns_load_u64(const uint8_t *at)
+{
+	uint64_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+/* Which bits of 16 bytes differ. */
+static inline __m128i
+dns_chunk_differ(const uint8_t *a, const uint8_t *b)
+{
+	return _mm_xor_si128(_mm_loadu_si128((const __m128i *)a), _mm_loadu_si128((const __m128i *)b));
+}
+
+/* Whether names or ends of names are the same bytes. Without a call, for they are short: by chunks, of which the last one overlaps
+ * with the one before. */
+static inline bool
+dns_bytes_equal(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	__m128i differ;
+	size_t at = 0;
+
+	if (len >= DNS_CHUNK) {
+		differ = dns_chunk_differ(a + len - DNS_CHUNK, b + len - DNS_CHUNK);
+		for (; at < len - DNS_CHUNK; at += DNS_CHUNK)
+			differ = _mm_or_si128(differ, dns_chunk_differ(a + at, b + at));
+		return _mm_testz_si128(differ, differ);
+	}
+	if (len >= sizeof(uint64_t))
+		return dns_load_u64(a) == dns_load_u64(b) &&
+		       dns_load_u64(a + len - 8) == dns_load_u64(b + len - 8);
+	while (at < len && a[at] == b[at])
+		at++;
+	return at == len;
 }
 
 /* Multiplies and folds: each bit of both sides has its say in each bit of the result. */

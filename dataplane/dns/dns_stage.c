@@ -161,7 +161,7 @@ fetch_first(struct asking *a, const struct dns_table *t)
 	a->may_be_outside = !is_held && t->cache != NULL;
 	a->may_be_in_zone = is_held || dns_zone_may_reverse(&a->query);
 	if (a->may_be_in_zone)
-		dns_zone_fetch_shard(t->zone, a->query.hash);
+		dns_zone_fetch_line(t->zone, a->query.hash);
 	if (a->may_be_outside) {
 		struct dns_cache_key key = dns_cache_key_of(&a->query, a->payload);
 
@@ -180,7 +180,7 @@ fetch_group(struct group *g)
 
 		a->guess = NULL;
 		if (a->may_be_in_zone)
-			dns_zone_fetch_slot(t->zone, a->query.hash);
+			dns_zone_fetch_node(t->zone, a->query.hash);
 		if (a->may_be_outside) {
 			struct dns_cache_key key = dns_cache_key_of(&a->query, a->payload);
 
@@ -190,8 +190,6 @@ fetch_group(struct group *g)
 	for (unsigned i = 0; i < g->n; i++) {
 		const struct asking *a = &g->asking[i];
 
-		if (a->may_be_in_zone)
-			dns_zone_fetch_node(t->zone, a->query.hash);
 		if (a->guess != NULL)
 			dns_cache_prefetch_body(a->guess);
 	}

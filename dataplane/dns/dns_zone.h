@@ -4,7 +4,7 @@
  *
  * Names are spread over DNS_SHARDS small open tables by their hash. A version of the zone is the array of these: the next version
  * begins as a copy of it (16 KB) and replaces the tables and names that change, whatever the number of names is. A look-up reads
- * an entry of that array, a slot, and the name.
+ * an entry of that array, a cache line of slots, and the name.
  *
  * Records begin with a pointer to offset 12 as their owner (RFC 1035 section 4.1.4): that is where the question's name is, in the
  * letters of who asked. Names inside of records are written in full (RFC 2782 wants it so for SRV, RFC 3597 for all that is
@@ -56,7 +56,6 @@ enum dns_node_flag {
 
 /* A name that exists; without sets, for the names below it. */
 struct dns_node {
-	uint64_t hash;     /* of name */
 	uint32_t size;     /* bytes in all */
 	uint32_t n_owners; /* for the builder: how many objects want it */
 	uint8_t len, n_sets;
@@ -66,12 +65,15 @@ struct dns_node {
 };
 
 struct dns_slot {
-	const struct dns_node *node; /* NULL: free */
+	const struct dns_node *node; /* NULL: free, and so are those behind it in its line */
 	uint64_t hash;
 };
 
+/* A cache line's. */
+#define DNS_LINE_SLOTS 4
+
 struct dns_shard {
-	struct dns_slot *slots; /* at most half of them taken */
+	struct dns_slot *slots; /* whole cache lines; at most half of them taken */
 	uint32_t mask;          /* slots - 1 */
 	uint32_t n;
 };
@@ -95,43 +97,76 @@ struct dns_zone {
 	struct dns_shard shards[DNS_SHARDS];
 };
 
+/* A name's in the tables; it need not be padded. */
+uint64_t dns_zone_hash(const struct dns_zone *z, const uint8_t *name, unsigned len);
+
 /* NULL: there is no such name. The name is padded, its hash is dns_name_hash() with the zone's seed. */
 const struct dns_node *dns_zone_find(
 	const struct dns_zone *z, const uint8_t *name, unsigned len, uint64_t hash);
 
-/* A look-up reads three things, one after the other, each of which may be far away in a large zone: the shard, a slot, the name. For
- * several names at once, each of these steps is done for all of them before the next and then the look-up, so that what takes long
- * takes long once. */
-static inline void
-dns_zone_fetch_shard(const struct dns_zone *z, uint64_t hash)
+/* The same for a name that need not be padded. */
+const struct dns_node *dns_zone_get(const struct dns_zone *z, const uint8_t *name, unsigned len);
+
+/* Where in its shard the look-up of a name begins: at a line, which has 96 names of 100, so that one look at all of it says where. */
+static inline uint32_t
+dns_shard_home(const struct dns_shard *shard, uint64_t hash)
 {
-	__builtin_prefetch(&z->shards[hash >> DNS_SHARD_SHIFT]);
+	return (uint32_t)hash & shard->mask & ~(uint32_t)(DNS_LINE_SLOTS - 1);
 }
 
-static inline void
-dns_zone_fetch_slot(const struct dns_zone *z, uint64_t hash)
+static inline const struct dns_slot *
+dns_zone_line(const struct dns_zone *z, uint64_t hash)
 {
 	const struct dns_shard *shard = &z->shards[hash >> DNS_SHARD_SHIFT];
 
-	__builtin_prefetch(&shard->slots[(uint32_t)hash & shard->mask]);
+	return &shard->slots[dns_shard_home(shard, hash)];
+}
+
+/* Which slots of a line have that hash: a bit each. Without branches: where in its line a name is would be mispredicted. */
+static inline unsigned
+dns_line_match(const struct dns_slot *line, uint64_t hash)
+{
+	const __m128i *slots = (const __m128i *)line;
+	__m128i wanted = _mm_set1_epi64x((int64_t)hash);
+	__m128i first = _mm_cmpeq_epi64(_mm_unpackhi_epi64(slots[0], slots[1]), wanted);
+	__m128i last = _mm_cmpeq_epi64(_mm_unpackhi_epi64(slots[2], slots[3]), wanted);
+
+	return (unsigned)_mm_movemask_ps(
+		_mm_shuffle_ps(_mm_castsi128_ps(first), _mm_castsi128_ps(last), _MM_SHUFFLE(2, 0, 2, 0)));
+}
+
+/* The first of them; the last slot, if there are none. */
+static inline unsigned
+dns_line_first(unsigned match)
+{
+	return (unsigned)__builtin_ctz(match | 1u << (DNS_LINE_SLOTS - 1));
+}
+
+/* A look-up reads three things, one after the other: the shard, which is near, a line of slots, and the name, which may be far away in
+ * a large zone. For several names at once, the lines are fetched for all of them, then the names, then come the look-ups, so that what
+ * takes long takes long once. In line, or else the compiler takes what only fetches for something that has no effect. */
+static inline __attribute__((always_inline)) void
+dns_zone_fetch_line(const struct dns_zone *z, uint64_t hash)
+{
+	__builtin_prefetch(dns_zone_line(z, hash));
 }
 
 /* What a name with an address or two takes. */
-#define DNS_FETCH_LINES 4
+#define DNS_FETCH_LINES 3
 
-static inline void
+/* For a name that is not there, the line is fetched again: a branch would often be mispredicted. */
+static inline __attribute__((always_inline)) void
 dns_zone_fetch_node(const struct dns_zone *z, uint64_t hash)
 {
-	const struct dns_shard *shard = &z->shards[hash >> DNS_SHARD_SHIFT];
-	const struct dns_slot *slot = &shard->slots[(uint32_t)hash & shard->mask];
+	const struct dns_slot *line = dns_zone_line(z, hash);
+	unsigned match = dns_line_match(line, hash);
+	uintptr_t is_there = -(uintptr_t)(match != 0);
+	uintptr_t node = (uintptr_t)line[dns_line_first(match)].node;
+	const uint8_t *at = (const uint8_t *)((node & is_there) | ((uintptr_t)line & ~is_there));
 
-	/* mostly it is the first; otherwise the look-up waits */
-	for (unsigned i = 0; slot->hash == hash && i < DNS_FETCH_LINES; i++)
-		__builtin_prefetch((const uint8_t *)slot->node + i * 64);
+	for (unsigned i = 0; i < DNS_FETCH_LINES; i++)
+		__builtin_prefetch(at + i * 64);
 }
-
-/* The same for a name that need not be padded. */
-const struct dns_node *dns_zone_get(const struct dns_zone *z, const uint8_t *name, unsigned len);
 
 /* Whether the question's name is the zone's own or below it. */
 bool dns_zone_holds(const struct dns_zone *z, const struct dns_query *q);

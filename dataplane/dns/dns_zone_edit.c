@@ -4,7 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SLOTS_MIN 4
+#include "dataplane/pkt.h"
+
+#define SLOTS_MIN DNS_LINE_SLOTS
+static_assert(
+	DNS_LINE_SLOTS * sizeof(struct dns_slot) == CACHE_LINE, "lines of slots are lines of the cache");
 
 struct piece {
 	void *memory;
@@ -27,7 +31,7 @@ struct dns_zone_edit {
 };
 
 /* A shard without names has no memory of its own. */
-static struct dns_slot no_slots[1];
+static _Alignas(CACHE_LINE) struct dns_slot no_slots[DNS_LINE_SLOTS];
 
 /* --- pieces */
 
@@ -242,13 +246,13 @@ dns_zone_free(struct dns_zone *z)
 /* --- names */
 
 static void
-place(struct dns_shard *shard, const struct dns_node *node)
+place(struct dns_shard *shard, const struct dns_node *node, uint64_t hash)
 {
-	uint32_t i = (uint32_t)node->hash & shard->mask;
+	uint32_t i = dns_shard_home(shard, hash);
 
 	while (shard->slots[i].node != NULL)
 		i = (i + 1) & shard->mask;
-	shard->slots[i] = (struct dns_slot){ node, node->hash };
+	shard->slots[i] = (struct dns_slot){ node, hash };
 }
 
 /* Makes the shard one that can be written, with room for n names. */
@@ -273,7 +277,7 @@ shard_own(struct dns_zone *z, unsigned number, uint32_t n)
 		memset(next.slots, 0, slots_size(&next));
 		for (uint32_t i = 0; i <= shard->mask; i++)
 			if (shard->slots[i].node != NULL)
-				place(&next, shard->slots[i].node);
+				place(&next, shard->slots[i].node, shard->slots[i].hash);
 	}
 	if (shard->slots != no_slots && !pieces_add(&z->edit->dropped, shard->slots, slots_size(shard)))
 		return -ENOMEM;
@@ -302,9 +306,9 @@ dns_zone_node_new(struct dns_zone *z, size_t size)
 }
 
 static uint32_t
-find_place(const struct dns_shard *shard, const struct dns_node *node)
+find_place(const struct dns_shard *shard, const struct dns_node *node, uint64_t hash)
 {
-	uint32_t i = (uint32_t)node->hash & shard->mask;
+	uint32_t i = dns_shard_home(shard, hash);
 
 	while (shard->slots[i].node != node)
 		i = (i + 1) & shard->mask;
@@ -314,20 +318,21 @@ find_place(const struct dns_shard *shard, const struct dns_node *node)
 int
 dns_zone_put(struct dns_zone *z, const struct dns_node *node)
 {
-	unsigned number = (unsigned)(node->hash >> DNS_SHARD_SHIFT);
-	const struct dns_node *old = dns_zone_get(z, node->name, node->len);
+	uint64_t hash = dns_zone_hash(z, node->name, node->len);
+	const struct dns_node *old = dns_zone_find(z, node->name, node->len, hash);
+	unsigned number = (unsigned)(hash >> DNS_SHARD_SHIFT);
 	struct dns_shard *shard = &z->shards[number];
 
 	if (shard_own(z, number, shard->n + (old == NULL)) < 0)
 		return -ENOMEM;
 	if (old == NULL) {
-		place(shard, node);
+		place(shard, node, hash);
 		shard->n++;
 		return 0;
 	}
 	if (!pieces_add(&z->edit->dropped, old, old->size))
 		return -ENOMEM;
-	shard->slots[find_place(shard, old)].node = node;
+	shard->slots[find_place(shard, old, hash)].node = node;
 	return 0;
 }
 
@@ -336,7 +341,7 @@ static void
 close_gap(struct dns_shard *shard, uint32_t gap)
 {
 	for (uint32_t i = (gap + 1) & shard->mask; shard->slots[i].node != NULL; i = (i + 1) & shard->mask) {
-		uint32_t home = (uint32_t)shard->slots[i].hash & shard->mask;
+		uint32_t home = dns_shard_home(shard, shard->slots[i].hash);
 
 		if (((i - home) & shard->mask) < ((i - gap) & shard->mask))
 			continue;
@@ -349,12 +354,13 @@ close_gap(struct dns_shard *shard, uint32_t gap)
 int
 dns_zone_remove(struct dns_zone *z, const struct dns_node *node)
 {
-	unsigned number = (unsigned)(node->hash >> DNS_SHARD_SHIFT);
+	uint64_t hash = dns_zone_hash(z, node->name, node->len);
+	unsigned number = (unsigned)(hash >> DNS_SHARD_SHIFT);
 	struct dns_shard *shard = &z->shards[number];
 
 	if (shard_own(z, number, shard->n) < 0 || !pieces_add(&z->edit->dropped, node, node->size))
 		return -ENOMEM;
-	close_gap(shard, find_place(shard, node));
+	close_gap(shard, find_place(shard, node, hash));
 	return --shard->n == 0 ? shard_empty(z, number) : 0;
 }
 

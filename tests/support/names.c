@@ -59,23 +59,18 @@ add_name(struct dns_zone *z, const char *name, const struct record *records, uin
 {
 	size_t len = strlen(name) + 1,
 	       size = (sizeof(struct dns_node) + len + 3) / 4 * 4 + n * sizeof(struct dns_set);
-	uint8_t padded[DNS_NAME_ROOM] = { 0 }, *at;
 	struct dns_node *node;
 	struct dns_set *sets;
 	uint32_t place = (uint32_t)size;
+	uint8_t *at;
 
 	for (unsigned i = 0; i < n; i++)
 		size += (size_t)records[i].n * (DNS_RR_HEADER + records[i].len);
-	memcpy(padded, name, len);
 	node = dns_zone_node_new(z, size);
 	if (node == NULL)
 		abort();
 	memset(node, 0, size);
-	*node = (struct dns_node){ .hash = dns_name_hash(padded, (unsigned)len, z->seed),
-		.size = (uint32_t)size,
-		.n_owners = 1,
-		.len = (uint8_t)len,
-		.n_sets = n };
+	*node = (struct dns_node){ .size = (uint32_t)size, .n_owners = 1, .len = (uint8_t)len, .n_sets = n };
 	memcpy(node->name, name, len);
 	sets = (struct dns_set *)dns_node_sets(node);
 	at = (uint8_t *)node + place;
