@@ -38,4 +38,11 @@ int dns_label_compare(const uint8_t *a, unsigned a_len, const uint8_t *b, unsign
 /* Behind the group that begins at 'first'. */
 size_t dns_endpoints_group_end(const struct dns_endpoints *e, size_t first);
 
+/* Whether an endpoint of that group has the address of the one before it, as while endpoints move between slices. */
+static inline bool
+dns_endpoints_repeat(const struct dns_endpoints *e, size_t first, size_t i)
+{
+	return i > first && ip_addr_eq(&e->items[i].addr, &e->items[i - 1].addr);
+}
+
 #endif

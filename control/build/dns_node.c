@@ -5,7 +5,7 @@
 
 #define POINTER 0xc000
 
-/* Weights of a set add up to about this; the priority is 0. */
+/* Is divided by the shares; the priority is 0. */
 #define SRV_WEIGHT_SUM 100
 
 void
@@ -161,32 +161,21 @@ dns_making_srv(struct dns_making *m, uint16_t port, const struct dns_wire *targe
 	dns_making_record(m, data, 6 + target->len);
 }
 
-/* Calls for each record of the last set: with weight 0 they are counted, else they get it. */
-static uint32_t
-weigh(struct dns_making *m, unsigned weight)
+void
+dns_making_weights(struct dns_making *m, size_t n_shares)
 {
-	uint32_t n = 0;
+	unsigned weight =
+		n_shares >= SRV_WEIGHT_SUM ? 1 : SRV_WEIGHT_SUM / (n_shares == 0 ? 1 : (unsigned)n_shares);
 
+	if (m->is_out_of_memory)
+		return;
 	for (uint32_t u = 0; u < m->sets[m->n_sets - 1].n; u++) {
 		const struct dns_unit *unit = &m->units[m->sets[m->n_sets - 1].first + u];
 		uint8_t *at = m->bytes + unit->at;
 
-		for (unsigned i = 0; i < unit->n; i++, at += dns_rr_size(at), n++)
-			if (weight != 0)
-				write_u16(at + DNS_RR_HEADER + 2, weight);
+		for (unsigned i = 0; i < unit->n; i++, at += dns_rr_size(at))
+			write_u16(at + DNS_RR_HEADER + 2, weight);
 	}
-	return n;
-}
-
-void
-dns_making_weights(struct dns_making *m)
-{
-	uint32_t n;
-
-	if (m->is_out_of_memory || m->sets[m->n_sets - 1].n == 0)
-		return;
-	n = weigh(m, 0);
-	weigh(m, n >= SRV_WEIGHT_SUM ? 1 : SRV_WEIGHT_SUM / (n == 0 ? 1 : n));
 }
 
 /* --- the piece of memory */

@@ -52,9 +52,10 @@ void dns_making_addr(struct dns_making *m, const struct ip_addr *addr);
 void dns_making_glue(struct dns_making *m, const uint8_t *labels, unsigned len, unsigned suffix,
 	const struct ip_addr *addr);
 
-/* An SRV record of the unit (RFC 2782); dns_making_weights() gives all of a set equal weights, as CoreDNS does. */
+/* An SRV record of the unit (RFC 2782); dns_making_weights() gives all of a set equal weights, as CoreDNS does: a hundred is shared
+ * among addresses and ports, each address with each port, also where several of these make one record. */
 void dns_making_srv(struct dns_making *m, uint16_t port, const struct dns_wire *target);
-void dns_making_weights(struct dns_making *m);
+void dns_making_weights(struct dns_making *m, size_t n_shares);
 
 /* Into the zone. 0 with the name as it is there now, or -ENOMEM. */
 int dns_making_end(struct dns_making *m, const struct dns_node **out);

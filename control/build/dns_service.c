@@ -4,12 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A port as a service or a slice has it. */
-struct port {
-	const char *name;
-	uint16_t number;
-	uint8_t proto;
-};
+#include "control/build/dns_srv.h"
 
 struct service_names {
 	struct dns_making *m;
@@ -110,20 +105,13 @@ put_addrs(struct service_names *s, const struct ip_addr *addrs, size_t n)
 			dns_making_addr(s->m, &addrs[i]);
 }
 
-/* Of one name: duplicates are neighbours. */
-static bool
-is_repeated(const struct dns_endpoints *e, size_t first, size_t i)
-{
-	return i > first && ip_addr_eq(&e->items[i].addr, &e->items[i - 1].addr);
-}
-
 static void
 put_group_addrs(struct service_names *s, size_t first, size_t end, bool is_v4)
 {
 	dns_making_set(s->m, is_v4 ? DNS_TYPE_A : DNS_TYPE_AAAA);
 	for (size_t i = first; i < end; i++)
 		if (ip_addr_is_v4(&s->endpoints->items[i].addr) == is_v4 &&
-			!is_repeated(s->endpoints, first, i))
+			!dns_endpoints_repeat(s->endpoints, first, i))
 			dns_making_addr(s->m, &s->endpoints->items[i].addr);
 }
 
@@ -138,7 +126,7 @@ digest_group(const struct service_names *s, size_t first, size_t end, uint8_t fl
 	for (unsigned at = 0; at <= e->label_len; at += DNS_CHUNK)
 		digest = dns_hash_chunk(digest, _mm_load_si128((const __m128i *)(label + at)));
 	for (size_t i = first; i < end; i++)
-		if (!is_repeated(s->endpoints, first, i))
+		if (!dns_endpoints_repeat(s->endpoints, first, i))
 			digest = dns_hash_chunk(
 				digest, _mm_loadu_si128((const __m128i *)&s->endpoints->items[i].addr));
 	return dns_hash_end(digest, (unsigned)(end - first));
@@ -184,107 +172,14 @@ build_endpoint(struct service_names *s, size_t first, size_t end)
 		s->result = -ENOMEM;
 }
 
-/* --- SRV */
-
-static bool
-is_port(const struct port *a, const char *name, uint8_t proto)
-{
-	return a->proto == proto && strcmp(a->name, name) == 0;
-}
-
-/* Pods that share a hostname may be many, and their slices are few. */
-static bool
-has_slice_before(const struct dns_endpoints *e, size_t first, size_t i)
-{
-	for (size_t k = i; k > first; k--)
-		if (e->items[k - 1].slice == e->items[i].slice)
-			return true;
-	return false;
-}
-
-/* Whether an endpoint of the group before i has a slice with this very port: then it has its record. */
-static bool
-has_port_before(
-	const struct dns_endpoints *e, size_t first, size_t i, const struct slice_port *port, size_t index)
-{
-	for (size_t k = first; k <= i; k++) {
-		const struct slice_object *slice = e->items[k].slice;
-		size_t n = k == i ? index : slice->n_ports;
-
-		for (size_t p = 0; p < n; p++)
-			if (slice->ports[p].port == port->port && slice->ports[p].proto == port->proto &&
-				strcmp(slice->ports[p].name, port->name) == 0)
-				return true;
-	}
-	return false;
-}
-
-/* A target with its records and addresses; wanted NULL: all ports. 'prefix': bytes of the question before the service's name. */
-static void
-put_target(struct service_names *s, size_t first, size_t end, const struct port *wanted, unsigned prefix)
-{
-	const struct dns_endpoints *e = s->endpoints;
-	struct dns_wire target = { 0 };
-	bool has_any = false;
-
-	if (!dns_wire_label(&target, (const char *)e->items[first].label, e->items[first].label_len) ||
-		!dns_wire_end(&target, s->name.bytes, s->name.len))
-		return;
-	for (size_t i = first; i < end; i++) {
-		const struct slice_object *slice = e->items[i].slice;
-
-		for (size_t p = 0; p < slice->n_ports && !has_slice_before(e, first, i); p++) {
-			const struct slice_port *port = &slice->ports[p];
-
-			if ((wanted != NULL && !is_port(wanted, port->name, port->proto)) ||
-				has_port_before(e, first, i, port, p))
-				continue;
-			if (!has_any)
-				dns_making_unit(s->m);
-			has_any = true;
-			dns_making_srv(s->m, port->port, &target);
-		}
-	}
-	for (size_t i = first; has_any && i < end; i++)
-		if (!is_repeated(e, first, i))
-			dns_making_glue(s->m, target.bytes, target.bytes[0] + 1u, prefix, &e->items[i].addr);
-}
+/* --- ports */
 
 static void
-put_targets(struct service_names *s, const struct port *wanted, unsigned prefix)
+put_srv(struct service_names *s, const struct dns_port *wanted, unsigned prefix)
 {
-	const struct dns_endpoints *e = s->endpoints;
-	const uint32_t *n = &s->m->sets[s->m->n_sets - 1].n;
+	const struct dns_srv srv = { s->m, s->service, s->endpoints, &s->name, wanted, prefix };
 
-	for (size_t first = 0, end; first < e->n && *n < DNS_TARGETS_MAX; first = end) {
-		end = dns_endpoints_group_end(e, first);
-		put_target(s, first, end, wanted, prefix);
-	}
-}
-
-/* The service itself is the only target. */
-static void
-put_service_target(struct service_names *s, const struct port *wanted, unsigned prefix)
-{
-	const struct service_object *service = s->service;
-
-	dns_making_unit(s->m);
-	for (size_t i = 0; i < service->n_ports; i++)
-		if (wanted == NULL || is_port(wanted, service->ports[i].name, service->ports[i].proto))
-			dns_making_srv(s->m, service->ports[i].port, &s->name);
-	for (size_t i = 0; i < service->n_cluster_ips; i++)
-		dns_making_glue(s->m, s->name.bytes, 0, prefix, &service->cluster_ips[i]);
-}
-
-static void
-put_srv(struct service_names *s, const struct port *wanted, unsigned prefix)
-{
-	dns_making_set(s->m, DNS_TYPE_SRV);
-	if (s->service->headless)
-		put_targets(s, wanted, prefix);
-	else if (s->service->n_ports != 0)
-		put_service_target(s, wanted, prefix);
-	dns_making_weights(s->m);
+	dns_srv_put(&srv);
 }
 
 static const char *
@@ -294,7 +189,7 @@ proto_label(uint8_t proto)
 }
 
 static void
-build_port(struct service_names *s, const struct port *port)
+build_port(struct service_names *s, const struct dns_port *port)
 {
 	const char *proto = proto_label(port->proto);
 	struct dns_wire name = { 0 };
@@ -315,8 +210,6 @@ build_port(struct service_names *s, const struct port *port)
 		end_name(s);
 }
 
-/* --- ports */
-
 static size_t
 n_ports(const struct service_names *s)
 {
@@ -332,24 +225,24 @@ n_ports(const struct service_names *s)
 static int
 compare_ports(const void *a, const void *b)
 {
-	const struct port *x = a, *y = b;
+	const struct dns_port *x = a, *y = b;
 
 	return x->proto != y->proto ? x->proto - y->proto : strcmp(x->name, y->name);
 }
 
 /* By protocol and name; a headless service has those of its endpoints. */
 static size_t
-collect_ports(const struct service_names *s, struct port *out)
+collect_ports(const struct service_names *s, struct dns_port *out)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; !s->service->headless && i < s->service->n_ports; i++)
-		out[n++] = (struct port){ s->service->ports[i].name, s->service->ports[i].port,
+		out[n++] = (struct dns_port){ s->service->ports[i].name, s->service->ports[i].port,
 			s->service->ports[i].proto };
 	for (size_t i = 0; s->service->headless && i < s->n_slices; i++)
 		for (size_t k = 0; k < s->slices[i]->n_ports; k++)
-			out[n++] = (struct port){ s->slices[i]->ports[k].name, s->slices[i]->ports[k].port,
-				s->slices[i]->ports[k].proto };
+			out[n++] = (struct dns_port){ s->slices[i]->ports[k].name,
+				s->slices[i]->ports[k].port, s->slices[i]->ports[k].proto };
 	qsort(out, n, sizeof(*out), compare_ports);
 	return n;
 }
@@ -359,7 +252,7 @@ static void
 build_ports(struct service_names *s)
 {
 	size_t n = n_ports(s);
-	struct port *ports = calloc(n + 1, sizeof(*ports));
+	struct dns_port *ports = calloc(n + 1, sizeof(*ports));
 	uint8_t last_proto = 0;
 
 	if (ports == NULL) {

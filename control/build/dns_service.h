@@ -4,7 +4,7 @@
  *                                      endpoints (2.4.1), and without one the name does not exist; ExternalName: a CNAME (2.5),
  *                                      unless that is an address. An SRV query gets all ports, named or not
  *   _PORT._PROTO.SERVICE...            SRV of each named port (2.3.2, 2.4.2), with the addresses of its targets; with headless
- *                                      services one for each endpoint, or for the first DNS_TARGETS_MAX of them, which
+ *                                      services one for each endpoint, or for the first DNS_TARGETS_MAX (dns_srv.h) of them, which
  *                                      is more than any answer by UDP holds. A and AAAA are the service's
  *   HOSTNAME.SERVICE...                addresses of the endpoint; its name is its hostname or its address with dashes
  *
@@ -15,9 +15,6 @@
 
 #include "control/build/dns_endpoints.h"
 #include "control/build/dns_node.h"
-
-/* A target is 38 bytes at least. */
-#define DNS_TARGETS_MAX 128
 
 /* A name of a service, with its hash beside it, since lists are put in its order. */
 struct dns_node_item {
