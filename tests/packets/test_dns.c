@@ -451,6 +451,48 @@ test_in_shadow_mode_all_goes_on_and_names_of_the_cluster_are_copied(struct dns_w
 	assert_int_equal(c.drops[DROP_POLICY_EGRESS], 1);
 }
 
+/* The one frame that came out anywhere. */
+static void
+take_sent(struct dns_world *x, struct frame *out)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < FIXTURE_PORTS; i++) {
+		const struct port_mem *port = &x->f->ports[i];
+
+		n += port->n_out;
+		if (port->n_out != 0) {
+			out->len = port->out[0].len;
+			memcpy(out->bytes, port->out[0].data, out->len);
+		}
+	}
+	assert_int_equal(n, 1);
+	fixture_clear(x->f);
+}
+
+/* Byte for byte, whatever was looked at on the way. */
+static void
+test_in_shadow_mode_packets_go_on_as_if_nobody_looked(struct dns_world *x)
+{
+	static const char *const names[] = { "API.Shop.svc.cluster.LOCAL", "none.shop.svc.cluster.local",
+		"out.shop.svc.cluster.local", "example.com", "10.0.96.10.in-addr.arpa" };
+	struct dns_table *dns = x->f->dns;
+	struct frame with, without;
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		x->f->tables.dns = NULL;
+		world_ask(x, FIXTURE_POD1, names[i], DNS_TYPE_A);
+		take_sent(x, &without);
+		x->f->tables.dns = dns;
+		dns->is_shadow = true;
+		world_ask(x, FIXTURE_POD1, names[i], DNS_TYPE_A);
+		take_sent(x, &with);
+		assert_int_equal(with.len, without.len);
+		assert_memory_equal(with.bytes, without.bytes, without.len);
+	}
+	assert_int_equal(n_copies(x), 3);
+}
+
 static void
 test_copies_are_few(struct dns_world *x)
 {
@@ -529,6 +571,7 @@ test_explain_shows_the_way_of_what_is_not_answered(struct dns_world *x)
 	X(test_explain_shows_the_way_of_what_is_not_answered)                  \
 	X(test_a_burst_is_answered_in_its_order)                               \
 	X(test_in_shadow_mode_all_goes_on_and_names_of_the_cluster_are_copied) \
+	X(test_in_shadow_mode_packets_go_on_as_if_nobody_looked)               \
 	X(test_copies_are_few)
 
 TESTS(IN_EACH_WORLD)
