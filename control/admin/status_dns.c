@@ -1,6 +1,7 @@
 #include "control/admin/status_dns.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/build/dns_backends.h"
@@ -16,6 +17,9 @@
 
 /* Names of a Service: labels, the API server says. */
 #define NAME_SIZE 254
+
+/* Divergences of shadow mode are warned of for so long. */
+#define LATELY_NS (3600 * UINT64_C(1000000000))
 
 struct dns_status_input
 dns_status_of(const struct daemon *d)
@@ -213,13 +217,27 @@ dns_status_text(const struct dns_status_input *in, char buf[static DNS_STATUS_TE
 	return buf;
 }
 
+/* What changed in the cluster differs for a moment, and is no reason to warn of it for ever. */
+static bool
+has_diverged_lately(const struct dns_status_input *in)
+{
+	struct shadow_divergence *all = calloc(SHADOW_DIVERGENCES, sizeof(*all));
+	uint64_t now_ns = clock_now_ns(), since_ns = now_ns > LATELY_NS ? now_ns - LATELY_NS : 0;
+	bool result =
+		all == NULL || shadow_diverged_since(all,
+				       resolver_divergences(in->resolver, all, SHADOW_DIVERGENCES), since_ns);
+
+	free(all);
+	return result;
+}
+
 json_t *
 dns_status_shadow_problems(const struct dns_status_input *in)
 {
 	const struct shadow_figures f = shadow_figures_of(in);
 	json_t *texts = json_array();
 
-	if (f.n_diverged != 0)
+	if (f.n_diverged != 0 && has_diverged_lately(in))
 		json_array_append_new(texts,
 			json_sprintf("DNS: in shadow mode, %llu of %llu answers compared diverged from "
 				     "those of Service %s (`ringway dns --shadow`)",
@@ -240,9 +258,13 @@ dns_status_shadow_text(const struct dns_status_input *in, char buf[static DNS_ST
 
 	if (!is_shadow(in))
 		snprintf(buf, DNS_STATUS_TEXT_SIZE, "dns.mode is not shadow: nothing is compared");
-	else
+	else if (f.n_diverged == 0)
 		snprintf(buf, DNS_STATUS_TEXT_SIZE, "shadow mode is on: %llu answers compared, all the same",
 			(unsigned long long)f.n_compared);
+	else
+		snprintf(buf, DNS_STATUS_TEXT_SIZE,
+			"shadow mode is on: of %llu answers compared %llu diverged, none in the last hour",
+			(unsigned long long)f.n_compared, (unsigned long long)f.n_diverged);
 	return buf;
 }
 

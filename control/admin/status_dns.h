@@ -30,7 +30,7 @@ json_t *dns_status_json(const struct dns_status_input *in);
 json_t *dns_status_problems(const struct dns_status_input *in);
 json_t *dns_status_upstream_problems(const struct dns_status_input *in);
 #define DNS_STATUS_TEXT_SIZE 320
-/* What shadow mode found, if it is on and answers diverged; and a line for when there is nothing of that. */
+/* What shadow mode found, if it is on and answers diverged in the last hour, or there were none; and a line for when there is nothing of that. */
 json_t *dns_status_shadow_problems(const struct dns_status_input *in);
 const char *dns_status_shadow_text(const struct dns_status_input *in, char buf[static DNS_STATUS_TEXT_SIZE]);
 

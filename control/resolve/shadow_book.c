@@ -74,3 +74,12 @@ shadow_book_copy(struct shadow_book *from, struct shadow_divergence to[static SH
 		to[i] = from->all[i];
 	}
 }
+
+bool
+shadow_diverged_since(const struct shadow_divergence *all, unsigned n, uint64_t since_ns)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (all[i].n != 0 && shadow_is_divergence(all[i].kind) && all[i].last_ns >= since_ns)
+			return true;
+	return false;
+}

@@ -35,4 +35,7 @@ void shadow_book_note(struct shadow_book *b, const struct shadow_divergence *d);
 /* Brings a copy, all zero at first, up to date. */
 void shadow_book_copy(struct shadow_book *from, struct shadow_divergence to[static SHADOW_DIVERGENCES]);
 
+/* Whether answers diverged at that time or later, as far as these n tell; it does not count that there was none. */
+bool shadow_diverged_since(const struct shadow_divergence *all, unsigned n, uint64_t since_ns);
+
 #endif

@@ -356,6 +356,20 @@ test_nobody_pushes_out_what_others_found(void **state)
 	assert_int_equal(n_noted(&book, 3, SHADOW_NO_ANSWER), 0);
 }
 
+static void
+test_what_is_long_ago_is_not_lately(void **state)
+{
+	const struct shadow_divergence all[] = { { .n = 1, .kind = SHADOW_RCODE, .last_ns = 100 },
+		{ .n = 1, .kind = SHADOW_NO_ANSWER, .last_ns = 200 },
+		{ .n = 0, .kind = SHADOW_EXTRA, .last_ns = 300 } };
+
+	(void)state;
+	assert_true(shadow_diverged_since(all, 3, 99));
+	assert_true(shadow_diverged_since(all, 3, 100));
+	assert_false(shadow_diverged_since(all, 3, 101));
+	assert_false(shadow_diverged_since(all, 0, 0));
+}
+
 int
 main(void)
 {
@@ -366,6 +380,7 @@ main(void)
 		cmocka_unit_test(test_what_differs_has_room),
 		cmocka_unit_test(test_a_text_ends_where_there_is_no_room),
 		cmocka_unit_test(test_copies_follow_the_book),
+		cmocka_unit_test(test_what_is_long_ago_is_not_lately),
 		cmocka_unit_test(test_nobody_pushes_out_what_others_found),
 	};
 
