@@ -215,11 +215,11 @@ tell_miss_failure(struct resolve *r, const struct dns_miss *miss, const struct d
 	const struct dns_entry *e;
 	struct telling t = { 0 };
 
-	if (miss->kind == DNS_MISS_COMPLETION) {
+	e = resolve_stale(r, key, source == DNS_FAILED, now_ns);
+	if (miss->kind == DNS_MISS_COMPLETION) { /* which no stale data complete */
 		tell_uncompleted(r, miss, false, now_ns);
 		return;
 	}
-	e = resolve_stale(r, key, source == DNS_FAILED, now_ns);
 	if (e != NULL) {
 		tell_miss(r, miss, e, is_chained, source == DNS_FAILED ? DNS_STALE : source, now_ns);
 		return;
@@ -251,9 +251,11 @@ void
 tell_failure(struct resolve *r, struct waiter *w, enum dns_source source, uint16_t ede, const char *text,
 	uint64_t now_ns)
 {
-	if (w->miss.kind == DNS_MISS_COMPLETION)
+	if (w->miss.kind == DNS_MISS_COMPLETION) {
+		resolve_stale(r, &w->lookup->key, source == DNS_FAILED, now_ns);
 		tell_uncompleted(r, &w->miss, true, now_ns);
-	else
+	} else {
 		tell_miss_failure(r, &w->miss, &w->lookup->key, w->is_chained, source, ede, text, now_ns);
+	}
 	waiters_remove(r->lookups, w);
 }

@@ -138,18 +138,23 @@ judge_cut(struct search *s, const struct dns_query *name)
 	return e != NULL && dns_cut_is_nothing(e) ? judge_entry(s, e) : STEP_UNKNOWN;
 }
 
-/* Servers that know one address and deny the name when asked for the other kind (RFC 4074 section 4.2) would have the search of each
- * type end elsewhere. The same when a name below the cut was asked for before. */
-static bool
-is_known_otherwise(const struct search *s, const struct dns_cache_key *key)
+/* What the cache knows of the name for the other kind of address, which the pod wants, too: both searches are to end at the same name,
+ * and both with what it has. Servers that know one address may deny the name when they are asked for the other kind (RFC 4074 section
+ * 4.2), and a name below the cut may have been asked for before. */
+static enum step
+reconcile(const struct search *s, struct dns_cache_key key, enum step step)
 {
-	struct dns_cache_key other = *key;
-	const struct dns_entry *e;
+	const struct dns_entry *other;
+	enum dns_life life;
 
-	other.type = key->type == DNS_TYPE_A ? DNS_TYPE_AAAA : DNS_TYPE_A;
-	e = dns_cache_find(s->table->cache, &other);
-	return e != NULL && e->rcode != DNS_RCODE_NXDOMAIN &&
-	       dns_entry_life(e, s->now_ns) != DNS_LIFE_EXPIRED;
+	key.type = key.type == DNS_TYPE_A ? DNS_TYPE_AAAA : DNS_TYPE_A;
+	other = dns_cache_find(s->table->cache, &key);
+	life = other == NULL ? DNS_LIFE_EXPIRED : dns_entry_life(other, s->now_ns);
+	if (life == DNS_LIFE_EXPIRED)
+		return step;
+	if (step == STEP_NOTHING)
+		return other->rcode == DNS_RCODE_NXDOMAIN ? step : STEP_UNCERTAIN;
+	return life == DNS_LIFE_STALE || (other->flags & DNS_ENTRY_TRUNCATED) ? STEP_UNCERTAIN : step;
 }
 
 static enum step
@@ -167,7 +172,7 @@ judge_outside(struct search *s, const struct dns_query *name)
 
 	if (step == STEP_UNKNOWN)
 		step = judge_cut(s, name);
-	return step == STEP_NOTHING && is_known_otherwise(s, &key) ? STEP_UNCERTAIN : step;
+	return step == STEP_NOTHING || step == STEP_EXISTS ? reconcile(s, key, step) : step;
 }
 
 static enum step

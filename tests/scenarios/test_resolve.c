@@ -390,6 +390,14 @@ static const struct scenario scenarios[] = {
 		"namespace 1 shop; suffix corp.example; ask 2 www.example.com A; reply 1 address 300; told 1 upstream; "
 		"ask 1 www.example.com.shop~ A +search; sent 2; reply 2 nxdomain 60; "
 		"told 1 upstream 0 to=www.example.com.; ask 1 www.example.com.shop~ A +search; told 1 hit 0 to=www.example.com." },
+	{ "when addresses of one kind are stale, those of the other do not come alone",
+		"namespace 1 shop; ask 1 www.example.com A; reply 1 address 60; ask 1 www.example.com AAAA; "
+		"reply 2 address 300; told 2; wait 100000; ask 1 www.example.com.shop~ A +search; wait 1801; "
+		"told 1 upstream 3 to=-; ask 1 www.example.com.shop~ AAAA +search; told 1 authority 3 to=-; "
+		"ask 1 www.example.com A; told 1 stale 0; ask 1 www.example.com AAAA; told 1 hit 0" },
+	{ "nor when those fit no datagram",
+		"namespace 1 shop; ask 1 www.example.com A; reply 1 many 60; told 1 upstream 0 tc; ask 1 www.example.com AAAA; "
+		"reply 2 address 300; told 1; ask 1 www.example.com.shop~ AAAA +search; told 1 authority 3 to=-" },
 	{ "when nothing exists, the first name does not",
 		"namespace 1 shop; suffix corp.example; ask 1 www.example.com.shop~ A +search; reply 1 nxdomain 60; "
 		"reply 2 nxdomain 60; told 1 upstream 3 answers=0 to=-; sent 2; count uncompleted 0; "
