@@ -19,6 +19,7 @@ struct search {
 	const struct dns_query *q;
 	bool checking_disabled; /* CD */
 	unsigned base;          /* bytes of B, without the root label */
+	size_t room;            /* in the answer, for all but the question and OPT */
 	uint64_t now_ns;
 	uint32_t ttl_s; /* the least of what has been found out */
 };
@@ -154,7 +155,10 @@ reconcile(const struct search *s, struct dns_cache_key key, enum step step)
 		return step;
 	if (step == STEP_NOTHING)
 		return other->rcode == DNS_RCODE_NXDOMAIN ? step : STEP_UNCERTAIN;
-	return life == DNS_LIFE_STALE || (other->flags & DNS_ENTRY_TRUNCATED) ? STEP_UNCERTAIN : step;
+	if (life == DNS_LIFE_STALE || (other->flags & DNS_ENTRY_TRUNCATED) ||
+		(size_t)DNS_RR_HEADER + key.len + other->body_len > s->room)
+		return STEP_UNCERTAIN;
+	return step;
 }
 
 static enum step
@@ -212,10 +216,12 @@ dns_complete(const struct dns_table *t, uint16_t port, const struct dns_query *q
 		.checking_disabled = (payload[DNS_FLAGS_AT + 1] & DNS_FLAG_CD) != 0,
 		.now_ns = now_ns };
 	struct dns_query target;
+	size_t limit = dns_reply_limit(q, room), used = q->end + (q->has_opt ? DNS_OPT_SIZE : 0u);
 
 	if (t->namespaces == NULL || t->zone == NULL || t->cache == NULL || port >= PORTS_MAX ||
 		!is_first_step(t, port, q, &s.base))
 		return DNS_PASS;
+	s.room = limit < used ? 0 : limit - used;
 	s.ttl_s = t->zone->ttl_s;
 	if (!find_target(&s, &target))
 		return DNS_PASS;

@@ -6,8 +6,9 @@
  * and each time for A and AAAA. The port says which pod asks, so when the first of them does not exist the answer is that of the first
  * one that does: a CNAME to it, and what it has (as CoreDNS's autopath does). That it is the first one has to be certain: all before
  * it are denied by the zone, or with NXDOMAIN in the cache, fresh, which knows nothing else of them for the other kind of address. A
- * name that exists ends the search, whatever it has of the type: so A and AAAA lead to the same name, and to one for which neither is
- * stale nor too large for UDP in the cache. When nothing exists, or something is not certain, nothing is completed: the client hears that the first name does not exist and goes on itself.
+ * name that exists ends the search, whatever it has of the type: so A and AAAA lead to the same name, and to one of which the cache
+ * has neither stale nor too large for the client. When nothing exists, or something is not certain, nothing is completed: the client
+ * hears that the first name does not exist and goes on itself.
  *
  * A later try of one search may be the first one of another: who looks for the service db.X, or db.X.svc.ZONE without a dot at its end,
  * asks for db.X.svc.ZONE in the end, as if for db, and must not be led to db.SUFFIX when the service is not there. So what could be a

@@ -124,6 +124,22 @@ test_a_search_may_lead_out_of_the_zone(struct dns_world *x)
 	assert_int_equal(world_counted(x, DNS_HIT), 1);
 }
 
+#define N_ADDRESSES 30 /* fit what clients without EDNS take, but not beside an alias */
+
+static void
+put_many(struct dns_world *x)
+{
+	struct message m;
+
+	message_begin(&m, MESSAGE_REPLY, "example.com", DNS_TYPE_A);
+	for (unsigned i = 0; i < N_ADDRESSES; i++)
+		message_addr(&m, SECTION_ANSWER, "example.com", 300, "203.0.113.7");
+	world_put(x, &m, START);
+	message_begin(&m, MESSAGE_REPLY, "example.com", DNS_TYPE_AAAA);
+	message_addr(&m, SECTION_ANSWER, "example.com", 300, "2001:db8::7");
+	world_put(x, &m, START);
+}
+
 static void
 expect_nxdomain(struct dns_world *x, const char *name, uint16_t type)
 {
@@ -137,6 +153,30 @@ expect_nxdomain(struct dns_world *x, const char *name, uint16_t type)
 	assert_int_equal(message_n_answers(answer), 0);
 	assert_false(world_take(x, &miss));
 	fixture_clear(x->f);
+}
+
+/* Who asks for both has both by a search of his own: where he gets them by TCP, the first name does not exist. */
+static void
+test_a_search_is_not_completed_with_what_fits_alone(struct dns_world *x)
+{
+	static const char name[] = "example.com.shop.svc.cluster.local";
+	const uint8_t *answer;
+	unsigned size;
+
+	some_namespaces(x);
+	put_many(x);
+	if (x->has_opt) {
+		world_ask(x, FIXTURE_POD1, name, DNS_TYPE_A);
+		expect_alias(x, name, "example.com", NAMES_TTL, N_ADDRESSES);
+		world_ask(x, FIXTURE_POD1, name, DNS_TYPE_AAAA);
+		expect_alias(x, name, "example.com", NAMES_TTL, 1);
+		return;
+	}
+	expect_nxdomain(x, name, DNS_TYPE_AAAA);
+	assert_int_equal(completed(x), 0);
+	world_ask(x, FIXTURE_POD1, name, DNS_TYPE_A);
+	answer = world_answer(x, FIXTURE_POD1, &size);
+	assert_true(answer[DNS_FLAGS_AT] & DNS_FLAG_TC);
 }
 
 static void
@@ -204,12 +244,13 @@ test_a_completed_search_is_judged_once(struct dns_world *x)
 	assert_false(world_take(x, &miss));
 }
 
-#define TESTS(X)                                             \
-	X(test_a_search_that_ends_in_the_zone_is_completed)  \
-	X(test_a_search_that_ends_in_the_cache_is_completed) \
-	X(test_a_search_may_lead_out_of_the_zone)            \
-	X(test_what_is_not_certain_is_not_completed)         \
-	X(test_a_search_too_many_is_left_to_the_pod)         \
+#define TESTS(X)                                               \
+	X(test_a_search_that_ends_in_the_zone_is_completed)    \
+	X(test_a_search_that_ends_in_the_cache_is_completed)   \
+	X(test_a_search_may_lead_out_of_the_zone)              \
+	X(test_a_search_is_not_completed_with_what_fits_alone) \
+	X(test_what_is_not_certain_is_not_completed)           \
+	X(test_a_search_too_many_is_left_to_the_pod)           \
 	X(test_a_completed_search_is_judged_once)
 
 TESTS(IN_EACH_WORLD)
