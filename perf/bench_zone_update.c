@@ -8,6 +8,7 @@
 
 #include "control/build/dns_build.h"
 #include "dataplane/net/headers.h"
+#include "perf/must.h"
 #include "perf/output.h"
 #include "perf/stats.h"
 
@@ -38,17 +39,7 @@ cpu_now_us(void)
 	return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
 }
 
-/* --- objects; memory for them is there, or the run ends */
-
-static void *
-allocate(size_t n, size_t size)
-{
-	void *p = calloc(n, size);
-
-	if (p == NULL)
-		abort();
-	return p;
-}
+/* --- objects */
 
 static void
 put(const struct bench *b, struct object *object, enum object_kind kind, const char *ns, const char *name)
@@ -61,7 +52,7 @@ put(const struct bench *b, struct object *object, enum object_kind kind, const c
 static void
 put_namespace(const struct bench *b)
 {
-	struct namespace_object *o = allocate(1, sizeof(*o));
+	struct namespace_object *o = must_alloc(1, sizeof(*o));
 
 	put(b, &o->object, OBJECT_NAMESPACE, "", NS);
 }
@@ -70,16 +61,16 @@ put_namespace(const struct bench *b)
 static void
 put_service(const struct bench *b, unsigned number, unsigned version)
 {
-	struct service_object *o = allocate(1, sizeof(*o));
+	struct service_object *o = must_alloc(1, sizeof(*o));
 	uint32_t addr = 0x0a600000 + 2 * number + version % 2;
 	char name[16];
 
 	snprintf(name, sizeof(name), "s%u", number);
 	o->n_cluster_ips = 1;
-	o->cluster_ips = allocate(1, sizeof(*o->cluster_ips));
+	o->cluster_ips = must_alloc(1, sizeof(*o->cluster_ips));
 	o->cluster_ips[0] = ip_addr_v4(be32_from(addr));
 	o->n_ports = 1;
-	o->ports = allocate(1, sizeof(*o->ports));
+	o->ports = must_alloc(1, sizeof(*o->ports));
 	o->ports[0] = (struct service_port){ .name = strdup("http"), .port = 80, .proto = PROTO_TCP };
 	put(b, &o->object, OBJECT_SERVICE, NS, name);
 }
@@ -87,7 +78,7 @@ put_service(const struct bench *b, unsigned number, unsigned version)
 static void
 put_headless(const struct bench *b)
 {
-	struct service_object *o = allocate(1, sizeof(*o));
+	struct service_object *o = must_alloc(1, sizeof(*o));
 
 	o->headless = true;
 	put(b, &o->object, OBJECT_SERVICE, NS, BIG);
@@ -97,24 +88,24 @@ static void
 put_slice(const struct bench *b, unsigned number, unsigned unready)
 {
 	unsigned first = number * PER_SLICE, left = b->args.n_endpoints - first;
-	struct slice_object *o = allocate(1, sizeof(*o));
+	struct slice_object *o = must_alloc(1, sizeof(*o));
 	char name[16];
 
 	snprintf(name, sizeof(name), "big-%u", number);
 	o->service = strdup(BIG);
 	o->family = 4;
 	o->n_ports = 1;
-	o->ports = allocate(1, sizeof(*o->ports));
+	o->ports = must_alloc(1, sizeof(*o->ports));
 	o->ports[0] = (struct slice_port){ strdup("http"), 8080, PROTO_TCP };
 	o->n_endpoints = left < PER_SLICE ? left : PER_SLICE;
-	o->endpoints = allocate(o->n_endpoints, sizeof(*o->endpoints));
+	o->endpoints = must_alloc(o->n_endpoints, sizeof(*o->endpoints));
 	for (unsigned i = 0; i < o->n_endpoints; i++) {
 		struct slice_endpoint *e = &o->endpoints[i];
 		/* pods of a service are all over the cluster */
 		uint32_t addr = 0x0af40000 + (first + i) * 2654435761u % 65536;
 
 		e->n_addrs = 1;
-		e->addrs = allocate(1, sizeof(*e->addrs));
+		e->addrs = must_alloc(1, sizeof(*e->addrs));
 		e->addrs[0] = ip_addr_v4(be32_from(addr));
 		e->ready = e->serving = first + i != unready;
 		e->node = strdup("");
@@ -267,8 +258,8 @@ bench_zone_update(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &b.args);
 	make_cluster(&b);
-	b.endpoint_us = allocate(b.args.n_changes, sizeof(*b.endpoint_us));
-	b.service_us = allocate(b.args.n_changes, sizeof(*b.service_us));
+	b.endpoint_us = must_alloc(b.args.n_changes, sizeof(*b.endpoint_us));
+	b.service_us = must_alloc(b.args.n_changes, sizeof(*b.service_us));
 	ok = run(&b);
 	if (ok && output_has_table(b.args.json))
 		print_table(&b);

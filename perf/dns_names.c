@@ -1,11 +1,11 @@
 #include "perf/dns_names.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control/model/store.h"
+#include "perf/must.h"
 
 #define SERVER_NAMESPACE "kube-system"
 #define SERVER "kube-dns"
@@ -59,65 +59,44 @@ dns_names_addr(uint32_t service, enum family_index family)
 
 /* --- the zone */
 
-/* Memory for control's objects, which has no use for a benchmark that goes on without. */
-static void *
-allocate(size_t n, size_t size)
-{
-	void *memory = calloc(n, size);
-
-	if (memory == NULL) {
-		perror("ringway-perf");
-		exit(1);
-	}
-	return memory;
-}
-
-static char *__attribute__((format(printf, 1, 2))) text(const char *format, ...)
-{
-	char *made = allocate(1, 64);
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(made, 64, format, args);
-	va_end(args);
-	return made;
-}
-
 static struct object *
 namespace_object(char *name)
 {
-	struct namespace_object *o = allocate(1, sizeof(*o));
+	struct namespace_object *o = must_alloc(1, sizeof(*o));
 
-	o->object = (struct object){ .kind = OBJECT_NAMESPACE, .ns = allocate(1, 1), .name = name };
+	o->object = (struct object){ .kind = OBJECT_NAMESPACE, .ns = must_alloc(1, 1), .name = name };
 	return &o->object;
 }
 
 static struct object *
 service_object(uint32_t service, char *ns, char *name)
 {
-	struct service_object *o = allocate(1, sizeof(*o));
+	struct service_object *o = must_alloc(1, sizeof(*o));
 
 	o->object = (struct object){ .kind = OBJECT_SERVICE, .ns = ns, .name = name };
 	o->n_cluster_ips = N_FAMILIES;
-	o->cluster_ips = allocate(N_FAMILIES, sizeof(*o->cluster_ips));
+	o->cluster_ips = must_alloc(N_FAMILIES, sizeof(*o->cluster_ips));
 	for (enum family_index f = V4; f < N_FAMILIES; f++)
 		o->cluster_ips[f] = dns_names_addr(service, f);
 	o->n_ports = 1;
-	o->ports = allocate(1, sizeof(*o->ports));
-	o->ports[0] = (struct service_port){ .name = text("web"), .port = SERVICE_PORT, .proto = PROTO_TCP };
+	o->ports = must_alloc(1, sizeof(*o->ports));
+	o->ports[0] =
+		(struct service_port){ .name = must_text("web"), .port = SERVICE_PORT, .proto = PROTO_TCP };
 	return &o->object;
 }
 
 static bool
 fill_store(struct store *s, uint32_t n_services)
 {
-	bool ok = store_put(s, namespace_object(text(SERVER_NAMESPACE))) == 0 &&
-		  store_put(s, service_object(DNS_NAMES_SERVER, text(SERVER_NAMESPACE), text(SERVER))) == 0;
+	bool ok = store_put(s, namespace_object(must_text(SERVER_NAMESPACE))) == 0 &&
+		  store_put(s, service_object(DNS_NAMES_SERVER, must_text(SERVER_NAMESPACE),
+				       must_text(SERVER))) == 0;
 
 	for (unsigned i = 0; ok && i < DNS_NAMESPACES; i++)
-		ok = store_put(s, namespace_object(text("team-%u", i))) == 0;
+		ok = store_put(s, namespace_object(must_text("team-%u", i))) == 0;
 	for (uint32_t i = 0; ok && i < n_services; i++)
-		ok = store_put(s, service_object(i, text("team-%u", team(i)), text("service-%u", i))) == 0;
+		ok = store_put(s, service_object(
+					  i, must_text("team-%u", team(i)), must_text("service-%u", i))) == 0;
 	return ok;
 }
 

@@ -1,38 +1,14 @@
 #include "perf/policy_store.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "control/model/network_policy.h"
-
-static void *
-allocate(size_t n, size_t size)
-{
-	void *memory = calloc(n == 0 ? 1 : n, size);
-
-	if (memory == NULL) {
-		perror("ringway-perf");
-		exit(1);
-	}
-	return memory;
-}
-
-static char *__attribute__((format(printf, 1, 2))) text(const char *format, ...)
-{
-	char *out = allocate(1, 32);
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(out, 32, format, args);
-	va_end(args);
-	return out;
-}
+#include "perf/must.h"
 
 static void *
 object(size_t size, enum object_kind kind, char *ns, char *name)
 {
-	struct object *o = allocate(1, size);
+	struct object *o = must_alloc(1, size);
 
 	*o = (struct object){ .kind = kind, .ns = ns, .name = name };
 	return o;
@@ -41,7 +17,7 @@ object(size_t size, enum object_kind kind, char *ns, char *name)
 static struct label
 label(const char *key, char *value)
 {
-	return (struct label){ text("%s", key), value };
+	return (struct label){ must_text("%s", key), value };
 }
 
 static struct ip_addr
@@ -53,12 +29,12 @@ pod_addr(unsigned i, unsigned version)
 struct object *
 policy_store_namespace(const struct policy_shape *shape, unsigned i, unsigned version)
 {
-	struct namespace_object *o =
-		object(sizeof(*o), OBJECT_NAMESPACE, allocate(1, 1), text("ns-%u", i % shape->n_namespaces));
+	struct namespace_object *o = object(
+		sizeof(*o), OBJECT_NAMESPACE, must_alloc(1, 1), must_text("ns-%u", i % shape->n_namespaces));
 
-	o->labels = (struct labels){ 2, allocate(2, sizeof(struct label)) };
-	o->labels.items[0] = label(NAMESPACE_NAME_LABEL, text("%s", o->object.name));
-	o->labels.items[1] = label("team", text("t%u", (i + version) % 7));
+	o->labels = (struct labels){ 2, must_alloc(2, sizeof(struct label)) };
+	o->labels.items[0] = label(NAMESPACE_NAME_LABEL, must_text("%s", o->object.name));
+	o->labels.items[1] = label("team", must_text("t%u", (i + version) % 7));
 	return &o->object;
 }
 
@@ -66,21 +42,21 @@ policy_store_namespace(const struct policy_shape *shape, unsigned i, unsigned ve
 static struct object *
 make_pod(const struct policy_shape *shape, unsigned i, unsigned app, unsigned addr_version)
 {
-	struct pod_object *o = object(sizeof(*o), OBJECT_POD, text("ns-%u", i % shape->n_namespaces),
-		text("pod-%u", i / shape->n_namespaces));
+	struct pod_object *o = object(sizeof(*o), OBJECT_POD, must_text("ns-%u", i % shape->n_namespaces),
+		must_text("pod-%u", i / shape->n_namespaces));
 
-	o->node = text("node-%u", i < shape->n_locals ? 0 : 1 + i % 100);
-	o->labels = (struct labels){ 3, allocate(3, sizeof(struct label)) };
-	o->labels.items[0] = label("app", text("a%u", app % POLICY_APPS));
-	o->labels.items[1] = label("pod-template-hash", text("%u", app % POLICY_APPS * 1234567));
-	o->labels.items[2] = label("statefulset.kubernetes.io/pod", text("%s", o->object.name));
+	o->node = must_text("node-%u", i < shape->n_locals ? 0 : 1 + i % 100);
+	o->labels = (struct labels){ 3, must_alloc(3, sizeof(struct label)) };
+	o->labels.items[0] = label("app", must_text("a%u", app % POLICY_APPS));
+	o->labels.items[1] = label("pod-template-hash", must_text("%u", app % POLICY_APPS * 1234567));
+	o->labels.items[2] = label("statefulset.kubernetes.io/pod", must_text("%s", o->object.name));
 	o->n_addrs = 1;
-	o->addrs = allocate(1, sizeof(*o->addrs));
+	o->addrs = must_alloc(1, sizeof(*o->addrs));
 	o->addrs[0] = pod_addr(i, addr_version);
 	o->n_ports = 1;
-	o->ports = allocate(1, sizeof(*o->ports));
+	o->ports = must_alloc(1, sizeof(*o->ports));
 	o->ports[0] = (struct container_port){
-		.name = text("web"), .port = (uint16_t)(8080 + i % 3), .proto = PROTO_TCP
+		.name = must_text("web"), .port = (uint16_t)(8080 + i % 3), .proto = PROTO_TCP
 	};
 	return &o->object;
 }
@@ -106,9 +82,9 @@ policy_store_pod_addr(const struct policy_shape *shape, unsigned i, unsigned ver
 static struct selector *
 selecting(const char *key, char *value)
 {
-	struct selector *s = allocate(1, sizeof(*s));
+	struct selector *s = must_alloc(1, sizeof(*s));
 
-	s->match_labels = (struct labels){ 1, allocate(1, sizeof(struct label)) };
+	s->match_labels = (struct labels){ 1, must_alloc(1, sizeof(struct label)) };
 	s->match_labels.items[0] = label(key, value);
 	return s;
 }
@@ -123,26 +99,26 @@ number(uint16_t first, uint16_t last)
 static void
 fill_rules(struct network_policy_object *o, unsigned d, unsigned seed)
 {
-	struct policy_rule *rules = allocate(2, sizeof(*rules));
-	struct ip_block *block = allocate(1, sizeof(*block));
+	struct policy_rule *rules = must_alloc(2, sizeof(*rules));
+	struct ip_block *block = must_alloc(1, sizeof(*block));
 
-	*block = (struct ip_block){ .excepts = allocate(1, sizeof(*block->excepts)), .n_excepts = 1 };
+	*block = (struct ip_block){ .excepts = must_alloc(1, sizeof(*block->excepts)), .n_excepts = 1 };
 	block->cidr.addr = ip_addr_v4(be32_from(0xc0000000 | (seed % 64) << 16));
 	block->cidr.len = 96 + 16;
 	block->excepts[0] =
 		(struct ip_prefix){ ip_addr_v4(be32_from(0xc0000100 | (seed % 64) << 16)), 96 + 24 };
 	for (unsigned i = 0; i < 2; i++) {
 		rules[i].n_peers = 2;
-		rules[i].peers = allocate(2, sizeof(struct policy_peer));
+		rules[i].peers = must_alloc(2, sizeof(struct policy_peer));
 		rules[i].n_ports = 2;
-		rules[i].ports = allocate(2, sizeof(struct policy_port));
+		rules[i].ports = must_alloc(2, sizeof(struct policy_port));
 		rules[i].ports[0] = number((uint16_t)(1000 + seed % 50), (uint16_t)(1000 + seed % 50));
 		rules[i].ports[1] = number(8080, (uint16_t)(8080 + seed % 100));
 	}
-	rules[0].peers[0].pods = selecting("app", text("a%u", (seed + 1) % POLICY_APPS));
-	rules[0].peers[1].pods = selecting("app", text("a%u", (seed + 2) % POLICY_APPS));
-	rules[1].peers[0].namespaces = selecting("team", text("t%u", seed % 7));
-	rules[1].peers[0].pods = selecting("app", text("a%u", seed % POLICY_APPS));
+	rules[0].peers[0].pods = selecting("app", must_text("a%u", (seed + 1) % POLICY_APPS));
+	rules[0].peers[1].pods = selecting("app", must_text("a%u", (seed + 2) % POLICY_APPS));
+	rules[1].peers[0].namespaces = selecting("team", must_text("t%u", seed % 7));
+	rules[1].peers[0].pods = selecting("app", must_text("a%u", seed % POLICY_APPS));
 	rules[1].peers[1].block = block;
 	o->isolates[d] = true;
 	o->n_rules[d] = 2;
@@ -153,8 +129,8 @@ struct object *
 policy_store_policy(const struct policy_shape *shape, unsigned i, unsigned version)
 {
 	struct network_policy_object *o = object(sizeof(*o), OBJECT_NETWORK_POLICY,
-		text("ns-%u", i % shape->n_namespaces), text("np-%u", i / shape->n_namespaces));
-	struct selector *pods = selecting("app", text("a%u", i / shape->n_namespaces % POLICY_APPS));
+		must_text("ns-%u", i % shape->n_namespaces), must_text("np-%u", i / shape->n_namespaces));
+	struct selector *pods = selecting("app", must_text("a%u", i / shape->n_namespaces % POLICY_APPS));
 
 	o->pods = *pods;
 	free(pods);

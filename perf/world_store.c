@@ -1,54 +1,29 @@
 #include "perf/world_store.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "perf/must.h"
 
 /* Endpoints in one slice, as the endpoint slice controller has it by default. */
 #define SLICE_ENDPOINTS 100
 
-/* Memory for control's objects, which has no use for a benchmark that goes on without. */
-static void *
-allocate(size_t n, size_t size)
-{
-	void *memory = calloc(n == 0 ? 1 : n, size);
-
-	if (memory == NULL) {
-		perror("ringway-perf");
-		exit(1);
-	}
-	return memory;
-}
-
-static char *__attribute__((format(printf, 1, 2))) name(const char *format, ...)
-{
-	char *text = allocate(1, 64);
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, 64, format, args);
-	va_end(args);
-	return text;
-}
-
 static struct object
 object(enum object_kind kind, const char *ns, char *object_name)
 {
-	return (struct object){ .kind = kind, .ns = name("%s", ns), .name = object_name };
+	return (struct object){ .kind = kind, .ns = must_text("%s", ns), .name = object_name };
 }
 
 static struct object *
 node_object(const struct cluster *c, uint32_t node)
 {
-	struct node_object *o = allocate(1, sizeof(*o));
+	struct node_object *o = must_alloc(1, sizeof(*o));
 
-	o->object = object(OBJECT_NODE, "", name("node-%u", node));
+	o->object = object(OBJECT_NODE, "", must_text("node-%u", node));
 	o->n_addrs = 1;
-	o->addrs = allocate(1, sizeof(o->addrs[0]));
+	o->addrs = must_alloc(1, sizeof(o->addrs[0]));
 	o->addrs[0] = cluster_node_addr(node);
 	o->n_pod_cidrs = 1;
-	o->pod_cidrs = allocate(1, sizeof(o->pod_cidrs[0]));
+	o->pod_cidrs = must_alloc(1, sizeof(o->pod_cidrs[0]));
 	o->pod_cidrs[0] = cluster_pod_cidr(c, node);
 	o->tunnel_mac = cluster_tunnel_mac(node);
 	return &o->object;
@@ -57,15 +32,16 @@ node_object(const struct cluster *c, uint32_t node)
 static struct object *
 service_object(const struct cluster *c, uint32_t service)
 {
-	struct service_object *o = allocate(1, sizeof(*o));
+	struct service_object *o = must_alloc(1, sizeof(*o));
 
-	o->object = object(OBJECT_SERVICE, CLUSTER_NAMESPACE, name("service-%u", service));
+	o->object = object(OBJECT_SERVICE, CLUSTER_NAMESPACE, must_text("service-%u", service));
 	o->n_cluster_ips = 1;
-	o->cluster_ips = allocate(1, sizeof(o->cluster_ips[0]));
+	o->cluster_ips = must_alloc(1, sizeof(o->cluster_ips[0]));
 	o->cluster_ips[0] = cluster_service_addr(c, service);
 	o->n_ports = 1;
-	o->ports = allocate(1, sizeof(o->ports[0]));
-	o->ports[0] = (struct service_port){ .name = name("web"), .port = SERVICE_PORT, .proto = c->proto };
+	o->ports = must_alloc(1, sizeof(o->ports[0]));
+	o->ports[0] =
+		(struct service_port){ .name = must_text("web"), .port = SERVICE_PORT, .proto = c->proto };
 	return &o->object;
 }
 
@@ -74,11 +50,11 @@ fill_endpoint(const struct cluster *c, struct slice_endpoint *e, uint32_t node, 
 {
 	*e = (struct slice_endpoint){
 		.n_addrs = 1,
-		.addrs = allocate(1, sizeof(e->addrs[0])),
+		.addrs = must_alloc(1, sizeof(e->addrs[0])),
 		.ready = true,
 		.serving = true,
-		.node = name("node-%u", node),
-		.pod = name("pod-%u-%u", node, pod),
+		.node = must_text("node-%u", node),
+		.pod = must_text("pod-%u-%u", node, pod),
 	};
 	e->addrs[0] = cluster_pod_addr(c, node, pod);
 }
@@ -87,22 +63,23 @@ fill_endpoint(const struct cluster *c, struct slice_endpoint *e, uint32_t node, 
 static struct object *
 slice_object(const struct cluster *c, uint32_t service, uint32_t first, uint32_t n)
 {
-	struct slice_object *o = allocate(1, sizeof(*o));
+	struct slice_object *o = must_alloc(1, sizeof(*o));
 	uint32_t node, pod;
 	uint16_t port = 0;
 
-	o->object = object(OBJECT_ENDPOINT_SLICE, CLUSTER_NAMESPACE, name("service-%u-%u", service, first));
-	o->service = name("service-%u", service);
+	o->object =
+		object(OBJECT_ENDPOINT_SLICE, CLUSTER_NAMESPACE, must_text("service-%u-%u", service, first));
+	o->service = must_text("service-%u", service);
 	o->family = c->shape.ipv6 ? 6 : 4;
 	o->n_endpoints = n;
-	o->endpoints = allocate(n, sizeof(o->endpoints[0]));
+	o->endpoints = must_alloc(n, sizeof(o->endpoints[0]));
 	for (uint32_t i = 0; i < n; i++) {
 		cluster_endpoint(c, service, first + i, &node, &pod, &port);
 		fill_endpoint(c, &o->endpoints[i], node, pod);
 	}
 	o->n_ports = 1;
-	o->ports = allocate(1, sizeof(o->ports[0]));
-	o->ports[0] = (struct slice_port){ .name = name("web"), .port = port, .proto = c->proto };
+	o->ports = must_alloc(1, sizeof(o->ports[0]));
+	o->ports[0] = (struct slice_port){ .name = must_text("web"), .port = port, .proto = c->proto };
 	return &o->object;
 }
 
