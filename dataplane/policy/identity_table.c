@@ -6,20 +6,6 @@
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
-static struct ip_addr
-mask_of(unsigned len)
-{
-	const struct ip_addr ones = { .w = { ~UINT64_C(0), ~UINT64_C(0) } };
-
-	return ip_addr_mask(&ones, len);
-}
-
-static inline struct ip_addr
-masked(const struct ip_addr *a, const struct ip_addr *mask)
-{
-	return (struct ip_addr){ .w = { a->w[0] & mask->w[0], a->w[1] & mask->w[1] } };
-}
-
 struct identity_table *
 identity_table_new(uint32_t n)
 {
@@ -51,25 +37,10 @@ identity_table_free(struct identity_table *t)
 	free(t);
 }
 
-static void
-note_len(struct identity_lens *l, uint8_t len)
-{
-	unsigned i = 0;
-
-	while (i < l->n && l->by_rank[i].len > len)
-		i++;
-	if (i < l->n && l->by_rank[i].len == len)
-		return;
-	memmove(&l->by_rank[i + 1], &l->by_rank[i], (l->n - i) * sizeof(l->by_rank[0]));
-	l->by_rank[i].len = len;
-	l->by_rank[i].mask = mask_of(len);
-	l->n++;
-}
-
 void
 identity_table_add(struct identity_table *t, const struct ip_prefix *prefix, uint16_t identity)
 {
-	struct ip_addr mask = mask_of(prefix->len), addr = masked(&prefix->addr, &mask);
+	struct ip_addr addr = ip_addr_mask(&prefix->addr, prefix->len);
 	uint32_t i = identity_slot(t, &addr, prefix->len);
 
 	while (t->slots[i].is_used && !identity_is_of(&t->slots[i], &addr, prefix->len))
@@ -81,18 +52,18 @@ identity_table_add(struct identity_table *t, const struct ip_prefix *prefix, uin
 		.prefix = addr, .len = prefix->len, .is_used = true, .identity = identity
 	};
 	if (prefix->len < 128)
-		note_len(ip_addr_is_v4(&prefix->addr) ? &t->v4 : &t->v6, prefix->len);
+		prefix_lens_note(ip_addr_is_v4(&prefix->addr) ? &t->v4 : &t->v6, prefix->len);
 }
 
 /* Among the prefixes that are shorter than an address. */
 static uint16_t
 identity_of_prefix(const struct identity_table *t, const struct ip_addr *a)
 {
-	const struct identity_lens *l = ip_addr_is_v4(a) ? &t->v4 : &t->v6;
+	const struct prefix_lens *l = ip_addr_is_v4(a) ? &t->v4 : &t->v6;
 
 	for (unsigned n = 0; n < l->n; n++) {
 		uint8_t len = l->by_rank[n].len;
-		struct ip_addr prefix = masked(a, &l->by_rank[n].mask);
+		struct ip_addr prefix = prefix_masked(a, &l->by_rank[n].mask);
 
 		for (uint32_t i = identity_slot(t, &prefix, len); t->slots[i].is_used; i = (i + 1) & t->mask)
 			if (identity_is_of(&t->slots[i], &prefix, len))

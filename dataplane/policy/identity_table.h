@@ -9,9 +9,8 @@
 #ifndef RINGWAY_POLICY_IDENTITY_TABLE_H
 #define RINGWAY_POLICY_IDENTITY_TABLE_H
 
-#include <nmmintrin.h>
-
 #include "dataplane/net/ip_addr.h"
+#include "dataplane/net/prefix_lens.h"
 #include "dataplane/pkt.h"
 
 /* What no prefix holds: only rules for any peer match it. */
@@ -27,17 +26,8 @@ struct identity_entry {
 };
 static_assert(sizeof(struct identity_entry) == 32, "two entries per line");
 
-/* The prefix lengths that a family uses, longest first, with the masks that keep so many bits. */
-struct identity_lens {
-	unsigned n;
-	struct {
-		struct ip_addr mask;
-		uint8_t len;
-	} by_rank[129];
-};
-
 struct identity_table {
-	struct identity_lens v4, v6;
+	struct prefix_lens v4, v6;
 	uint32_t n_entries;
 	uint32_t room; /* entries that it was made for */
 	uint32_t mask; /* slots - 1 */
@@ -52,11 +42,10 @@ void identity_table_free(struct identity_table *t); /* NULL is fine */
  * has length 128. */
 void identity_table_add(struct identity_table *t, const struct ip_prefix *prefix, uint16_t identity);
 
-/* CRC32C alone, as in route_table.c: who adds prefixes is no adversary. */
 static inline uint32_t
 identity_slot(const struct identity_table *t, const struct ip_addr *prefix, uint8_t len)
 {
-	return (uint32_t)_mm_crc32_u64(_mm_crc32_u64(len, prefix->w[0]), prefix->w[1]) & t->mask;
+	return prefix_hash(prefix, len) & t->mask;
 }
 
 static inline bool

@@ -1,35 +1,12 @@
 #include "dataplane/route/route_table.h"
 
 #include <assert.h>
-#include <nmmintrin.h>
 #include <stdlib.h>
 
-/* The upper len bits of 64, as they lie in memory. */
-static uint64_t
-mask64(unsigned len)
-{
-	return len == 0 ? 0 : __builtin_bswap64(~UINT64_C(0) << (64 - len));
-}
-
-static struct ip_addr
-mask_of(unsigned len)
-{
-	unsigned upper = len < 64 ? len : 64;
-
-	return (struct ip_addr){ .w = { mask64(upper), mask64(len - upper) } };
-}
-
-static inline struct ip_addr
-masked(const struct ip_addr *a, const struct ip_addr *mask)
-{
-	return (struct ip_addr){ .w = { a->w[0] & mask->w[0], a->w[1] & mask->w[1] } };
-}
-
-/* CRC32C alone: it keeps neighbouring prefixes apart, and who adds routes is no adversary. */
 static inline uint32_t
 first_slot(const struct route_table *t, const struct ip_addr *prefix, uint8_t len)
 {
-	return (uint32_t)_mm_crc32_u64(_mm_crc32_u64(len, prefix->w[0]), prefix->w[1]) & t->mask;
+	return prefix_hash(prefix, len) & t->mask;
 }
 
 static inline bool
@@ -62,25 +39,10 @@ route_table_free(struct route_table *t)
 	free(t);
 }
 
-static void
-note_len(struct route_lens *l, uint8_t len)
-{
-	unsigned i = 0;
-
-	while (i < l->n && l->by_rank[i].len > len)
-		i++;
-	if (i < l->n && l->by_rank[i].len == len)
-		return;
-	memmove(&l->by_rank[i + 1], &l->by_rank[i], (l->n - i) * sizeof(l->by_rank[0]));
-	l->by_rank[i].len = len;
-	l->by_rank[i].mask = mask_of(len);
-	l->n++;
-}
-
 static struct route *
 add(struct route_table *t, const struct ip_prefix *prefix, enum route_kind kind)
 {
-	struct ip_addr mask = mask_of(prefix->len), addr = masked(&prefix->addr, &mask);
+	struct ip_addr addr = ip_addr_mask(&prefix->addr, prefix->len);
 	uint32_t i = first_slot(t, &addr, prefix->len);
 
 	while (t->slots[i].kind != ROUTE_NONE && !is_same(&t->slots[i], &addr, prefix->len))
@@ -90,7 +52,7 @@ add(struct route_table *t, const struct ip_prefix *prefix, enum route_kind kind)
 	/* a look-up ends at a free slot */
 	assert(t->n_routes <= t->mask);
 	t->slots[i] = (struct route){ .prefix = addr, .len = prefix->len, .kind = (uint8_t)kind };
-	note_len(ip_addr_is_v4(&prefix->addr) ? &t->v4 : &t->v6, prefix->len);
+	prefix_lens_note(ip_addr_is_v4(&prefix->addr) ? &t->v4 : &t->v6, prefix->len);
 	return &t->slots[i];
 }
 
@@ -113,11 +75,11 @@ route_table_add_outside(struct route_table *t, const struct ip_prefix *prefix, e
 const struct route *
 route_lookup(const struct route_table *t, const struct ip_addr *addr)
 {
-	const struct route_lens *l = ip_addr_is_v4(addr) ? &t->v4 : &t->v6;
+	const struct prefix_lens *l = ip_addr_is_v4(addr) ? &t->v4 : &t->v6;
 
 	for (unsigned n = 0; n < l->n; n++) {
 		uint8_t len = l->by_rank[n].len;
-		struct ip_addr prefix = masked(addr, &l->by_rank[n].mask);
+		struct ip_addr prefix = prefix_masked(addr, &l->by_rank[n].mask);
 
 		for (uint32_t i = first_slot(t, &prefix, len); t->slots[i].kind != ROUTE_NONE;
 			i = (i + 1) & t->mask)

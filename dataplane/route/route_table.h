@@ -7,6 +7,7 @@
 
 #include "dataplane/net/headers.h"
 #include "dataplane/net/ip_addr.h"
+#include "dataplane/net/prefix_lens.h"
 
 enum route_kind {
 	ROUTE_NONE,     /* no route */
@@ -38,17 +39,8 @@ struct route {
 };
 static_assert(sizeof(struct route) == 32, "two routes per line");
 
-/* The prefix lengths that a family uses, longest first, with the masks that keep so many bits. */
-struct route_lens {
-	unsigned n;
-	struct {
-		struct ip_addr mask;
-		uint8_t len;
-	} by_rank[129];
-};
-
 struct route_table {
-	struct route_lens v4, v6;
+	struct prefix_lens v4, v6;
 	uint32_t n_routes;
 	uint32_t mask; /* slots - 1 */
 	struct route slots[];
