@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#include "control/build/dns_reverse.h"
+#include "control/build/dns_changes.h"
+#include "control/build/dns_own_names.h"
 #include "control/build/dns_service.h"
 #include "control/build/service_records.h"
 #include "control/model/watch.h"
@@ -37,8 +38,7 @@ struct dns_builder {
 	uint32_t n_built;        /* of the changed services, in it */
 	struct dns_making making;
 	struct dns_endpoints endpoints; /* scratch */
-	size_t slices_room;
-	const struct slice_object **slices; /* scratch, of one service */
+	struct service_slices slices;   /* scratch */
 };
 
 /* --- life */
@@ -107,7 +107,7 @@ dns_builder_free(struct dns_builder *b)
 	dns_pods_fini(&b->pods);
 	dns_making_fini(&b->making);
 	dns_endpoints_fini(&b->endpoints);
-	free(b->slices);
+	free(b->slices.items);
 	free(b->server_ns);
 	free(b->server);
 	store_watch_free(b->watch);
@@ -224,81 +224,6 @@ find_changes(struct dns_builder *b)
 	return 0;
 }
 
-/* --- the zone's own names */
-
-/* LABELS.ZONE; these labels are short, and so is the zone's name. */
-static void
-begin_in_zone(struct dns_builder *b, const char *label, const char *below, uint8_t flags)
-{
-	struct dns_wire name = { 0 };
-
-	if (*below != '\0')
-		dns_wire_label(&name, below, strlen(below));
-	if (*label != '\0')
-		dns_wire_label(&name, label, strlen(label));
-	dns_wire_end(&name, b->zone.bytes, b->zone.len);
-	dns_making_begin(&b->making, &name, flags);
-}
-
-/* NS.svc.ZONE and the like. 0 or -ENOMEM. */
-static int
-end_name(struct dns_builder *b)
-{
-	const struct dns_node *node;
-
-	return dns_making_end(&b->making, &node);
-}
-
-static int
-build_server(struct dns_builder *b)
-{
-	const struct service_object *server =
-		(const struct service_object *)store_get(b->store, OBJECT_SERVICE, b->server_ns, b->server);
-	static const uint8_t labels[] = "\2ns\3dns";
-	struct dns_making *m = &b->making;
-	uint8_t name[DNS_NAME_MAX];
-	size_t n = server == NULL ? 0 : server->n_cluster_ips;
-
-	memcpy(name, labels, sizeof(labels) - 1);
-	memcpy(name + sizeof(labels) - 1, b->zone.bytes, b->zone.len);
-	begin_in_zone(b, "", "", DNS_NODE_APEX);
-	dns_making_set(m, DNS_TYPE_NS);
-	dns_making_unit(m);
-	dns_making_record(m, name, sizeof(labels) - 1 + b->zone.len);
-	for (size_t i = 0; i < n; i++)
-		dns_making_glue(m, labels, sizeof(labels) - 1, 0, &server->cluster_ips[i]);
-	if (end_name(b) < 0)
-		return -ENOMEM;
-	begin_in_zone(b, "dns", "ns", 0);
-	dns_making_set(m, DNS_TYPE_A);
-	for (size_t i = 0; i < n; i++)
-		if (ip_addr_is_v4(&server->cluster_ips[i]))
-			dns_making_addr(m, &server->cluster_ips[i]);
-	dns_making_set(m, DNS_TYPE_AAAA);
-	for (size_t i = 0; i < n; i++)
-		if (!ip_addr_is_v4(&server->cluster_ips[i]))
-			dns_making_addr(m, &server->cluster_ips[i]);
-	return end_name(b);
-}
-
-static int
-build_own_names(struct dns_builder *b)
-{
-	static const char version[] = "\0051.1.0"; /* of the specification: its section 2.2 */
-	static const char *const parents[] = { "dns", "svc", "pod" };
-
-	for (unsigned i = 0; i < (b->config.pods == DNS_PODS_DISABLED ? 2 : 3); i++) {
-		begin_in_zone(b, parents[i], "", 0);
-		if (end_name(b) < 0)
-			return -ENOMEM;
-	}
-	begin_in_zone(b, "dns-version", "", 0);
-	dns_making_set(&b->making, DNS_TYPE_TXT);
-	dns_making_unit(&b->making);
-	dns_making_record(&b->making, version, sizeof(version) - 1);
-	return end_name(b);
-}
-
 /* --- namespaces */
 
 static bool
@@ -325,7 +250,7 @@ change_namespace_name(struct dns_builder *b, const char *ns, const char *label, 
 		return 0;
 	if (exists) {
 		dns_making_begin(&b->making, &name, flags);
-		return end_name(b);
+		return dns_making_end(&b->making, &old);
 	}
 	old = dns_zone_get(b->making.zone, name.bytes, name.len);
 	return old == NULL ? 0 : dns_zone_remove(b->making.zone, old);
@@ -371,140 +296,23 @@ settle_namespace(struct dns_builder *b, char *ns)
 /* --- services */
 
 static int
-gather_slices(struct dns_builder *b, const struct service_record *r, size_t *n)
-{
-	*n = 0;
-	if (r->n_slices > b->slices_room) {
-		const struct slice_object **slices =
-			reallocarray(b->slices, 2 * r->n_slices, sizeof(const struct slice_object *));
-
-		if (slices == NULL)
-			return -ENOMEM;
-		b->slices = slices;
-		b->slices_room = 2 * r->n_slices;
-	}
-	for (size_t i = 0; i < r->n_slices; i++) {
-		const struct object *slice = store_get(b->store, OBJECT_ENDPOINT_SLICE, r->ns, r->slices[i]);
-
-		if (slice != NULL)
-			b->slices[(*n)++] = (const struct slice_object *)slice;
-	}
-	return 0;
-}
-
-static int
-compare_nodes(const void *a, const void *b)
-{
-	const struct dns_node_item *x = a, *y = b;
-
-	return x->hash < y->hash ? -1 : x->hash > y->hash;
-}
-
-/* By hash. A name that was put twice, since its ports differ in nothing but letters, is there once, as it is in the zone. */
-static void
-order_nodes(struct dns_node_list *l, const struct dns_zone *z)
-{
-	size_t kept = 0;
-
-	if (l->n != 0)
-		qsort(l->items, l->n, sizeof(*l->items), compare_nodes);
-	for (size_t i = 0; i < l->n; i++) {
-		struct dns_node_item *item = &l->items[i];
-
-		if (kept != 0 && l->items[kept - 1].hash == item->hash)
-			l->items[kept - 1].node = dns_zone_get(z, item->node->name, item->node->len);
-		else
-			l->items[kept++] = *item;
-	}
-	l->n = kept;
-}
-
-/* old NULL: the name is new; new NULL: it is gone. */
-static int
-change_name(struct dns_builder *b, const struct dns_node *old, const struct dns_node *new)
-{
-	if (old == new)
-		return 0;
-	if (new == NULL && dns_zone_remove(b->making.zone, old) < 0)
-		return -ENOMEM;
-	return dns_reverse_change(&b->making, old, new);
-}
-
-/* Both lists are in order. */
-static int
-change_names(struct dns_builder *b, const struct dns_node_list *built, const struct dns_node_list *coming)
-{
-	size_t i = 0, k = 0;
-	int result = 0;
-
-	while (result == 0 && (i < built->n || k < coming->n)) {
-		const struct dns_node_item *old = i < built->n ? &built->items[i] : NULL;
-		const struct dns_node_item *new = k < coming->n ? &coming->items[k] : NULL;
-
-		if (old != NULL && new != NULL && old->hash != new->hash) {
-			if (old->hash < new->hash)
-				new = NULL;
-			else
-				old = NULL;
-		}
-		i += old != NULL;
-		k += new != NULL;
-		result = change_name(b, old == NULL ? NULL : old->node, new == NULL ? NULL : new->node);
-	}
-	return result;
-}
-
-static int
-compare_labels(const struct dns_node *a, const struct dns_node *b)
-{
-	return dns_label_compare(a->name + 1, a->name[0], b->name + 1, b->name[0]);
-}
-
-/* Likewise. Nearly all are as they were, and not looked into. */
-static int
-change_endpoints(
-	struct dns_builder *b, const struct dns_endpoint_list *built, const struct dns_endpoint_list *coming)
-{
-	size_t i = 0, k = 0;
-	int result = 0;
-
-	while (result == 0 && (i < built->n || k < coming->n)) {
-		const struct dns_node *old = i < built->n ? built->items[i].node : NULL;
-		const struct dns_node *new = k < coming->n ? coming->items[k].node : NULL;
-		int order = old == new || old == NULL || new == NULL ? 0 : compare_labels(old, new);
-
-		if (order < 0)
-			new = NULL;
-		else if (order > 0)
-			old = NULL;
-		i += old != NULL;
-		k += new != NULL;
-		result = change_name(b, old, new);
-	}
-	return result;
-}
-
-static int
 build_service(struct dns_builder *b, const struct service_record *r)
 {
 	const struct service_object *service =
 		(const struct service_object *)store_get(b->store, OBJECT_SERVICE, r->ns, r->name);
 	struct service_nodes *s = &b->services[r->id];
-	size_t n_slices;
 	int result = 0;
 
 	dns_service_nodes_clear(&s->coming);
 	if (service != NULL && dns_namespace_is_known(b->making.zone, r->ns)) {
-		if (gather_slices(b, r, &n_slices) < 0)
+		if (service_record_slices(r, b->store, &b->slices) < 0)
 			return -ENOMEM;
-		result = dns_service_build(
-			&b->making, service, b->slices, n_slices, &b->endpoints, &s->built, &s->coming);
+		result = dns_service_build(&b->making, service, b->slices.items, b->slices.n, &b->endpoints,
+			&s->built, &s->coming);
 	}
 	if (result < 0)
 		return result;
-	order_nodes(&s->coming.names, b->making.zone);
-	result = change_names(b, &s->built.names, &s->coming.names);
-	return result < 0 ? result : change_endpoints(b, &s->built.endpoints, &s->coming.endpoints);
+	return dns_changes_make(&b->making, &s->built, &s->coming);
 }
 
 /* --- the build */
@@ -565,10 +373,13 @@ begin(struct dns_builder *b)
 	b->making.zone = b->coming;
 	b->making.ttl_s = b->config.ttl_s;
 	if (b->last == NULL)
-		result = build_own_names(b);
+		result = dns_own_names(&b->making, &b->zone, b->config.pods != DNS_PODS_DISABLED);
 	for (size_t i = 0; i < b->n_namespaces && result == 0; i++)
 		result = build_namespace(b, b->namespaces[i]);
-	return result < 0 ? result : build_server(b);
+	if (result < 0)
+		return result;
+	return dns_own_server(&b->making, &b->zone,
+		(const struct service_object *)store_get(b->store, OBJECT_SERVICE, b->server_ns, b->server));
 }
 
 /* A service without names has been looked at, too. -EAGAIN: there are more. */

@@ -88,7 +88,7 @@ service_builder_free(struct service_builder *b)
 	gone_pods_free(b->gone);
 	free(b->former);
 	service_common_fini(&b->common);
-	free(b->slices);
+	free(b->slices.items);
 	free(b);
 }
 

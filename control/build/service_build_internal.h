@@ -36,9 +36,8 @@ struct service_builder {
 	struct service_table *last; /* NULL after its release */
 	struct moves *moves;
 	size_t n_former, former_room;
-	struct slot_record *former; /* until the first build */
-	size_t slices_room;
-	const struct slice_object **slices; /* scratch, of one service */
+	struct slot_record *former;   /* until the first build */
+	struct service_slices slices; /* scratch */
 };
 
 void service_common_fini(struct service_common *c);

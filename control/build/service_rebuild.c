@@ -95,27 +95,6 @@ take_over(struct build *x, const struct frontend *f, struct service_record *from
 }
 
 static int
-gather_slices(struct service_builder *b, const struct service_record *r, size_t *n)
-{
-	*n = 0;
-	if (r->n_slices > b->slices_room) {
-		free(b->slices);
-		b->slices_room = 0;
-		b->slices = malloc(2 * r->n_slices * sizeof(*b->slices));
-		if (b->slices == NULL)
-			return -ENOMEM;
-		b->slices_room = 2 * r->n_slices;
-	}
-	for (size_t i = 0; i < r->n_slices; i++) {
-		const struct object *slice = store_get(b->store, OBJECT_ENDPOINT_SLICE, r->ns, r->slices[i]);
-
-		if (slice != NULL)
-			b->slices[(*n)++] = (const struct slice_object *)slice;
-	}
-	return 0;
-}
-
-static int
 build_host_port(struct build *x, const struct wanted_frontend *w, uint32_t number)
 {
 	struct wanted_frontend wanted = *w;
@@ -130,22 +109,21 @@ build_host_port(struct build *x, const struct wanted_frontend *w, uint32_t numbe
 
 static int
 build_frontend(struct build *x, const struct service_record *r, const struct wanted_frontend *w,
-	const struct service_object *service, size_t n_slices)
+	const struct service_object *service)
 {
 	if (w->kind == FRONTEND_HOST_PORT)
 		return build_host_port(x, w, r->id);
-	return frontend_build(&x->b->frontends, w, r->id, service, x->b->slices, n_slices);
+	return frontend_build(&x->b->frontends, w, r->id, service, x->b->slices.items, x->b->slices.n);
 }
 
 static int
 build_service(struct build *x, struct service_record *r)
 {
 	const struct service_object *service = service_of(x->b, r);
-	size_t n_slices = 0;
 
 	r->will_be_blocked = false;
 	x->b->frontends.n_slotless = 0;
-	if (r->coming.n != 0 && gather_slices(x->b, r, &n_slices) < 0)
+	if (r->coming.n != 0 && service_record_slices(r, x->b->store, &x->b->slices) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->coming.n; i++) {
 		const struct wanted_frontend *w = &r->coming.frontends[i];
@@ -161,7 +139,7 @@ build_service(struct build *x, struct service_record *r)
 			if (take_over(x, f, other) < 0)
 				return -ENOMEM;
 		}
-		if (build_frontend(x, r, w, service, n_slices) < 0)
+		if (build_frontend(x, r, w, service) < 0)
 			return -ENOMEM;
 	}
 	r->is_slotless = x->b->frontends.n_slotless != 0;

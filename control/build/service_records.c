@@ -1,5 +1,6 @@
 #include "control/build/service_records.h"
 
+#include <errno.h>
 #include <search.h>
 #include <stdlib.h>
 
@@ -305,6 +306,30 @@ service_records_sort(struct service_records *r, uint32_t first)
 {
 	if (r->n_dirty - first > 1)
 		qsort_r(r->dirty + first, r->n_dirty - first, sizeof(*r->dirty), compare_ids, r);
+}
+
+int
+service_record_slices(
+	const struct service_record *record, const struct store *store, struct service_slices *out)
+{
+	out->n = 0;
+	if (record->n_slices > out->room) {
+		const struct slice_object **items =
+			reallocarray(out->items, 2 * record->n_slices, sizeof(const struct slice_object *));
+
+		if (items == NULL)
+			return -ENOMEM;
+		out->items = items;
+		out->room = 2 * record->n_slices;
+	}
+	for (size_t i = 0; i < record->n_slices; i++) {
+		const struct object *slice =
+			store_get(store, OBJECT_ENDPOINT_SLICE, record->ns, record->slices[i]);
+
+		if (slice != NULL)
+			out->items[out->n++] = (const struct slice_object *)slice;
+	}
+	return 0;
 }
 
 void

@@ -6,6 +6,8 @@
 
 #include "control/build/wanted.h"
 
+struct store;
+
 #define SERVICE_NONE UINT32_MAX
 
 struct service_record {
@@ -52,6 +54,16 @@ bool service_records_slice(struct service_records *r, const char *ns, const char
 
 /* Notes everything as changed and forgets whose the slices are. False if out of memory. */
 bool service_records_mark_all(struct service_records *r);
+
+/* The slices of one service at a time; zero is good, and items is the caller's to free. */
+struct service_slices {
+	size_t n, room;
+	const struct slice_object **items;
+};
+
+/* Those of its slices that are in the store. 0 or -ENOMEM. */
+int service_record_slices(
+	const struct service_record *record, const struct store *store, struct service_slices *out);
 
 /* Orders the changed ones from 'first' in the list on by namespace and name. */
 void service_records_sort(struct service_records *r, uint32_t first);
