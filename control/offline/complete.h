@@ -16,9 +16,6 @@
 
 #include "control/model/store.h"
 
-#define MADE_UP_V4 "198.18.0.0/15"
-#define MADE_UP_V6 "2001:2::/48"
-
 /* Changes the objects in place, so before anybody builds from them. 0; -ENOMEM; -E2BIG: there are more pods and services
  * than made-up addresses. */
 int manifests_complete(struct store *store);

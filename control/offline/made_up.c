@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "control/model/reserved_addrs.h"
-#include "control/offline/complete.h"
 
 #define RANGE_SIZE (UINT32_C(1) << 17) /* of the IPv4 range; the other has more */
 

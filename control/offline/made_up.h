@@ -5,6 +5,9 @@
 #include "control/model/store.h"
 #include "dataplane/endpoint_table.h"
 
+#define MADE_UP_V4 "198.18.0.0/15"
+#define MADE_UP_V6 "2001:2::/48"
+
 struct made_up {
 	size_t n_used;
 	struct ip_addr *used; /* sorted */

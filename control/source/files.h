@@ -12,8 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SOURCE_FILE_MAX (256u << 20) /* bytes */
-
 struct loop;
 struct source;
 struct store;

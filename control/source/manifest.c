@@ -8,9 +8,10 @@
 #include "control/log.h"
 #include "control/source/decode.h"
 #include "control/source/digest.h"
-#include "control/source/files.h"
 #include "control/source/text_file.h"
 #include "control/source/unread.h"
+
+#define FILE_MAX (256u << 20) /* bytes */
 
 void
 manifest_add_error(struct manifest *m, const char *format, ...)
@@ -209,7 +210,7 @@ manifest_read(struct manifest *m, const char *path, const char *name, bool is_dr
 	struct yaml_file *f;
 	char *text;
 	size_t size;
-	int result = text_file_read(path, SOURCE_FILE_MAX, &text, &size);
+	int result = text_file_read(path, FILE_MAX, &text, &size);
 
 	*m = (struct manifest){ .is_draft = is_draft };
 	if (result < 0) {
