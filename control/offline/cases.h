@@ -40,8 +40,7 @@ int case_list_read(struct case_list *out, const char *file, FILE *errors);
 void case_list_fini(struct case_list *l);
 
 /* Says what is wrong with a case, and counts it. */
-void case_fail(struct case_list *l, unsigned line, FILE *errors, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void case_fail(struct case_list *l, unsigned line, FILE *errors, const char *text);
 
 /* "TCP", "UDP", "SCTP", "ICMP". */
 const char *case_proto_name(uint8_t proto);

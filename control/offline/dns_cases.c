@@ -60,97 +60,53 @@ dns_type_name(uint16_t type)
 	return text;
 }
 
-/* A line under way. All that is wrong with it is said. */
+/* A line under way. */
 struct reading {
-	struct json_lines *lines;
+	struct json_line line;
 	struct dns_case *item;
-	bool has_failed;
 };
-
-#define fail(r, ...)                                                       \
-	do {                                                               \
-		json_lines_fail((r)->lines, (r)->item->line, __VA_ARGS__); \
-		(r)->has_failed = true;                                    \
-	} while (0)
-
-/* A text that must be there unless it is optional. */
-static const char *
-take_text(struct reading *r, const char *key, bool is_optional)
-{
-	const json_t *value = json_object_get(r->item->object, key);
-
-	if (value == NULL && is_optional)
-		return NULL;
-	if (value == NULL)
-		fail(r, "\"%s\" is missing", key);
-	else if (!json_is_string(value) || *json_string_value(value) == '\0')
-		fail(r, "\"%s\" must be text, and not empty", key);
-	else
-		return json_string_value(value);
-	return NULL;
-}
 
 static const json_t *
 take_list(struct reading *r, const char *key)
 {
-	const json_t *value = json_object_get(r->item->object, key);
+	const json_t *value = json_object_get(r->line.object, key);
 	size_t n = json_array_size(value);
 
 	if (value != NULL && !json_is_array(value))
-		fail(r, "\"%s\" must be a list", key);
+		json_line_fail(&r->line, "\"%s\" must be a list", key);
 	for (size_t i = 0; i < n; i++)
 		if (!json_is_string(json_array_get(value, i)))
-			fail(r, "\"%s\" must hold texts", key);
+			json_line_fail(&r->line, "\"%s\" must hold texts", key);
 	return value;
 }
 
 static void
 take_type(struct reading *r)
 {
-	const char *text = take_text(r, "type", false);
+	const char *text = json_line_text(&r->line, "type", false);
 
 	if (text == NULL)
 		return;
 	r->item->type = dns_type_parse(text);
 	if (r->item->type == 0)
-		fail(r, "\"type\" is \"%.40s\", which is no type of records; others are written TYPE99",
+		json_line_fail(&r->line,
+			"\"type\" is \"%.40s\", which is no type of records; others are written TYPE99",
 			text);
 	else if (r->item->type >= DNS_TYPE_META && r->item->type < DNS_TYPE_ANY)
-		fail(r, "\"type\" is none that a pod asks for");
+		json_line_fail(&r->line, "\"type\" is none that a pod asks for");
 }
 
 static void
 take_rcode(struct reading *r)
 {
 	static const char *const known[] = { "NOERROR", "NXDOMAIN", "UPSTREAM" };
-	const char *text = take_text(r, "rcode", false);
+	const char *text = json_line_text(&r->line, "rcode", false);
 
 	for (size_t i = 0; text != NULL && i < sizeof(known) / sizeof(known[0]); i++)
 		if (strcmp(text, known[i]) == 0)
 			r->item->rcode = text;
 	if (text != NULL && r->item->rcode == NULL)
-		fail(r, "\"rcode\" must be \"NOERROR\", \"NXDOMAIN\" or \"UPSTREAM\"");
-}
-
-static void
-check_keys(struct reading *r)
-{
-	static const char *const known[] = { "about", "pod", "name", "type", "rcode", "records",
-		"additional" };
-	const char *key;
-	json_t *value;
-
-	json_object_foreach (r->item->object, key, value) {
-		size_t i = 0;
-
-		while (i < sizeof(known) / sizeof(known[0]) && strcmp(key, known[i]) != 0)
-			i++;
-		if (i == sizeof(known) / sizeof(known[0]))
-			fail(r,
-				"\"%.60s\" is not known here; there are about, pod, name, type, rcode, "
-				"records and additional",
-				key);
-	}
+		json_line_fail(&r->line, "\"rcode\" must be \"NOERROR\", \"NXDOMAIN\" or \"UPSTREAM\"");
 }
 
 static bool
@@ -177,23 +133,25 @@ struct reading_all {
 static int
 take_case(json_t *object, unsigned line, void *arg)
 {
+	static const char *const known[] = { "about", "pod", "name", "type", "rcode", "records",
+		"additional" };
 	struct reading_all *all = arg;
 	struct dns_case_list *l = all->list;
-	struct reading r = { .lines = &all->lines };
+	struct reading r = { .line = { &all->lines, line, object, false } };
 
 	if (!make_room(l))
 		return -ENOMEM;
 	r.item = &l->items[l->n];
 	*r.item = (struct dns_case){ .line = line, .object = object };
-	check_keys(&r);
-	r.item->about = take_text(&r, "about", true);
-	r.item->pod = take_text(&r, "pod", true);
-	r.item->name = take_text(&r, "name", false);
+	json_line_check_keys(&r.line, known, sizeof(known) / sizeof(known[0]));
+	r.item->about = json_line_text(&r.line, "about", true);
+	r.item->pod = json_line_text(&r.line, "pod", true);
+	r.item->name = json_line_text(&r.line, "name", false);
 	take_type(&r);
 	take_rcode(&r);
 	r.item->records = take_list(&r, "records");
 	r.item->additional = take_list(&r, "additional");
-	if (r.has_failed)
+	if (r.line.has_failed)
 		return 0;
 	json_incref(object);
 	l->n++;

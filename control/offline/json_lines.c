@@ -7,17 +7,88 @@
 
 #include "control/source/text_file.h"
 
+static void say(struct json_lines *l, unsigned line, const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));
+
+static void
+say(struct json_lines *l, unsigned line, const char *format, va_list args)
+{
+	fprintf(l->errors, "%s:%u: ", l->file, line);
+	vfprintf(l->errors, format, args);
+	fputc('\n', l->errors);
+	l->n_errors++;
+}
+
 void
-json_lines_fail(struct json_lines *l, unsigned line, const char *format, ...)
+json_line_fail(struct json_line *l, const char *format, ...)
 {
 	va_list args;
 
-	fprintf(l->errors, "%s:%u: ", l->file, line);
 	va_start(args, format);
-	vfprintf(l->errors, format, args);
+	say(l->lines, l->line, format, args);
 	va_end(args);
-	fputc('\n', l->errors);
-	l->n_errors++;
+	l->has_failed = true;
+}
+
+static void fail(struct json_lines *l, unsigned line, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void
+fail(struct json_lines *l, unsigned line, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(l, line, format, args);
+	va_end(args);
+}
+
+const char *
+json_line_text(struct json_line *l, const char *key, bool is_optional)
+{
+	const json_t *value = json_object_get(l->object, key);
+
+	if (value == NULL && is_optional)
+		return NULL;
+	if (value == NULL)
+		json_line_fail(l, "\"%s\" is missing", key);
+	else if (!json_is_string(value) || *json_string_value(value) == '\0')
+		json_line_fail(l, "\"%s\" must be text, and not empty", key);
+	else
+		return json_string_value(value);
+	return NULL;
+}
+
+/* "a, b and c" */
+static void
+list_words(const char *const *words, size_t n, char *out, size_t size)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < n && len < size; i++)
+		len += (size_t)snprintf(out + len, size - len, "%s%s",
+			i == 0       ? ""
+			: i + 1 == n ? " and "
+				     : ", ",
+			words[i]);
+}
+
+void
+json_line_check_keys(struct json_line *l, const char *const *known, size_t n)
+{
+	char words[256] = "";
+	const char *key;
+	json_t *value;
+
+	list_words(known, n, words, sizeof(words));
+	json_object_foreach ((json_t *)l->object, key, value) {
+		size_t i = 0;
+
+		while (i < n && strcmp(key, known[i]) != 0)
+			i++;
+		if (i == n)
+			json_line_fail(l, "\"%.60s\" is not known here; there are %s", key, words);
+	}
 }
 
 static int
@@ -28,9 +99,9 @@ read_line(struct json_lines *l, const char *text, size_t size, unsigned line)
 	int result = 0;
 
 	if (object == NULL)
-		json_lines_fail(l, line, "not a JSON object: %s", error.text);
+		fail(l, line, "not a JSON object: %s", error.text);
 	else if (!json_is_object(object))
-		json_lines_fail(l, line, "must be a JSON object");
+		fail(l, line, "must be a JSON object");
 	else
 		result = l->take(object, line, l->arg);
 	json_decref(object);
@@ -67,7 +138,7 @@ json_lines_read(struct json_lines *l)
 
 	if (result == 0) {
 		if (strlen(text) != size)
-			json_lines_fail(l, 1, "holds a NUL byte: it is no text");
+			fail(l, 1, "holds a NUL byte: it is no text");
 		else
 			result = read_lines(l, text);
 		free(text);

@@ -341,7 +341,7 @@ find_ends(const struct world *w, struct case_list *cases, struct connection *out
 
 	for (size_t i = 0; i < cases->n; i++)
 		if (!ends_find(world_census(w), &cases->items[i], &out[i], error))
-			case_fail(cases, cases->items[i].line, errors, "%s", error);
+			case_fail(cases, cases->items[i].line, errors, error);
 	return cases->n_errors == 0;
 }
 
