@@ -63,10 +63,12 @@ static void
 put_strided(struct writer *w, const struct dns_node *node, const struct dns_set *set, uint32_t first)
 {
 	const uint8_t *records = dns_node_bytes(node, set->at);
-	uint32_t n = (uint32_t)(w->end - w->at) / set->stride, tail;
+	uint32_t n = set->n_units, tail;
 
-	w->is_full |= n < set->n_units;
-	n = n < set->n_units ? n : set->n_units;
+	if (!has_room(w, (size_t)n * set->stride)) {
+		n = (uint32_t)(w->end - w->at) / set->stride;
+		w->is_full = true;
+	}
 	tail = n < set->n_units - first ? n : set->n_units - first;
 	memcpy(w->at, records + (size_t)first * set->stride, (size_t)tail * set->stride);
 	w->at += (size_t)tail * set->stride;
@@ -314,10 +316,10 @@ finish(struct writer *w, size_t limit)
 }
 
 enum dns_verdict
-dns_answer(const struct dns_zone *z, const struct dns_query *q, uint8_t *payload, size_t room,
-	uint32_t rotation, struct dns_reply *out)
+dns_answer_guessed(const struct dns_zone *z, const struct dns_query *q, const struct dns_node *guess,
+	uint8_t *payload, size_t room, uint32_t rotation, struct dns_reply *out)
 {
-	const struct dns_node *node = dns_zone_find(z, q->name, q->len, q->hash);
+	const struct dns_node *node = dns_zone_find_guessed(z, q, guess);
 	size_t limit = dns_reply_limit(q, room), reserved = q->has_opt ? DNS_OPT_SIZE : 0;
 	enum dns_verdict verdict = DNS_ANSWERED;
 	struct ip_addr pod;
@@ -346,6 +348,13 @@ dns_answer(const struct dns_zone *z, const struct dns_query *q, uint8_t *payload
 	}
 	finish(&w, limit);
 	return verdict;
+}
+
+enum dns_verdict
+dns_answer(const struct dns_zone *z, const struct dns_query *q, uint8_t *payload, size_t room,
+	uint32_t rotation, struct dns_reply *out)
+{
+	return dns_answer_guessed(z, q, NULL, payload, room, rotation, out);
 }
 
 static void

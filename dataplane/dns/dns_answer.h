@@ -30,6 +30,11 @@ enum dns_verdict {
 enum dns_verdict dns_answer(const struct dns_zone *z, const struct dns_query *q, uint8_t *payload,
 	size_t room, uint32_t rotation, struct dns_reply *out);
 
+/* The same, with what dns_zone_fetch_node() returned for the name. */
+enum dns_verdict dns_answer_guessed(const struct dns_zone *z, const struct dns_query *q,
+	const struct dns_node *guess, uint8_t *payload, size_t room, uint32_t rotation,
+	struct dns_reply *out);
+
 /* Answers a query in the zone as if its name were an alias of the target's, in place: a CNAME with that TTL, which is the first record,
  * and what the target has. DNS_LEAVES: the target is outside, or leads there. DNS_PASS: there is no room for the alias, and the payload
  * is untouched. */

@@ -23,6 +23,7 @@ struct asking {
 	struct policy_opinion opinion;
 	bool may_be_in_zone;           /* in its tables: a name of the cluster, or a reverse one */
 	bool may_be_outside;           /* so it is looked for in the cache; a reverse name may be either */
+	const struct dns_node *node;   /* what the zone probably has for it; NULL: no idea */
 	const struct dns_entry *guess; /* what the cache probably has for it; NULL: no idea */
 	bool is_completed; /* the answer is that of a name further along the search list (dns_complete.h) */
 	struct dns_query query;

@@ -20,6 +20,9 @@ struct opt_record {
 
 #define OPT_FLAG_DO 0x8000
 
+/* Bytes behind a question's name: type and class. */
+#define BEHIND 4u
+
 static uint16_t
 read_u16(const uint8_t *at)
 {
@@ -33,63 +36,57 @@ read_u16(const uint8_t *at)
 static enum dns_scan
 walk_labels(const uint8_t *name, size_t size, struct dns_query *q)
 {
-	size_t limit = size < DNS_NAME_MAX ? size : DNS_NAME_MAX;
-	unsigned at = 0, labels = 0;
+	size_t limit = size < DNS_NAME_MAX ? size : DNS_NAME_MAX, at = 0;
+	unsigned labels = 0;
 
-	while (at < limit && name[at] != 0) {
-		if (name[at] > DNS_LABEL_MAX) /* a pointer, or a type of label that never came to be */
-			return DNS_SCAN_NAME;
+	while (at < limit && name[at] - 1u < DNS_LABEL_MAX) {
 		q->label_at[labels++] = (uint8_t)at;
-		at += 1 + name[at];
+		at += 1u + name[at];
 	}
 	if (at >= limit)
 		return at >= DNS_NAME_MAX ? DNS_SCAN_NAME : DNS_SCAN_TRUNCATED;
+	if (name[at] != 0) /* a pointer, or a type of label that never came to be */
+		return DNS_SCAN_NAME;
 	q->labels = (uint8_t)labels;
 	q->len = (uint8_t)(at + 1);
 	return DNS_SCAN_QUERY;
 }
 
-/* The last n of the bytes before 'end', the rest zero. 16 bytes may be read there: a question has a header in front. */
+/* The first n bytes of the 'n' + BEHIND that there are at 'from', at most a chunk, the rest zero. A chunk may be read that ends with
+ * them: a question has a header in front. */
 static __m128i
-load_last(const uint8_t *end, size_t n)
+load_last(const uint8_t *from, size_t n)
 {
-	static const uint8_t from[2 * DNS_CHUNK] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
-		128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128 };
-
-	return _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(end - DNS_CHUNK)),
-		_mm_loadu_si128((const __m128i *)(from + DNS_CHUNK - n)));
-}
-
-/* Keeps the first n of 16 bytes: the window slides over the edge between them. */
-static __m128i
-keep_first(__m128i chunk, size_t n)
-{
+	static const uint8_t shift[2 * DNS_CHUNK] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 	static const uint8_t window[2 * DNS_CHUNK] = { 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
 		255, 255, 255, 255, 255 };
+	size_t there = n + BEHIND < DNS_CHUNK ? n + BEHIND : DNS_CHUNK;
+	__m128i chunk = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(from + there - DNS_CHUNK)),
+		_mm_loadu_si128((const __m128i *)(shift + DNS_CHUNK - there)));
 
+	/* the window slides over the edge between what is the name's and what is not */
 	return _mm_and_si128(chunk, _mm_loadu_si128((const __m128i *)(window + DNS_CHUNK - n)));
 }
 
-/* Lower case, hash and padding in one go. 'left' bytes may be read from the name on, and a header's before it. */
+static uint64_t
+take_chunk(struct dns_query *q, unsigned at, __m128i chunk, uint64_t hash)
+{
+	chunk = dns_lower_chunk(chunk);
+	_mm_store_si128((__m128i *)(q->name + at), chunk);
+	return dns_hash_chunk(hash, chunk);
+}
+
+/* Lower case, hash and padding in one go. Type and class are behind the name, a header before it. */
 static void
-take_name(struct dns_query *q, const uint8_t *name, size_t left, uint64_t seed)
+take_name(struct dns_query *q, const uint8_t *name, uint64_t seed)
 {
 	unsigned len = q->len, at = 0;
 	uint64_t hash = seed;
 
-	for (; at < len; at += DNS_CHUNK) {
-		size_t n = len - at < DNS_CHUNK ? len - at : DNS_CHUNK;
-		__m128i chunk;
-
-		if (left - at >= DNS_CHUNK)
-			chunk = _mm_loadu_si128((const __m128i *)(name + at));
-		else
-			chunk = load_last(name + left, left - at);
-		chunk = keep_first(chunk, n);
-		chunk = dns_lower_chunk(chunk);
-		_mm_store_si128((__m128i *)(q->name + at), chunk);
-		hash = dns_hash_chunk(hash, chunk);
-	}
+	for (; at + DNS_CHUNK <= len; at += DNS_CHUNK)
+		hash = take_chunk(q, at, _mm_loadu_si128((const __m128i *)(name + at)), hash);
+	if (at < len)
+		hash = take_chunk(q, at, load_last(name + at, len - at), hash);
 	q->hash = dns_hash_end(hash, len);
 }
 
@@ -140,7 +137,7 @@ take_question(struct dns_query *q, const uint8_t *at, size_t left, uint64_t seed
 
 	if (scan != DNS_SCAN_QUERY)
 		return scan;
-	if (left < len + 4)
+	if (left < len + BEHIND)
 		return DNS_SCAN_TRUNCATED;
 	q->type = read_u16(at + len);
 	class = read_u16(at + len + 2);
@@ -148,8 +145,8 @@ take_question(struct dns_query *q, const uint8_t *at, size_t left, uint64_t seed
 		return DNS_SCAN_CLASS;
 	if (q->type == DNS_TYPE_OPT || (q->type >= DNS_TYPE_META && q->type < DNS_TYPE_ANY))
 		return DNS_SCAN_TYPE;
-	q->end = (uint16_t)(DNS_HEADER_SIZE + len + 4);
-	take_name(q, at, left, seed);
+	q->end = (uint16_t)(DNS_HEADER_SIZE + len + BEHIND);
+	take_name(q, at, seed);
 	return DNS_SCAN_QUERY;
 }
 

@@ -96,8 +96,8 @@ complete(struct asking *a, struct dns_reply *reply)
 static void
 answer_from_zone(struct asking *a, enum dns_verdict *verdict, struct dns_reply *reply)
 {
-	*verdict =
-		dns_answer(a->tables->dns->zone, &a->query, a->payload, a->room, asking_rotation(a), reply);
+	*verdict = dns_answer_guessed(
+		a->tables->dns->zone, &a->query, a->node, a->payload, a->room, asking_rotation(a), reply);
 	if (*verdict == DNS_ANSWERED)
 		asking_settle(a, DNS_AUTHORITY, reply);
 }
@@ -179,8 +179,9 @@ fetch_group(struct group *g)
 		struct asking *a = &g->asking[i];
 
 		a->guess = NULL;
+		a->node = NULL;
 		if (a->may_be_in_zone)
-			dns_zone_fetch_node(t->zone, a->query.hash);
+			a->node = dns_zone_fetch_node(t->zone, a->query.hash);
 		if (a->may_be_outside) {
 			struct dns_cache_key key = dns_cache_key_of(&a->query, a->payload);
 

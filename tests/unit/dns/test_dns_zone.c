@@ -81,6 +81,20 @@ assert_lines(const struct dns_shard *shard)
 			assert_non_null(shard->slots[i - 1].node);
 }
 
+/* Whatever is guessed. */
+static void
+assert_guesses(const struct crowd *c, unsigned i)
+{
+	struct dns_query q = { .len = (uint8_t)name_len(c->names[i]) };
+	const struct dns_node *node = get(c, i);
+
+	memcpy(q.name, c->names[i], q.len);
+	q.hash = dns_name_hash(q.name, q.len, c->zone->seed);
+	assert_ptr_equal(dns_zone_find_guessed(c->zone, &q, dns_zone_fetch_node(c->zone, q.hash)), node);
+	assert_ptr_equal(dns_zone_find_guessed(c->zone, &q, NULL), node);
+	assert_ptr_equal(dns_zone_find_guessed(c->zone, &q, get(c, 0)), node);
+}
+
 static void
 assert_crowd(const struct crowd *c)
 {
@@ -93,6 +107,7 @@ assert_crowd(const struct crowd *c)
 		assert_int_equal(node != NULL, c->is_there[i]);
 		if (node != NULL)
 			assert_memory_equal(node->name, c->names[i], node->len);
+		assert_guesses(c, i);
 		n += c->is_there[i];
 	}
 	assert_null(get(c, N_NAMES));
@@ -159,6 +174,7 @@ another_name_of_that_hash(void **state)
 	uint64_t hash = dns_zone_hash(c->zone, c->names[0], name_len(c->names[0]));
 
 	put(c, 0);
+	assert_ptr_equal(dns_zone_fetch_node(c->zone, hash), get(c, 0));
 	memcpy(padded, c->names[1], len);
 	assert_null(dns_zone_find(c->zone, padded, len, hash));
 }
