@@ -1,5 +1,5 @@
-"""Builds the programs of a Kubernetes cluster (etcd, kube-apiserver, kubelet and others) that go.mod names, once, and keeps
-them in the build directory: minutes when cold, nothing when they are there. `programs.py DIRECTORY` outside of tests, for it
+"""Builds the programs of a Kubernetes cluster (etcd, kube-apiserver, kubelet and others) that go.mod and coredns/go.mod name,
+once, and keeps them in the build directory: minutes when cold, nothing when they are there. `programs.py DIRECTORY` outside of tests, for it
 needs the network when cold, which their namespaces have not, or
 
     directory, reason = programs.make(build)       the directory with them, or None and why there are none
@@ -20,6 +20,7 @@ PACKAGES = {
     "etcd": "go.etcd.io/etcd/server/v3",
     **{name: f"k8s.io/kubernetes/cmd/{name}" for name in
        ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet")}}
+COREDNS = HERE / "coredns"  # a module of its own: what it is made of has other versions than Kubernetes' parts
 
 
 # A service's environment may not name it.
@@ -54,7 +55,17 @@ def flags():
 def digest():
     """Changes with whatever the programs are made of."""
     parts = [(HERE / name).read_bytes() for name in ("go.mod", "go.sum", "programs.go")]
+    parts += [(COREDNS / name).read_bytes() for name in ("go.mod", "go.sum", "main.go")]
     return hashlib.sha256(b"".join(parts) + repr(flags()).encode()).hexdigest()
+
+
+def go_build(module, directory, packages, env):
+    command = [GO, "build", "-o", f"{directory}/", *flags(), *packages]
+    for attempt in range(1, TRIES + 1):  # modules are fetched from afar, which may fail; what is compiled stays so
+        if subprocess.run(command, cwd=module, env=env, check=False).returncode == 0:
+            return
+        print(f"go build failed (try {attempt} of {TRIES})", flush=True)
+    raise RuntimeError(f"{module.name} could not be built; Go's reasons are above")
 
 
 def make(build):
@@ -69,19 +80,14 @@ def make(build):
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     started = time.monotonic()
-    print(f"building Kubernetes {kubernetes_version()} and etcd: some minutes, once", flush=True)
+    print(f"building Kubernetes {kubernetes_version()}, etcd and CoreDNS: some minutes, once", flush=True)
     # Go's own cache of packages would outlive the build directory; modules stay where the user's Go keeps them.
     env = dict(os.environ, CGO_ENABLED="0", GOTOOLCHAIN="local", GOFLAGS="-trimpath -buildvcs=false -mod=readonly",
                GOCACHE=str(directory.parent / "go-build"))
     if "HOME" not in env:
         env["GOPATH"] = str(directory.parent / "go")
-    command = [GO, "build", "-o", f"{directory}/", *flags(), *PACKAGES.values()]
-    for attempt in range(1, TRIES + 1):  # modules are fetched from afar, which may fail; what is compiled stays so
-        if subprocess.run(command, cwd=HERE, env=env, check=False).returncode == 0:
-            break
-        print(f"go build failed (try {attempt} of {TRIES})", flush=True)
-    else:
-        raise RuntimeError("Kubernetes could not be built; Go's reasons are above")
+    go_build(HERE, directory, PACKAGES.values(), env)
+    go_build(COREDNS, directory, ["."], env)
     shutil.rmtree(directory.parent / "go-build")
     (directory / "server").rename(directory / "etcd")
     stamp.write_text(digest())
