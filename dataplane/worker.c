@@ -11,11 +11,11 @@
 #include "dataplane/clock.h"
 #include "dataplane/dns/dns_ring.h"
 #include "dataplane/dns/dns_tally.h"
+#include "dataplane/dns/dns_told.h"
 #include "dataplane/io/umem.h"
 #include "dataplane/net/fragments.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/service/nat_flows.h"
-#include "dataplane/worker_told.h"
 
 /* Rounds without a packet before the worker sleeps: a sender that paused for a few microseconds finds it
  * awake. */
@@ -26,6 +26,9 @@
 
 /* And when something cannot go on yet: no tables are published, or a receiver does not take its packets. */
 #define RETRY_MS 2
+
+/* For so long an answer of the resolver waits for a port that takes nothing: who asked would wait for seconds, and ask again. */
+#define LATE_NS UINT64_C(100000000)
 
 /* A watched port that sent so many packets is not watched any more until the worker sleeps. Each packet that the
  * kernel is done with tells those who wait on its socket, and an epoll set waits always: that is a wait queue's
@@ -197,12 +200,6 @@ send_packet(struct worker *w, struct pkt *p)
 	}
 }
 
-void
-worker_send(struct worker *w, struct pkt *p)
-{
-	send_packet(w, p);
-}
-
 static void
 count_drop(struct worker *w, const struct pkt *p)
 {
@@ -360,6 +357,73 @@ process_waiting(struct worker *w, const struct tables *t)
 	return n;
 }
 
+static void
+drop_told(struct worker *w, const struct pkt *p, enum drop_reason why)
+{
+	worker_recycle(w, p->umem, p->data);
+	count(&w->counters, why == DROP_TX_FULL    ? COUNT_DNS_LOST_LATE
+			    : why == DROP_NO_FRAME ? COUNT_DNS_LOST_NO_FRAME
+						   : COUNT_DNS_LOST_GONE);
+}
+
+/* Sends an answer of the resolver. False: its port takes nothing at the moment, and it may be tried again. */
+static bool
+send_told(struct worker *w, struct pkt *p, bool is_last_try)
+{
+	if (p->verdict == VERDICT_REPLY)
+		send_packet(w, p);
+	if (p->verdict == VERDICT_REPLY)
+		return true;
+	if (p->drop_reason == DROP_TX_FULL && !is_last_try) {
+		p->verdict = VERDICT_REPLY;
+		return false;
+	}
+	drop_told(w, p, (enum drop_reason)p->drop_reason);
+	return true;
+}
+
+static void
+keep_late(struct worker *w, unsigned i, const struct pkt *p, uint64_t until_ns)
+{
+	w->late.pkts[i] = *p;
+	w->late_until_ns[i] = until_ns;
+}
+
+static void
+send_late(struct worker *w, const struct tables *t)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->late.n; i++) {
+		struct pkt *p = &w->late.pkts[i];
+
+		if (!dns_told_is_for(t, p))
+			drop_told(w, p, DROP_PORT_GONE);
+		else if (!send_told(w, p, w->now_ns >= w->late_until_ns[i]))
+			keep_late(w, n++, p, w->late_until_ns[i]);
+	}
+	w->late.n = n;
+}
+
+/* Sends what the resolver has answered, no more than can wait if its port does not take it. These packets began here, so no verdict is
+ * counted. Returns how many answers there were. */
+static unsigned
+process_told(struct worker *w, const struct tables *t)
+{
+	struct burst *b = &w->arrivals;
+	unsigned n;
+
+	send_late(w, t);
+	n = dns_told_burst(t, w, b, BURST_MAX - w->late.n);
+	if (b->n != 0)
+		pipeline_receive_half(w, t, b);
+	BURST_FOREACH (b, p)
+		if (!send_told(w, p, false))
+			keep_late(w, w->late.n++, p, w->now_ns + LATE_NS);
+	b->n = 0;
+	return n;
+}
+
 /* Takes what a port has into the burst, as far as there is room. */
 static unsigned
 receive_from(struct worker *w, struct port *port, struct burst *b)
@@ -406,7 +470,7 @@ worker_round(struct worker *w, const struct tables *t)
 	if (fragments_are_due(w->fragments, w->now_ns))
 		n += process_waiting(w, t);
 	if (w->dns_rings != NULL)
-		n += worker_tell(w, t);
+		n += process_told(w, t);
 	worker_flush(w);
 	nat_flows_expire_some(w->exceptions, w->now_ns);
 	nat_flows_expire_some(w->inbound, w->now_ns);

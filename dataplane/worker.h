@@ -125,9 +125,6 @@ void worker_process(struct worker *w, const struct tables *t, struct burst *b);
  */
 void worker_tx(struct worker *w, struct burst *b);
 
-/* Queues one packet at its port, or changes its verdict to what stands in the way; recycles and counts nothing. */
-void worker_send(struct worker *w, struct pkt *p);
-
 /* Has each port send what was queued at it. Once per round. */
 void worker_flush(struct worker *w);
 
