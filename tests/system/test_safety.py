@@ -291,8 +291,12 @@ def connections_that_go_on(cluster, wanted):
     wait_until(lambda: not any(flow["error"] for flow in traffic.ask("mark").values()), what="all connections accepted")
     yield
     arrived = {name: flow["arrived"] for name, flow in traffic.ask("mark").items()}
-    wait_until(lambda: all(flow["error"] or flow["arrived"] > arrived[name] and flow["sent"] - flow["arrived"] < 50
-                           for name, flow in traffic.ask("mark").items()), what="all connections go on")
+
+    def stuck():
+        return {name: flow for name, flow in traffic.ask("mark").items()
+                if not flow["error"] and (flow["arrived"] <= arrived[name] or flow["sent"] - flow["arrived"] >= 50)}
+
+    wait_until(lambda: not stuck(), what=lambda: f"all connections go on, not so {stuck()}, after {arrived}")
     assert not {name: flow["error"] for name, flow in traffic.ask("mark").items() if flow["error"]}
     traffic.end()
 
